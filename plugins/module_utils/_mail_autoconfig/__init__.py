@@ -1,0 +1,8 @@
+"""Mail client autoconfiguration as data, documents, Apache sites and DNS records.
+
+PRIVATE to the mailops.autoconfig collection: names and behaviour may change with any release.
+Standard library only, Python 3.9 syntax, because it runs on the managed hosts.
+
+Data flows one way: ``model`` -> ``documents``, ``dns``, ``clients``, ``site`` -> ``plan`` -> ``apply``.
+Only ``apply`` reads or writes the host.
+"""

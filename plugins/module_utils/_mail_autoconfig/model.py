@@ -1,0 +1,417 @@
+"""What a mail provider offers: the data behind every document, site and record.
+
+PRIVATE to the collection. Built from plain dictionaries (the options of the module), immutable afterwards. The words are
+those of Mozilla's format, draft-ietf-mailmaint-autoconfig and the ISPDB (thunderbird/autoconfig).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+
+from . import reading
+from .reading import Fields, InputError
+
+INCOMING_TYPES = ("imap", "pop3", "jmap", "ews", "owa", "graph", "activeSync", "exchange", "nntp")
+OUTGOING_TYPES = ("smtp",)
+URL_TYPES = ("jmap", "ews", "owa", "graph", "activeSync")
+SOCKET_TYPES = ("SSL", "STARTTLS", "plain")
+PASSWORD_METHODS = ("password-cleartext", "password-encrypted")
+INCOMING_AUTHENTICATION = (*PASSWORD_METHODS, "OAuth2", "GSSAPI", "NTLM", "TLS-client-cert", "client-IP-address", "none")
+OUTGOING_AUTHENTICATION = (*INCOMING_AUTHENTICATION, "smtp-after-pop")
+
+# IANA's ports of each service, by socket type (RFC 8314; 465 rather than 587 for SSL as its section 3.3 says).
+STANDARD_PORTS = {
+    "imap": {"SSL": 993, "STARTTLS": 143, "plain": 143},
+    "pop3": {"SSL": 995, "STARTTLS": 110, "plain": 110},
+    "smtp": {"SSL": 465, "STARTTLS": 587, "plain": 25},
+    "nntp": {"SSL": 563, "STARTTLS": 119, "plain": 119},
+    "exchange": {"SSL": 443, "STARTTLS": 443, "plain": 80},
+    "managesieve": {"SSL": 4190, "STARTTLS": 4190, "plain": 4190},
+}
+STARTTLS_PORTS = (25, 110, 119, 143, 587)
+
+
+@dataclasses.dataclass(frozen=True)
+class Text:
+    """A text for people; ``lang`` is a language tag (BCP 47) or empty."""
+
+    text: str
+    lang: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Link:
+    """A page for people with its descriptions, as ``documentation``, ``instruction`` and ``enable`` have it."""
+
+    url: str
+    texts: tuple[Text, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class Pop3Options:
+    """What a POP3 client does with fetched messages; ``None`` and 0 leave it to the client."""
+
+    leave_messages_on_server: t.Optional[bool] = None
+    download_on_biff: t.Optional[bool] = None
+    days_to_leave_messages_on_server: int = 0
+    check_interval: int = 0
+
+
+@dataclasses.dataclass(frozen=True)
+class Server:
+    """One way in or out.
+
+    :ivar hostname: lower-case ASCII, may hold ``%EMAILDOMAIN%``; empty where ``url`` names the server
+    :ivar authentication: methods in order of preference
+    :ivar username: with placeholders; empty for an outgoing server without authentication
+    """
+
+    type: str
+    hostname: str = ""
+    port: int = 0
+    socket_type: str = ""
+    authentication: tuple[str, ...] = ("password-cleartext",)
+    username: str = "%EMAILADDRESS%"
+    url: str = ""
+    owa_url: str = ""
+    ews_url: str = ""
+    eas_url: str = ""
+    pop3: t.Optional[Pop3Options] = None
+    restriction: tuple[str, ...] = ()
+    add_this_server: t.Optional[bool] = None
+
+    def host_for(self, domain: str) -> str:
+        """The host name for the addresses of one domain."""
+        return self.hostname.replace("%EMAILDOMAIN%", domain)
+
+
+@dataclasses.dataclass(frozen=True)
+class FormField:
+    """A field of a login page, by its HTML ``id`` and ``name``."""
+
+    id: str = ""
+    name: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class LoginForm:
+    """How to log in to web mail without asking, as ``loginPageInfo`` has it."""
+
+    url: str
+    username: str = "%EMAILADDRESS%"
+    username_field: FormField = FormField()
+    password_field: FormField = FormField()
+    login_button: FormField = FormField()
+
+
+@dataclasses.dataclass(frozen=True)
+class WebMail:
+    """Where web mail is."""
+
+    login_page: str
+    login_form: t.Optional[LoginForm] = None
+
+
+@dataclasses.dataclass(frozen=True)
+class OAuth2:
+    """The provider's own OAuth2 end points (RFC 6749); Thunderbird uses them only for issuers it knows."""
+
+    issuer: str
+    scope: str = ""
+    auth_url: str = ""
+    token_url: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Dav:
+    """A CalDAV, CardDAV or JMAP service by its URL."""
+
+    url: str
+    username: str = "%EMAILADDRESS%"
+
+
+@dataclasses.dataclass(frozen=True)
+class InputField:
+    """A value that a client should ask for (Mozilla's ``inputField``; no client read does)."""
+
+    key: str
+    label: str
+    value: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Provider:
+    """One set of servers and the mail domains that use it.
+
+    :ivar id: literal host name that names the provider
+    :ivar domains: at least one, lower-case ASCII; the first names the sites
+    """
+
+    id: str
+    domains: tuple[str, ...]
+    display_name: str
+    short_name: str
+    incoming: tuple[Server, ...]
+    outgoing: tuple[Server, ...]
+    documentation: tuple[Link, ...] = ()
+    instructions: tuple[Link, ...] = ()
+    enable: tuple[Link, ...] = ()
+    webmail: t.Optional[WebMail] = None
+    oauth2: t.Optional[OAuth2] = None
+    caldav: t.Optional[Dav] = None
+    carddav: t.Optional[Dav] = None
+    jmap: t.Optional[Dav] = None
+    managesieve: t.Optional[Server] = None
+    input_fields: tuple[InputField, ...] = ()
+    config_update_url: str = ""
+
+    @classmethod
+    def from_dict(cls, value: t.Mapping[str, t.Any]) -> Provider:
+        """Build one provider. Raises InputError with every mistake, paths relative to the provider."""
+        problems: list[str] = []
+        provider = read_provider(Fields(value, "", problems))
+        if problems:
+            raise InputError(problems)
+        return provider
+
+    @classmethod
+    def for_domain(cls, domain: str, mail_host: str = "") -> Provider:
+        """The provider that the domain alone implies. Raises InputError."""
+        return cls.from_dict(default_provider(domain, mail_host))
+
+    def to_dict(self) -> dict[str, t.Any]:
+        """The options that build this provider again, without those that have no value."""
+        return t.cast("dict[str, t.Any]", _plain(self))
+
+
+def default_provider(domain: str, mail_host: str = "") -> dict[str, t.Any]:
+    """The options for a domain of which nothing else is known: IMAP and submission over TLS on ``mail.<domain>``."""
+    host = mail_host or f"mail.{domain}"
+    return {
+        "domains": [domain],
+        "incoming": [{"type": "imap", "hostname": host}],
+        "outgoing": [{"type": "smtp", "hostname": host}],
+    }
+
+
+def read_providers(entries: list[Fields]) -> tuple[Provider, ...]:
+    """Read all providers and check them against each other; problems go to the fields' list."""
+    providers = tuple(read_provider(fields) for fields in entries)
+    ids: dict[str, str] = {}
+    domains: dict[str, str] = {}
+    for fields, provider in zip(entries, providers):
+        if provider.id and provider.id in ids:
+            fields.problem("id", f"'{provider.id}' is the id of {ids[provider.id]} already")
+        ids.setdefault(provider.id, fields.path)
+        for domain in provider.domains:
+            if domain in domains:
+                fields.problem("domains", f"'{domain}' belongs to {domains[domain]} already")
+            domains.setdefault(domain, fields.path)
+    return providers
+
+
+def read_provider(fields: Fields) -> Provider:
+    """Read one provider; problems go to the fields' list, and then the result is not to be used."""
+    domains = fields.texts("domains", reading.hostname, required=True)
+    provider_id = fields.text("id", reading.hostname, default=domains[0] if domains else "")
+    display_name = fields.text("display_name", default=provider_id)
+    provider = Provider(
+        id=provider_id,
+        domains=domains,
+        display_name=display_name,
+        short_name=fields.text("short_name", default=display_name[:20].rstrip()),
+        incoming=_read_servers(fields, "incoming", INCOMING_TYPES, INCOMING_AUTHENTICATION),
+        outgoing=_read_servers(fields, "outgoing", OUTGOING_TYPES, OUTGOING_AUTHENTICATION),
+        documentation=_read_links(fields, "documentation"),
+        instructions=_read_links(fields, "instructions"),
+        enable=_read_links(fields, "enable"),
+        webmail=_read_webmail(fields.mapping("webmail")),
+        oauth2=_read_oauth2(fields.mapping("oauth2")),
+        caldav=_read_dav(fields.mapping("caldav")),
+        carddav=_read_dav(fields.mapping("carddav")),
+        jmap=_read_dav(fields.mapping("jmap")),
+        managesieve=_read_managesieve(fields.mapping("managesieve")),
+        input_fields=tuple(_read_input_field(entry) for entry in fields.mappings("input_fields")),
+        config_update_url=fields.text("config_update_url", reading.url),
+    )
+    fields.close()
+    return provider
+
+
+def _read_servers(
+    fields: Fields, key: str, types: tuple[str, ...], authentication: tuple[str, ...]
+) -> tuple[Server, ...]:
+    entries = fields.mappings(key)
+    if not entries:
+        fields.problem(key, "at least one server is needed")
+    return tuple(_read_server(entry, types, authentication) for entry in entries)
+
+
+def _read_server(fields: Fields, types: tuple[str, ...], authentication: tuple[str, ...]) -> Server:
+    server_type = fields.text("type", reading.one_of(*types), required=True)
+    by_url = server_type in URL_TYPES
+    methods = fields.texts("authentication", reading.one_of(*authentication), default=("password-cleartext",))
+    needs_user = server_type != "smtp" or any(method not in ("none", "client-IP-address") for method in methods)
+    socket_type, port = _read_port(fields, server_type)
+    server = Server(
+        type=server_type,
+        hostname=fields.text("hostname", reading.server_hostname, required=not by_url),
+        port=port,
+        socket_type=socket_type,
+        authentication=methods,
+        username=fields.text("username", default="%EMAILADDRESS%" if needs_user else ""),
+        url=fields.text("url", reading.url, required=by_url),
+        owa_url=fields.text("owa_url", reading.url),
+        ews_url=fields.text("ews_url", reading.url),
+        eas_url=fields.text("eas_url", reading.url),
+        pop3=_read_pop3(fields.mapping("pop3"), fields, server_type),
+        restriction=fields.texts("restriction"),
+        add_this_server=fields.boolean("add_this_server", None),
+    )
+    fields.close()
+    return server
+
+
+def _read_port(fields: Fields, server_type: str) -> tuple[str, int]:
+    """Read socket type and port; each implies the other, and SSL is implied where neither is given."""
+    port = fields.port("port")
+    implied = "STARTTLS" if port in STARTTLS_PORTS else "SSL"
+    if server_type in URL_TYPES:
+        implied = ""
+    socket_type = fields.text("socket_type", reading.one_of(*SOCKET_TYPES), default=implied)
+    if not port:
+        port = STANDARD_PORTS.get(server_type, {}).get(socket_type, 0)
+    return socket_type, port
+
+
+def _read_pop3(fields: t.Optional[Fields], server: Fields, server_type: str) -> t.Optional[Pop3Options]:
+    if fields is None:
+        return None
+    if server_type != "pop3":
+        server.problem("pop3", "is only for servers of type pop3")
+    options = Pop3Options(
+        leave_messages_on_server=fields.boolean("leave_messages_on_server", None),
+        download_on_biff=fields.boolean("download_on_biff", None),
+        days_to_leave_messages_on_server=fields.integer(
+            "days_to_leave_messages_on_server", 1, 36500, "a number of days"
+        ),
+        check_interval=fields.integer("check_interval", 1, 10080, "a number of minutes"),
+    )
+    fields.close()
+    return options
+
+
+def _read_links(fields: Fields, key: str) -> tuple[Link, ...]:
+    links = []
+    for entry in fields.mappings(key):
+        links.append(
+            Link(
+                url=entry.text("url", reading.url, required=True),
+                texts=tuple(_read_text(item) for item in entry.mappings("texts")),
+            )
+        )
+        entry.close()
+    return tuple(links)
+
+
+def _read_text(fields: Fields) -> Text:
+    text = Text(text=fields.text("text", required=True), lang=fields.text("lang", _language))
+    fields.close()
+    return text
+
+
+def _language(value: str) -> str:
+    if not value.replace("-", "").isalnum() or not value.isascii():
+        raise ValueError(f"{reading.shown(value)} is not a language tag (BCP 47, for example de or pt-BR)")
+    return value
+
+
+def _read_webmail(fields: t.Optional[Fields]) -> t.Optional[WebMail]:
+    if fields is None:
+        return None
+    webmail = WebMail(
+        login_page=fields.text("login_page", reading.url, required=True),
+        login_form=_read_login_form(fields.mapping("login_form")),
+    )
+    fields.close()
+    return webmail
+
+
+def _read_login_form(fields: t.Optional[Fields]) -> t.Optional[LoginForm]:
+    if fields is None:
+        return None
+    form = LoginForm(
+        url=fields.text("url", reading.url, required=True),
+        username=fields.text("username", default="%EMAILADDRESS%"),
+        username_field=_read_form_field(fields.mapping("username_field")),
+        password_field=_read_form_field(fields.mapping("password_field")),
+        login_button=_read_form_field(fields.mapping("login_button")),
+    )
+    fields.close()
+    return form
+
+
+def _read_form_field(fields: t.Optional[Fields]) -> FormField:
+    if fields is None:
+        return FormField()
+    field = FormField(id=fields.text("id"), name=fields.text("name"))
+    fields.close()
+    return field
+
+
+def _read_oauth2(fields: t.Optional[Fields]) -> t.Optional[OAuth2]:
+    if fields is None:
+        return None
+    oauth2 = OAuth2(
+        issuer=fields.text("issuer", required=True),
+        scope=fields.text("scope"),
+        auth_url=fields.text("auth_url", reading.url, required=True),
+        token_url=fields.text("token_url", reading.url, required=True),
+    )
+    fields.close()
+    return oauth2
+
+
+def _read_dav(fields: t.Optional[Fields]) -> t.Optional[Dav]:
+    if fields is None:
+        return None
+    dav = Dav(
+        url=fields.text("url", reading.url, required=True),
+        username=fields.text("username", default="%EMAILADDRESS%"),
+    )
+    fields.close()
+    return dav
+
+
+def _read_managesieve(fields: t.Optional[Fields]) -> t.Optional[Server]:
+    if fields is None:
+        return None
+    server = Server(
+        type="managesieve",
+        hostname=fields.text("hostname", reading.server_hostname, required=True),
+        port=fields.port("port", STANDARD_PORTS["managesieve"]["STARTTLS"]),
+        socket_type=fields.text("socket_type", reading.one_of(*SOCKET_TYPES), default="STARTTLS"),
+    )
+    fields.close()
+    return server
+
+
+def _read_input_field(fields: Fields) -> InputField:
+    field = InputField(
+        key=fields.text("key", required=True), label=fields.text("label", required=True), value=fields.text("value")
+    )
+    fields.close()
+    return field
+
+
+def _plain(value: t.Any) -> t.Any:
+    """A dataclass as the options it came from: what is empty or not said is left out."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        is_sieve = isinstance(value, Server) and value.type == "managesieve"
+        names = ("hostname", "port", "socket_type") if is_sieve else [field.name for field in dataclasses.fields(value)]
+        items = {name: _plain(getattr(value, name)) for name in names}
+        return {name: item for name, item in items.items() if item is False or item not in (None, "", 0, [], {})}
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
+    return value

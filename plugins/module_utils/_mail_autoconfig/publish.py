@@ -1,0 +1,183 @@
+"""One run: from the checked input and what is on the host to the plan and the report.
+
+PRIVATE to the collection.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+
+from . import clients, dns, neighbours, plan, site, tls
+from .apply import Host, blocked_by
+from .documents import Document, outlook, thunderbird
+from .model import Provider
+from .plan import Current, Desired, Plan
+from .reading import InputError
+from .settings import Settings
+from .site import HostGroup
+
+
+@dataclasses.dataclass(frozen=True)
+class Preparation:
+    """What a run will do and say."""
+
+    plan: Plan
+    current: Current
+    requests: tuple[clients.Request, ...]
+    records: tuple[dns.Record, ...]
+    warnings: tuple[str, ...]
+
+
+def prepare(settings: Settings, host: Host) -> Preparation:
+    """Work out what to publish. Raises InputError for what cannot be done on this host; nothing is written."""
+    problems = list(_certificate_problems(settings, host))
+    problems.extend(_root_problems(settings))
+    warnings: list[str] = []
+    groups = {provider.id: _host_groups(settings, provider, host, warnings) for provider in settings.providers}
+    prefix = _site_prefix(settings, groups, host, problems, warnings)
+    desired = [_desired(settings, provider, groups[provider.id], prefix, host, warnings) for provider in settings.providers]
+    current = host.current(path for item in desired for path in item.files)
+    dropped = set(current.manifest) - {item.provider for item in desired} if settings.purge else set()
+    modules = site.modules(settings.site, [group for item in groups.values() for group in item])
+    result = plan.make(desired, dropped, modules, current, settings.adopt)
+    problems.extend(result.problems)
+    if problems:
+        raise InputError(problems)
+    return Preparation(
+        plan=result,
+        current=current,
+        requests=_requests(settings, groups),
+        records=_records(settings),
+        warnings=(*warnings, *result.warnings),
+    )
+
+
+def prepare_removal(settings: Settings, host: Host) -> Preparation:
+    """Work out how to take away the providers that are named, or all with ``purge``."""
+    current = host.current(())
+    dropped = set(current.manifest) if settings.purge else {provider.id for provider in settings.providers}
+    result = plan.make((), dropped, (), current)
+    return Preparation(result, current, (), (), result.warnings)
+
+
+def _documents(provider: Provider) -> list[Document]:
+    return [document for document in (thunderbird.render(provider), outlook.render(provider)) if document is not None]
+
+
+def _desired(
+    settings: Settings,
+    provider: Provider,
+    groups: tuple[HostGroup, ...],
+    prefix: str,
+    host: Host,
+    warnings: list[str],
+) -> Desired:
+    documents = _documents(provider)
+    warnings.extend(f"{provider.id}: {warning}" for document in documents for warning in document.warnings)
+    directory = f"{settings.site.document_root}/{provider.id}"
+    files = {f"{directory}/{document.path}": document.content for document in documents}
+    enabled: dict[str, list[str]] = {"sites": [], "conf": []}
+    for item in site.site_files(provider, groups, documents, settings.site, host.layout, prefix):
+        files[f"{host.layout.available(item.kind)}/{item.name}{item.suffix}"] = item.content
+        if item.suffix == ".conf":
+            enabled[item.kind].append(item.name)
+    return Desired(
+        provider.id, provider.domains, files, {kind: tuple(sorted(names)) for kind, names in enabled.items() if names}
+    )
+
+
+def _certificates(settings: Settings, host: Host) -> tls.Certificates:
+    def names_of(path: str) -> t.Optional[t.Collection[str]]:
+        output = host.certificate_names(path)
+        return None if output is None else tls.names_in(output)
+
+    return tls.Certificates(settings.certificate_file, settings.certificate_key_file, host.exists, names_of)
+
+
+def _certificate_problems(settings: Settings, host: Host) -> t.Iterator[str]:
+    """A certificate that the administrator named must be there, at least for the provider's first domain."""
+    if not (settings.https and settings.certificate_is_given):
+        return
+    certificates = _certificates(settings, host)
+    for provider in settings.providers:
+        for path in certificates.missing(provider.domains[0]):
+            which = "certificate_file" if path == certificates.at(provider.domains[0]).file else "certificate_key_file"
+            yield f"{which}: {path} does not exist on this host"
+
+
+def _root_problems(settings: Settings) -> t.Iterator[str]:
+    for option, path in (("document_root", settings.site.document_root), ("state_directory", settings.state_directory)):
+        blocker = blocked_by(path)
+        if blocker is not None:
+            yield f"{option}: {blocker} is not a directory"
+
+
+def _host_groups(settings: Settings, provider: Provider, host: Host, warnings: list[str]) -> tuple[HostGroup, ...]:
+    """Group the host names by certificate, and warn of those that have none."""
+    certificates = _certificates(settings, host)
+    first = provider.domains[0]
+
+    def certificate_for(name: str, domain: str) -> t.Optional[site.Certificate]:
+        return certificates.choose(name, (domain, first)) if settings.https else None
+
+    groups = site.host_groups(provider, certificate_for)
+    if not settings.https:
+        warnings.append(f"{provider.id}: https is off: Delta Chat, aerc and Geary ask over HTTPS only")
+    elif certificates.without:
+        names = certificates.without
+        shown = ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "")
+        warnings.append(
+            f"{provider.id}: no certificate names {shown} (looked at {certificates.at(first).file}): served over HTTP only, "
+            "which K-9 marks as untrusted and Delta Chat, aerc, Geary and Outlook do not ask"
+        )
+    return groups
+
+
+def _ports(settings: Settings, groups: t.Iterable[HostGroup]) -> list[int]:
+    ports = [settings.site.http_port]
+    if any(group.certificate for group in groups):
+        ports.append(settings.site.https_port)
+    return ports
+
+
+def _site_prefix(
+    settings: Settings,
+    groups: t.Mapping[str, tuple[HostGroup, ...]],
+    host: Host,
+    problems: list[str],
+    warnings: list[str],
+) -> str:
+    """Hold our names against the sites that are there; the prefix that leaves them their places."""
+    foreign = neighbours.virtual_hosts(host.neighbours())
+    prefixes = [""]
+    for provider in settings.providers:
+        ports = _ports(settings, groups[provider.id])
+        names = [name for group in groups[provider.id] for name in group.names]
+        problems.extend(f"{provider.id}: {conflict}" for conflict in neighbours.conflicts(names, ports, foreign))
+        if settings.site.listen == ("*",):
+            warnings.extend(f"{provider.id}: {shadow}" for shadow in neighbours.shadows(names, ports, foreign))
+        prefixes.extend(neighbours.site_prefix(group.names[0], ports, foreign) for group in groups[provider.id])
+    return max(prefixes)
+
+
+def _requests(settings: Settings, groups: t.Mapping[str, tuple[HostGroup, ...]]) -> tuple[clients.Request, ...]:
+    found: list[clients.Request] = []
+    for provider in settings.providers:
+        secure = {name for group in groups[provider.id] if group.certificate for name in group.names}
+        hosts = {name for group in groups[provider.id] for name in group.names}
+        if settings.site.well_known:
+            # Whether the domain's own site has TLS is not ours to know; clients ask there over HTTPS first.
+            hosts.update(provider.domains)
+            secure.update(provider.domains if settings.https else ())
+        for domain in provider.domains:
+            found.extend(clients.requests(domain, secure, hosts))
+    return tuple(found)
+
+
+def _records(settings: Settings) -> tuple[dns.Record, ...]:
+    return tuple(
+        record
+        for provider in settings.providers
+        for record in dns.records(provider, settings.addresses, settings.dns_ttl)
+    )

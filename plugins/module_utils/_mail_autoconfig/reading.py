@@ -1,0 +1,213 @@
+"""Reading plain dictionaries so that every mistake is reported at once, each with its path.
+
+PRIVATE to the collection. A :class:`Fields` wraps one mapping of the input. Reading a field returns a usable value in
+any case, so that reading goes on after a mistake; what was wrong is collected in the list shared by all of them.
+"""
+
+from __future__ import annotations
+
+import re
+import typing as t
+from urllib.parse import urlsplit
+
+Check = t.Callable[[str], str]
+
+# Characters that XML 1.0 cannot carry (section 2.2), plus DEL and the C1 controls that no text needs.
+_FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
+_LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\Z")
+# IDNA 2008 keeps these, Python's codec (IDNA 2003, RFC 3490) turns them into another name: a different domain.
+_IDNA_DEVIATIONS = "\u00df\u03c2\u200c\u200d"
+PLACEHOLDERS = ("%EMAILADDRESS%", "%EMAILLOCALPART%", "%EMAILDOMAIN%", "%REALNAME%")
+
+
+class InputError(ValueError):
+    """One input and everything that is wrong with it.
+
+    :ivar problems: lines of the form ``providers[2].incoming[0].port: 99999 is not a port (1 to 65535)``
+    """
+
+    def __init__(self, problems: t.Iterable[str]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(self.problems))
+
+
+def shown(value: t.Any) -> str:
+    """Quote a value of the input for a message, short enough for a line."""
+    text = repr(value)
+    return text if len(text) <= 80 else text[:77] + "..."
+
+
+def text_line(value: str) -> str:
+    """Check a text for people; line breaks and runs of blanks become one blank. Raises ValueError."""
+    if _FORBIDDEN.search(value):
+        raise ValueError(f"{shown(value)} contains control characters")
+    return " ".join(value.split())
+
+
+def hostname(value: str) -> str:
+    """Normalise a host name to lower-case ASCII (RFC 1123 section 2.1; IDN as punycode). Raises ValueError."""
+    name = value[:-1] if value.endswith(".") else value
+    if any(char in _IDNA_DEVIATIONS for char in name):
+        raise ValueError(f"{shown(value)} has a letter that IDNA 2003 and 2008 read differently: write its xn-- form")
+    try:
+        ascii_name = name.encode("idna").decode("ascii").lower()
+    except UnicodeError:
+        ascii_name = ""
+    labels = ascii_name.split(".")
+    if not ascii_name or len(ascii_name) > 253 or not all(_LABEL.match(label) for label in labels):
+        raise ValueError(
+            f"{shown(value)} is not a host name (labels of 1 to 63 letters, digits and inner hyphens, joined by dots)"
+        )
+    if labels[-1].isdigit():
+        raise ValueError(f"{shown(value)} is an IP address or a number, not a host name")
+    return ascii_name
+
+
+def server_hostname(value: str) -> str:
+    """As :func:`hostname`; ``%EMAILDOMAIN%`` may stand for whole labels (Thunderbird and K-9 fill it in)."""
+    marker = "emaildomain-placeholder"
+    return hostname(value.replace("%EMAILDOMAIN%", marker)).replace(marker, "%EMAILDOMAIN%")
+
+
+def url(value: str) -> str:
+    """Check an absolute http or https URL; placeholders may stand in it. Raises ValueError."""
+    text = value.strip()
+    try:
+        parts = urlsplit(text)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname)
+    except ValueError:
+        usable = False
+    if not usable or _FORBIDDEN.search(text) or any(char.isspace() for char in text):
+        raise ValueError(f"{shown(value)} is not a URL (https://host/path)")
+    return text
+
+
+def one_of(*allowed: str) -> Check:
+    """Make a check that lets only the given spellings pass."""
+
+    def check(value: str) -> str:
+        if value not in allowed:
+            raise ValueError(f"{shown(value)} is unknown; allowed are {', '.join(allowed)}")
+        return value
+
+    return check
+
+
+class Fields:
+    """One mapping of the input, where it stands, and the problems found so far.
+
+    :arg value: the mapping; ``None`` and empty texts count as absent, as Ansible passes what was not given
+    :arg path: where it stands in the input, ``""`` at the top
+    :arg problems: collects the messages of this mapping and of all below it
+    """
+
+    def __init__(self, value: t.Any, path: str, problems: list[str]) -> None:
+        self.path = path
+        self.problems = problems
+        self._known: list[str] = []
+        self._values: dict[str, t.Any] = {}
+        if isinstance(value, t.Mapping):
+            self._values = {str(key): item for key, item in value.items() if item not in (None, "")}
+        else:
+            self.problem("", f"{shown(value)} is not a mapping of options")
+
+    def _path(self, key: str) -> str:
+        return ".".join(part for part in (self.path, key) if part)
+
+    def problem(self, key: str, message: str) -> None:
+        """Note that the field is wrong."""
+        self.problems.append(f"{self._path(key)}: {message}")
+
+    def _get(self, key: str) -> t.Any:
+        self._known.append(key)
+        return self._values.get(key)
+
+    def given(self, key: str) -> bool:
+        """Whether the input has a value for the field."""
+        return key in self._values
+
+    def _checked(self, key: str, value: t.Any, check: Check) -> str:
+        if not isinstance(value, str):
+            self.problem(key, f"{shown(value)} is not a text")
+            return ""
+        try:
+            return check(value)
+        except ValueError as exc:
+            self.problem(key, str(exc))
+            return ""
+
+    def text(self, key: str, check: Check = text_line, default: str = "", required: bool = False) -> str:
+        """Read a text."""
+        value = self._get(key)
+        if value is None:
+            if required:
+                self.problem(key, "is required")
+            return default
+        return self._checked(key, value, check)
+
+    def texts(
+        self, key: str, check: Check = text_line, default: tuple[str, ...] = (), required: bool = False
+    ) -> tuple[str, ...]:
+        """Read a list of texts in its order; a value given twice is a mistake, and so is an empty list if required."""
+        value = self._get(key)
+        if value is None or value == []:
+            if required:
+                self.problem(key, "at least one entry is needed")
+            return default
+        if not isinstance(value, (list, tuple)):
+            self.problem(key, f"{shown(value)} is not a list")
+            return default
+        found: list[str] = []
+        for index, item in enumerate(value):
+            text = self._checked(f"{key}[{index}]", item, check)
+            if text and text in found:
+                self.problem(f"{key}[{index}]", f"{shown(item)} is listed twice")
+            elif text:
+                found.append(text)
+        return tuple(found)
+
+    def integer(self, key: str, low: int, high: int, what: str, default: int = 0) -> int:
+        """Read a whole number from low to high."""
+        value = self._get(key)
+        if value is None:
+            return default
+        if isinstance(value, str) and re.fullmatch(r"[0-9]{1,9}", value):
+            value = int(value)
+        if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
+            self.problem(key, f"{shown(value)} is not {what} ({low} to {high})")
+            return default
+        return value
+
+    def port(self, key: str, default: int = 0) -> int:
+        """Read a TCP port."""
+        return self.integer(key, 1, 65535, "a port", default)
+
+    def boolean(self, key: str, default: t.Optional[bool] = False) -> t.Optional[bool]:
+        """Read a truth value."""
+        value = self._get(key)
+        if value is None:
+            return default
+        if not isinstance(value, bool):
+            self.problem(key, f"{shown(value)} is not true or false")
+            return default
+        return value
+
+    def mapping(self, key: str) -> t.Optional[Fields]:
+        """Read a mapping, ``None`` where it is absent."""
+        value = self._get(key)
+        return None if value is None else Fields(value, self._path(key), self.problems)
+
+    def mappings(self, key: str) -> list[Fields]:
+        """Read a list of mappings."""
+        value = self._get(key)
+        if value is None:
+            return []
+        if not isinstance(value, (list, tuple)):
+            self.problem(key, f"{shown(value)} is not a list")
+            return []
+        return [Fields(item, self._path(f"{key}[{index}]"), self.problems) for index, item in enumerate(value)]
+
+    def close(self) -> None:
+        """Report the fields that nobody read: a misspelt option must not be ignored."""
+        for key in sorted(set(self._values) - set(self._known)):
+            self.problem(key, f"is unknown; allowed are {', '.join(sorted(set(self._known)))}")

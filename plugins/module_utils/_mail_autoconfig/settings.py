@@ -1,0 +1,148 @@
+"""The whole input of a run: providers, and what the administrator says of this host.
+
+PRIVATE to the collection.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import ipaddress
+import re
+import typing as t
+
+from . import apache, reading
+from .layout import DEFAULT_CONFIG_DIRECTORY
+from .model import Provider, default_provider, read_providers
+from .reading import Fields, InputError, shown
+from .site import PHP_MODES, SiteOptions
+
+LETS_ENCRYPT_FILE = "/etc/letsencrypt/live/{domain}/fullchain.pem"
+LETS_ENCRYPT_KEY = "/etc/letsencrypt/live/{domain}/privkey.pem"
+# Sections that would end up around or beside a virtual host, where Apache does not allow them.
+_TOO_WIDE = ("virtualhost", "macro")
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """A checked input.
+
+    :ivar certificate_file: pattern with ``{domain}``; ``certificate_is_given`` tells a wish from the default
+    """
+
+    providers: tuple[Provider, ...]
+    site: SiteOptions
+    https: bool
+    certificate_file: str
+    certificate_key_file: str
+    certificate_is_given: bool
+    addresses: tuple[str, ...]
+    dns_ttl: int
+    config_directory: str
+    state_directory: str
+    adopt: bool
+    purge: bool
+
+
+def read(options: t.Mapping[str, t.Any]) -> Settings:
+    """Read the module's options. Raises InputError with every mistake of all of them."""
+    problems: list[str] = []
+    fields = Fields(options, "", problems)
+    providers = _read_providers(fields, problems)
+    file, key = fields.text("certificate_file", _path_pattern), fields.text("certificate_key_file", _path_pattern)
+    if bool(file) != bool(key):
+        fields.problem("certificate_key_file" if file else "certificate_file", "is required with its counterpart")
+    settings = Settings(
+        providers=providers,
+        site=_read_site(fields),
+        https=bool(fields.boolean("https", True)),
+        certificate_file=file or LETS_ENCRYPT_FILE,
+        certificate_key_file=key or LETS_ENCRYPT_KEY,
+        certificate_is_given=bool(file),
+        addresses=fields.texts("addresses", _address),
+        dns_ttl=fields.integer("dns_ttl", 0, 2**31 - 1, "a TTL in seconds", 300),
+        config_directory=fields.text("config_directory", _path, default=DEFAULT_CONFIG_DIRECTORY),
+        state_directory=fields.text("state_directory", _path, default="/var/lib/mail_autoconfig"),
+        adopt=bool(fields.boolean("adopt")),
+        purge=bool(fields.boolean("purge")),
+    )
+    fields.close()
+    if problems:
+        raise InputError(problems)
+    return settings
+
+
+def _read_providers(fields: Fields, problems: list[str]) -> tuple[Provider, ...]:
+    domain, mail_host = fields.text("domain", reading.hostname), fields.text("mail_host", reading.server_hostname)
+    entries = fields.mappings("providers")
+    if fields.given("domain") and entries:
+        fields.problem("domain", "is the short form of providers; give one of them")
+    if mail_host and not fields.given("domain"):
+        fields.problem("mail_host", "goes with domain; with providers each server has its own hostname")
+    if domain and not entries:
+        entries = [Fields(default_provider(domain, mail_host), "domain", problems)]
+    elif not entries and not fields.given("domain") and not fields.boolean("purge"):
+        fields.problem("domain", "is required, or providers")
+    return read_providers(entries)
+
+
+def _read_site(fields: Fields) -> SiteOptions:
+    return SiteOptions(
+        document_root=fields.text("document_root", _path, default="/var/www/autoconfig"),
+        server_admin=fields.text("server_admin", _word),
+        listen=fields.texts("listen", _listen, default=("*",)),
+        http_port=fields.port("http_port", 80),
+        https_port=fields.port("https_port", 443),
+        php=fields.text("php", reading.one_of(*PHP_MODES), default="none"),
+        well_known=bool(fields.boolean("well_known")),
+        log_directory=fields.text("log_directory", _path),
+        log_queries=bool(fields.boolean("log_queries")),
+        extra=_read_extra(fields),
+    )
+
+
+def _read_extra(fields: Fields) -> tuple[apache.Node, ...]:
+    text = fields.text("extra_directives", str)
+    try:
+        nodes = apache.parse(text)
+    except apache.ConfigurationError as exc:
+        fields.problem("extra_directives", str(exc))
+        return ()
+    for node in nodes:
+        if isinstance(node, apache.Section) and node.name.lower() in _TOO_WIDE:
+            fields.problem("extra_directives", f"<{node.name}> cannot stand in a virtual host")
+    return nodes
+
+
+def _path(value: str) -> str:
+    """An absolute path without what Apache, a shell or a regular expression's replacement would read otherwise."""
+    if not re.match(r"/[A-Za-z0-9/._@+,:= -]*\Z", value) or "//" in value or "/../" in f"{value}/":
+        raise ValueError(f"{shown(value)} is not an absolute path of letters, digits and / . _ @ + , : = -")
+    return value.rstrip("/") or "/"
+
+
+def _path_pattern(value: str) -> str:
+    """A path in which ``{domain}`` may stand."""
+    _path(value.replace("{domain}", "domain"))
+    return value
+
+
+def _word(value: str) -> str:
+    text = reading.text_line(value)
+    apache.word(text)
+    if text != value:
+        raise ValueError(f"{shown(value)} holds line breaks or more than one blank in a row")
+    return text
+
+
+def _address(value: str) -> str:
+    try:
+        return str(ipaddress.ip_address(value))
+    except ValueError:
+        raise ValueError(f"{shown(value)} is not an IPv4 or IPv6 address") from None
+
+
+def _listen(value: str) -> str:
+    if value == "*":
+        return value
+    address = _address(value.strip("[]"))
+    return f"[{address}]" if ":" in address else address

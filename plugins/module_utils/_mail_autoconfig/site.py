@@ -1,0 +1,336 @@
+"""The Apache sites of a provider: which host names share a site, and what each virtual host holds.
+
+PRIVATE to the collection. Rules by name (H1, A1, ...) are explained in the README, section "What the sites do".
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+
+from . import clients
+from .apache import Comment, Expanding, Node, directive, section, write
+from .documents import Document, outlook, thunderbird
+from .layout import DebianLayout
+from .model import Provider
+
+HEADER = Comment("Managed by Ansible, collection mailops.autoconfig: changes made here are lost with the next run.")
+# Nothing else is asked for in these sites; larger bodies are answered 413 before they are read.
+MAX_BODY = 16384
+ACME_PATH = r"\.well-known/acme-challenge/[^/]+$"
+_LOG_FORMAT = '%h %l %u %t "%m {path} %H" %>s %O'
+PHP_MODES = ("none", "mod_php", "fpm")
+
+
+@dataclasses.dataclass(frozen=True)
+class Route:
+    """Where clients ask for a document.
+
+    :ivar pattern: regular expression of the paths on our own hosts, without the leading slash
+    :ivar apex_pattern: the same for the sites of the mail domains themselves
+    :ivar path: the path that redirects lead to
+    :ivar service: the first label of the host that redirects lead to
+    """
+
+    pattern: str
+    apex_pattern: str
+    path: str
+    service: str
+
+
+# Tells the requests that the script has answered from all others of the site.
+_WELL_KNOWN_MARK = "MAIL_AUTOCONFIG"
+_WELL_KNOWN_LUA = """\
+-- {header}
+local hosts = {{
+{hosts}}}
+local files = {{
+{files}}}
+
+-- Maps a request for one of our host names to the document, and leaves every other to the site.
+function translate(r)
+  local host = string.gsub(string.lower(r.hostname or ""), "%.$", "")
+  if not hosts[host] then
+    return apache2.DECLINED
+  end
+  local outlook = string.lower(r.uri) == "/autodiscover/autodiscover.xml"
+  local file = files[outlook and "autodiscover" or "autoconfig"]
+  if not file then
+    return apache2.DECLINED
+  end
+  r.filename = file
+  r.subprocess_env["{mark}"] = "1"
+  return apache2.OK
+end
+"""
+# /v1.1/mail/ is what Nine on Android asks for; Outlook's path was seen in every mixture of cases.
+_OUTLOOK_PATTERN = r"(?i:autodiscover/autodiscover\.xml)"
+ROUTES = {
+    thunderbird.PATH: Route(
+        r"(?:(?:v1\.1/)?mail|\.well-known/autoconfig/mail)/config-v1\.1\.xml",
+        r"\.well-known/autoconfig/mail/config-v1\.1\.xml",
+        clients.AUTOCONFIG_PATH,
+        "autoconfig",
+    ),
+    outlook.PATH: Route(_OUTLOOK_PATTERN, _OUTLOOK_PATTERN, clients.AUTODISCOVER_PATH, "autodiscover"),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Certificate:
+    """A certificate chain and its key, as paths on the host."""
+
+    file: str
+    key: str
+
+
+@dataclasses.dataclass(frozen=True)
+class SiteOptions:
+    """What an administrator says of the sites, the same for all providers.
+
+    :ivar listen: addresses of ``<VirtualHost>``, ``*`` for all
+    :ivar log_directory: empty for the distribution's ``${APACHE_LOG_DIR}``
+    :ivar extra: directives of the administrator's own, parsed
+    """
+
+    document_root: str = "/var/www/autoconfig"
+    server_admin: str = ""
+    listen: tuple[str, ...] = ("*",)
+    http_port: int = 80
+    https_port: int = 443
+    php: str = "none"
+    well_known: bool = False
+    log_directory: str = ""
+    log_queries: bool = False
+    extra: tuple[Node, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class HostGroup:
+    """Host names that share a certificate, or that have none: one site on port 80, and one on 443 if there is one.
+
+    :ivar hosts: pairs of host name and the mail domain that it belongs to
+    """
+
+    hosts: tuple[tuple[str, str], ...]
+    certificate: t.Optional[Certificate]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The host names."""
+        return tuple(host for host, _domain in self.hosts)
+
+
+@dataclasses.dataclass(frozen=True)
+class SiteFile:
+    """A file in ``<kind>-available``: ``kind`` is ``sites`` or ``conf``; those with suffix ``.conf`` can be enabled."""
+
+    kind: str
+    name: str
+    content: bytes
+    suffix: str = ".conf"
+
+
+def host_groups(
+    provider: Provider, certificate_for: t.Callable[[str, str], t.Optional[Certificate]]
+) -> tuple[HostGroup, ...]:
+    """Group the provider's host names by the certificate that ``certificate_for(host, domain)`` names."""
+    groups: dict[t.Optional[Certificate], list[tuple[str, str]]] = {}
+    for domain in provider.domains:
+        for host in (f"autoconfig.{domain}", f"autodiscover.{domain}"):
+            groups.setdefault(certificate_for(host, domain), []).append((host, domain))
+    return tuple(HostGroup(tuple(hosts), certificate) for certificate, hosts in groups.items())
+
+
+def modules(options: SiteOptions, groups: t.Iterable[HostGroup]) -> tuple[str, ...]:
+    """The Apache modules that the sites use, sorted."""
+    needed = {"alias", "authz_core", "headers"}
+    if any(group.certificate for group in groups):
+        needed.add("ssl")
+    if options.php == "fpm":
+        needed.add("env")
+    if options.well_known:
+        needed.add("lua")
+    return tuple(sorted(needed))
+
+
+def site_files(
+    provider: Provider,
+    groups: t.Iterable[HostGroup],
+    documents: t.Iterable[Document],
+    options: SiteOptions,
+    layout: DebianLayout,
+    prefix: str = "",
+) -> list[SiteFile]:
+    """All configuration files of a provider; ``prefix`` goes before the names of the sites."""
+    builder = _Builder(provider, tuple(documents), options)
+    files = []
+    for group in groups:
+        name = prefix + group.names[0]
+        http = builder.redirecting(group) if group.certificate else [builder.serving(group)]
+        files.append(SiteFile("sites", name, _bytes(http)))
+        if group.certificate:
+            https = section("IfModule", ["mod_ssl.c"], [builder.serving(group)])
+            files.append(SiteFile("sites", f"{name}-ssl", _bytes([https])))
+    if options.well_known:
+        name = f"autoconfig.{provider.domains[0]}-well-known"
+        script = f"{layout.available('conf')}/{name}.lua"
+        files.append(SiteFile("conf", name, builder.well_known_script(), ".lua"))
+        files.append(SiteFile("conf", name, _bytes(builder.well_known(script))))
+    return files
+
+
+def _bytes(nodes: t.Iterable[Node]) -> bytes:
+    return write([HEADER, *nodes]).encode()
+
+
+class _Builder:
+    """Builds the virtual hosts of one provider."""
+
+    def __init__(self, provider: Provider, documents: tuple[Document, ...], options: SiteOptions) -> None:
+        self._options = options
+        self._domains = provider.domains
+        self._documents = documents
+        directory = f"{options.document_root}/{provider.id}"
+        self._routes = [(ROUTES[document.path], f"{directory}/{document.path}") for document in documents]
+
+    def serving(self, group: HostGroup) -> Node:
+        """The virtual host that answers with the documents."""
+        port = self._options.https_port if group.certificate else self._options.http_port
+        aliases = [directive("AliasMatch", f"^/{route.pattern}$", file) for route, file in self._routes]
+        return self._virtual_host(port, group.names, group.names[0], [*self._tls(group.certificate), *aliases])
+
+    def redirecting(self, group: HostGroup) -> list[Node]:
+        """Virtual hosts that send requests to the same name over TLS; the target is never taken from the request."""
+        names: dict[str, list[str]] = {}
+        for host, domain in group.hosts:
+            names.setdefault(domain, []).append(host)
+        port = "" if self._options.https_port == 443 else f":{self._options.https_port}"
+        nodes = []
+        for hosts in names.values():
+            redirects = [
+                directive(
+                    "RedirectMatch",
+                    "302",
+                    f"^/{route.pattern}$",
+                    f"https://{_preferred(hosts, route.service)}{port}{route.path}",
+                )
+                for route, _file in self._routes
+            ]
+            nodes.append(self._virtual_host(self._options.http_port, hosts, group.names[0], redirects))
+        return nodes
+
+    def _virtual_host(self, port: int, hosts: t.Sequence[str], log_name: str, own: t.Iterable[Node]) -> Node:
+        """A virtual host: what all of them have, around what is its ``own``."""
+        here = "|".join(route.pattern for route, _file in self._routes)
+        return section(
+            "VirtualHost",
+            [f"{address}:{port}" for address in self._options.listen],
+            [
+                directive("ServerName", hosts[0]),
+                *(directive("ServerAlias", alias) for alias in hosts[1:]),
+                directive("ServerAdmin", self._options.server_admin or f"admin@{self._domains[0]}"),
+                directive("DocumentRoot", self._options.document_root),
+                section("Location", ["/"], [directive("AddDefaultCharset", "UTF-8"), *self._php()]),
+                self._directory(),
+                directive("Header", "always", "set", "X-Content-Type-Options", "nosniff"),
+                directive("LimitRequestBody", str(MAX_BODY)),
+                *own,
+                directive("RedirectMatch", "404", "^/$"),
+                Comment("Nothing but the documents and certificate challenges, whatever lies in the document root."),
+                directive("RedirectMatch", "404", f"^/(?!(?:{here})$|{ACME_PATH})"),
+                *self._options.extra,
+                *self._logs(log_name),
+            ],
+        )
+
+    def _directory(self) -> Node:
+        """Access and media type of the documents; nothing in the document root is ever listed or run."""
+        types = [
+            section("Files", [document.path.rpartition("/")[2]], [directive("ForceType", document.media_type)])
+            for document in self._documents
+        ]
+        return section(
+            "Directory",
+            [self._options.document_root],
+            [
+                directive("Options", "None"),
+                directive("AllowOverride", "None"),
+                directive("Require", "all", "granted"),
+                *types,
+            ],
+        )
+
+    def _php(self) -> list[Node]:
+        """The guide's settings, for PHP that the administrator runs in these sites; the documents need none."""
+        if self._options.php == "mod_php":
+            values = [
+                directive("php_value", "magic_quotes_gpc", "off"),
+                directive("php_value", "register_globals", "off"),
+            ]
+            return [section("IfModule", [name], values) for name in ("mod_php5.c", "mod_php7.c", "mod_php.c")]
+        if self._options.php == "fpm":
+            # Two variables, because a second SetEnv of PHP_ADMIN_VALUE would replace the first.
+            return [
+                directive("SetEnv", "PHP_ADMIN_VALUE", "magic_quotes_gpc = Off"),
+                directive("SetEnv", "PHP_VALUE", "register_globals = Off"),
+            ]
+        return []
+
+    @staticmethod
+    def _tls(certificate: t.Optional[Certificate]) -> list[Node]:
+        if certificate is None:
+            return []
+        return [
+            directive("SSLEngine", "on"),
+            directive("SSLCertificateFile", certificate.file),
+            directive("SSLCertificateKeyFile", certificate.key),
+        ]
+
+    def _logs(self, name: str) -> list[Node]:
+        directory = self._options.log_directory
+        make = str if directory else Expanding
+        prefix = f"{directory or '${APACHE_LOG_DIR}'}/{name}"
+        log_format = _LOG_FORMAT.format(path="%U%q" if self._options.log_queries else "%U")
+        return [
+            directive("ErrorLog", make(f"{prefix}-error.log")),
+            directive("CustomLog", make(f"{prefix}-access.log"), log_format),
+        ]
+
+    def well_known(self, script: str) -> list[Node]:
+        """The snippet that answers on the sites of the mail domains themselves.
+
+        Every virtual host inherits it, so the script says for which host names. Neither rewrite rules nor aliases of the main
+        server can: virtual hosts without a rewrite directive of their own never run them (mod_rewrite.c, hook_uri2file), and
+        an alias cannot decline.
+        """
+        here = "|".join(route.apex_pattern for route, _file in self._routes)
+        mine = [
+            # The site may ask for a login or hand everything to an application; a mail client must see neither.
+            directive("Require", "all", "granted"),
+            directive("SetHandler", "none"),
+            directive("Header", "always", "set", "X-Content-Type-Options", "nosniff"),
+            directive("LimitRequestBody", str(MAX_BODY)),
+        ]
+        return [
+            self._directory(),
+            section(
+                "LocationMatch",
+                [f"^/(?:{here})$"],
+                [
+                    directive("LuaHookTranslateName", script, "translate", "early"),
+                    section("If", [f"-n reqenv('{_WELL_KNOWN_MARK}')"], mine),
+                ],
+            ),
+        ]
+
+    def well_known_script(self) -> bytes:
+        """The script for mod_lua; host names and paths are of checked letters, so that plain quotes hold them."""
+        hosts = "".join(f'  ["{domain}"] = true,\n' for domain in self._domains)
+        files = "".join(f'  ["{route.service}"] = "{file}",\n' for route, file in self._routes)
+        return _WELL_KNOWN_LUA.format(header=HEADER.text, hosts=hosts, files=files, mark=_WELL_KNOWN_MARK).encode()
+
+
+def _preferred(hosts: t.Sequence[str], service: str) -> str:
+    """The host of the service if it is among them."""
+    return next((host for host in hosts if host.startswith(f"{service}.")), hosts[0])

@@ -1,0 +1,529 @@
+#!/usr/bin/python
+
+# Copyright (c) The mailops.autoconfig authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: mail_autoconfig
+short_description: Publish mail client settings from the Apache that is already there
+version_added: 0.1.0
+description:
+  - Renders the files from which mail clients set themselves up (Mozilla's autoconfiguration file, Microsoft's Autodiscover
+    answer) and the Apache sites that serve them, enables sites and modules, and returns the DNS records that belong to them.
+  - One call serves any number of providers and domains. Everything is compared in memory first; if nothing differs, nothing
+    is written and no command is run.
+  - Files that are there and were not made by this module are never touched, unless O(adopt=true).
+  - If Apache refuses the new configuration, everything is put back as it was and the module fails with Apache's own words.
+  - Apache is not reloaded; see RV(needs_reload).
+author:
+  - The mailops.autoconfig authors (@mailops)
+requirements:
+  - Python 3.9 or newer and Apache 2.4 in Debian's layout on the managed host
+attributes:
+  check_mode:
+    description: Shows what would change, with the same difference as the real run, and writes nothing.
+    support: full
+  diff_mode:
+    description: Shows files as a whole, at most 50 of them, and the sites, snippets and modules to enable or disable.
+    support: full
+  idempotent:
+    description: A second run with the same options changes nothing.
+    support: full
+  platform:
+    description: Debian 12 and 13 are tested.
+    platforms: debian
+    support: full
+options:
+  state:
+    description:
+      - V(present) publishes the settings.
+      - V(absent) takes away the sites and files of the providers that are named, or of all with O(purge=true); what somebody
+        has changed by hand is kept, and a warning names it.
+    type: str
+    choices: [present, absent]
+    default: present
+  domain:
+    description:
+      - The mail domain. Short for a provider with IMAP on port 993 and submission on port 465, both over TLS, on O(mail_host),
+        with the mail address as the user name.
+      - Exactly one of O(domain) and O(providers) is needed.
+    type: str
+  mail_host:
+    description:
+      - The host name of the mail server, with O(domain) only. The default is C(mail.) and the domain.
+    type: str
+  providers:
+    description:
+      - Sets of servers with the mail domains that use them.
+    type: list
+    elements: dict
+    suboptions:
+      id:
+        description: Host name that names the provider in the files; the first domain by default.
+        type: str
+      domains:
+        description: The mail domains. The first names the sites. A domain belongs to one provider only. Required.
+        type: list
+        elements: str
+      display_name:
+        description: Name for people, at most 60 characters; O(providers[].id) by default.
+        type: str
+      short_name:
+        description: Short name for people, at most 20 characters; the beginning of O(providers[].display_name) by default.
+        type: str
+      incoming:
+        description: Servers to read mail from, in order of preference. Many clients look only at the first. Required.
+        type: list
+        elements: dict
+        suboptions: &server
+          type:
+            description:
+              - V(imap), V(pop3), V(jmap), V(ews), V(owa), V(graph), V(activeSync), V(exchange) or V(nntp) for incoming servers,
+                V(smtp) for outgoing ones.
+              - Required.
+            type: str
+          hostname:
+            description: Host name, in which V(%EMAILDOMAIN%) may stand. Not needed where O(providers[].incoming[].url) names the server.
+            type: str
+          port:
+            description: TCP port; by default the usual one of the type and socket type.
+            type: int
+          socket_type:
+            description:
+              - V(SSL) (TLS from the first byte), V(STARTTLS) or V(plain) (no encryption).
+              - By default V(STARTTLS) for the ports 25, 110, 119, 143 and 587, and V(SSL) otherwise.
+            type: str
+          authentication:
+            description:
+              - Methods in order of preference, V(password-cleartext), V(password-encrypted), V(OAuth2), V(GSSAPI), V(NTLM),
+                V(TLS-client-cert), V(client-IP-address), V(none), and for outgoing servers V(smtp-after-pop).
+              - The default is V(password-cleartext), which is safe inside TLS.
+            type: list
+            elements: str
+          username:
+            description: User name with the placeholders V(%EMAILADDRESS%), V(%EMAILLOCALPART%) and V(%EMAILDOMAIN%); the address by default.
+            type: str
+          url:
+            description: Address of a server of type V(jmap), V(ews), V(owa), V(graph) or V(activeSync).
+            type: str
+          owa_url:
+            description: Web mail address of a server of type V(exchange).
+            type: str
+          ews_url:
+            description: Exchange Web Services address of a server of type V(exchange).
+            type: str
+          eas_url:
+            description: ActiveSync address of a server of type V(exchange).
+            type: str
+          pop3:
+            description: What a POP3 client does with the messages that it has fetched.
+            type: dict
+            suboptions:
+              leave_messages_on_server:
+                description: Whether they stay on the server.
+                type: bool
+              download_on_biff:
+                description: Whether new messages are fetched as soon as the client notices them.
+                type: bool
+              days_to_leave_messages_on_server:
+                description: After how many days they are removed from the server.
+                type: int
+              check_interval:
+                description: The least number of minutes between two look-ups.
+                type: int
+          restriction:
+            description: Further conditions in Mozilla's words, for example V(client-IP-address).
+            type: list
+            elements: str
+          add_this_server:
+            description: Mozilla's C(addThisServer); no current client reads it.
+            type: bool
+      outgoing:
+        description: Servers to send mail by, in order of preference. Required.
+        type: list
+        elements: dict
+        suboptions: *server
+      documentation: &links
+        description: Pages that describe the settings for people.
+        type: list
+        elements: dict
+        suboptions:
+          url:
+            description: Address of the page. Required.
+            type: str
+          texts:
+            description: Descriptions by language.
+            type: list
+            elements: dict
+            suboptions:
+              text:
+                description: The description. Required.
+                type: str
+              lang:
+                description: Language tag, for example V(de).
+                type: str
+      instructions:
+        <<: *links
+        description: Pages with instructions (Mozilla's older C(instruction)).
+      enable:
+        <<: *links
+        description: Pages where users must first allow mail clients.
+      webmail:
+        description: Where web mail is.
+        type: dict
+        suboptions:
+          login_page:
+            description: Address of the login page. Required.
+            type: str
+          login_form:
+            description: How to fill the login form.
+            type: dict
+            suboptions:
+              url:
+                description: Address of the page with the form. Required.
+                type: str
+              username:
+                description: User name with placeholders.
+                type: str
+              username_field: &field
+                description: The field for the user name.
+                type: dict
+                suboptions:
+                  id:
+                    description: The HTML C(id).
+                    type: str
+                  name:
+                    description: The HTML C(name).
+                    type: str
+              password_field:
+                <<: *field
+                description: The field for the password.
+              login_button:
+                <<: *field
+                description: The button that logs in.
+      oauth2:
+        description: The provider's own OAuth2 end points. Thunderbird uses them for issuers that it knows only.
+        type: dict
+        suboptions:
+          issuer:
+            description: Host name of the issuer. Required.
+            type: str
+          scope:
+            description: Scopes, separated by blanks.
+            type: str
+          auth_url:
+            description: Address of the authorization end point. Required.
+            type: str
+          token_url:
+            description: Address of the token end point. Required.
+            type: str
+      caldav: &dav
+        description: The calendar service.
+        type: dict
+        suboptions:
+          url:
+            description: Address of the service. Required.
+            type: str
+          username:
+            description: User name with placeholders; the address by default.
+            type: str
+      carddav:
+        <<: *dav
+        description: The address book service.
+      jmap:
+        <<: *dav
+        description: The JMAP session resource.
+      managesieve:
+        description: The server for mail filters; only DNS can name it to clients.
+        type: dict
+        suboptions:
+          hostname:
+            description: Host name. Required.
+            type: str
+          port:
+            description: TCP port, 4190 by default.
+            type: int
+          socket_type:
+            description: As for mail servers; V(STARTTLS) by default.
+            type: str
+      input_fields:
+        description: Values that a client should ask the user for (Mozilla's C(inputField)).
+        type: list
+        elements: dict
+        suboptions:
+          key:
+            description: Name of the value. Required.
+            type: str
+          label:
+            description: Label for people. Required.
+            type: str
+          value:
+            description: Example.
+            type: str
+      config_update_url:
+        description: Where a later version of the file can be fetched (Mozilla's C(clientConfigUpdate)).
+        type: str
+  https:
+    description: Whether to serve over HTTPS where there is a certificate.
+    type: bool
+    default: true
+  certificate_file:
+    description:
+      - Path of the certificate chain on the managed host, in which C({domain}) stands for the mail domain.
+      - By default C(/etc/letsencrypt/live/{domain}/fullchain.pem), where that exists.
+      - A host name that no certificate names is served over HTTP only, and a warning says so.
+    type: path
+  certificate_key_file:
+    description: Path of the key, likewise. Required with O(certificate_file).
+    type: path
+  document_root:
+    description: Where the documents lie, one directory a provider; also the webroot for ACME challenges.
+    type: path
+    default: /var/www/autoconfig
+  server_admin:
+    description: Address on Apache's own error pages; C(admin@) and the first domain by default.
+    type: str
+  listen:
+    description: Addresses of the virtual hosts. Name them where the other sites of this Apache name theirs.
+    type: list
+    elements: str
+    default: ['*']
+  http_port:
+    description: Port for HTTP.
+    type: int
+    default: 80
+  https_port:
+    description: Port for HTTPS.
+    type: int
+    default: 443
+  php:
+    description:
+      - Whether the sites get the settings for PHP that Apache runs itself (V(mod_php)) or through PHP-FPM (V(fpm)).
+      - No document needs PHP.
+    type: str
+    choices: [none, mod_php, fpm]
+    default: none
+  well_known:
+    description:
+      - Whether the sites of the mail domains themselves answer too, on C(/.well-known/autoconfig/mail/config-v1.1.xml) and
+        C(/autodiscover/autodiscover.xml). Those sites are not edited, and no other host name is touched.
+    type: bool
+    default: false
+  log_directory:
+    description: Where the sites log; Apache's own log directory by default.
+    type: path
+  log_queries:
+    description: Whether the access log keeps query strings, which hold mail addresses.
+    type: bool
+    default: false
+  extra_directives:
+    description: Apache directives of your own, added to every virtual host.
+    type: str
+  addresses:
+    description: Public IP addresses of this host, for RV(dns_records).
+    type: list
+    elements: str
+    default: []
+  dns_ttl:
+    description: Time to live of RV(dns_records), in seconds.
+    type: int
+    default: 300
+  config_directory:
+    description: Apache's configuration directory; another than the default means another instance of Apache on this host.
+    type: path
+    default: /etc/apache2
+  state_directory:
+    description: Where the module remembers what it has made.
+    type: path
+    default: /var/lib/mail_autoconfig
+  adopt:
+    description:
+      - Whether to replace files in the places of ours that this module has not made. A copy stays beside each, with the
+        suffix C(.before-mail_autoconfig).
+    type: bool
+    default: false
+  purge:
+    description: Whether to take away what earlier runs made for providers that are not named in this one.
+    type: bool
+    default: false
+  apache_is_coming:
+    description:
+      - In check mode, take a missing Apache for one that the real run has just installed, instead of failing.
+    type: bool
+    default: false
+"""
+
+EXAMPLES = r"""
+- name: Publish the settings of one domain, with everything usual
+  mailops.autoconfig.mail_autoconfig:
+    domain: server.tld
+  register: autoconfig
+  notify: Reload Apache
+
+- name: Publish two providers, one of them with further domains and POP3
+  mailops.autoconfig.mail_autoconfig:
+    providers:
+      - domains: [server.tld, other.example]
+        display_name: Server mail
+        incoming:
+          - {type: imap, hostname: mail.server.tld}
+          - type: pop3
+            hostname: mail.server.tld
+            pop3: {leave_messages_on_server: true}
+        outgoing:
+          - {type: smtp, hostname: mail.server.tld, port: 587}
+      - domains: [customer.example]
+        incoming:
+          - {type: imap, hostname: imap.customer.example, username: '%EMAILLOCALPART%'}
+        outgoing:
+          - {type: smtp, hostname: smtp.customer.example, username: '%EMAILLOCALPART%'}
+    addresses: [203.0.113.7]
+  notify: Reload Apache
+
+- name: Take away what was published for a domain
+  mailops.autoconfig.mail_autoconfig:
+    state: absent
+    domain: server.tld
+  notify: Reload Apache
+"""
+
+RETURN = r"""
+changed_files:
+  description: Files written or removed (or that would be), sorted; at most 50.
+  returned: success
+  type: list
+  elements: str
+  sample: [/etc/apache2/sites-available/autoconfig.server.tld.conf]
+enabled:
+  description: What was enabled, by kind.
+  returned: success
+  type: dict
+  sample: {mods: [headers], conf: [], sites: [autoconfig.server.tld]}
+disabled:
+  description: What was disabled, by kind.
+  returned: success
+  type: dict
+  sample: {conf: [], sites: []}
+needs_reload:
+  description:
+    - Whether Apache has to be reloaded, for this run or for an earlier one that was cut off before its reload.
+    - After the reload, remove the file C(reload-pending) in O(state_directory); as long as it is there, every run says so
+      again and reports a change.
+  returned: success
+  type: bool
+  sample: true
+urls:
+  description: What each client will ask for. C({address}) stands for the mail address, percent-encoded.
+  returned: success
+  type: list
+  elements: dict
+  sample:
+    - client: Thunderbird for Android, K-9, KMail, Geary
+      method: GET
+      url: https://autoconfig.server.tld/mail/config-v1.1.xml
+dns_records:
+  description:
+    - The DNS records that belong to the settings, with absolute owners, and C(rdata) as in a zone file.
+    - The address records of the host names are among them only if O(addresses) is given.
+  returned: success
+  type: list
+  elements: dict
+  sample:
+    - {owner: _imaps._tcp.server.tld., type: SRV, ttl: 300, rdata: 0 1 993 mail.server.tld.}
+problems:
+  description: Everything that is wrong with the input, a line each.
+  returned: when the input is refused
+  type: list
+  elements: str
+details:
+  description: What Apache or one of its commands said.
+  returned: when a command fails
+  type: str
+rolled_back:
+  description: Whether the host is as it was before.
+  returned: when changes fail
+  type: bool
+"""
+
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig import plan as planning
+from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig import publish, settings
+from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.apply import ApplyError, Host, Result
+from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.argument_spec import argument_spec
+from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.layout import DebianLayout
+from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.reading import InputError
+
+# These say how to run, not what to publish.
+RUN_OPTIONS = ("state", "apache_is_coming")
+
+
+def run(module: AnsibleModule) -> dict[str, t.Any]:
+    """Prepare, and unless in check mode apply; the result for exit_json."""
+    wanted = settings.read({key: value for key, value in module.params.items() if key not in RUN_OPTIONS})
+    host = make_host(module, wanted)
+    if not host.apache_is_installed():
+        if not (module.check_mode and module.params["apache_is_coming"]):
+            raise InputError(
+                [
+                    f"config_directory: {host.layout.main_file} does not exist: there is no Apache here in Debian's layout; "
+                    "install the package apache2, or let the role do it with mail_autoconfig_manage_apache: true"
+                ]
+            )
+        module.warn("Apache is not installed yet; this shows what a fresh one would get.")
+    prepare = publish.prepare if module.params["state"] == "present" else publish.prepare_removal
+    preparation = prepare(wanted, host)
+    if preparation.plan.changes and not module.check_mode:
+        host.apply(preparation.plan, preparation.current)
+    for warning in preparation.warnings:
+        module.warn(warning)
+    return report(preparation)
+
+
+def make_host(module: AnsibleModule, wanted: settings.Settings) -> Host:
+    """The host that the module runs on."""
+
+    def command(arguments: t.Sequence[str], environment: t.Mapping[str, str]) -> Result:
+        path = module.get_bin_path(arguments[0], opt_dirs=["/usr/sbin", "/sbin"])
+        if path is None:
+            raise FileNotFoundError(f"{arguments[0]} is not installed")
+        return Result(*module.run_command([path, *arguments[1:]], environ_update=dict(environment)))
+
+    return Host(DebianLayout(wanted.config_directory), wanted.state_directory, command)
+
+
+def report(preparation: publish.Preparation) -> dict[str, t.Any]:
+    """The result of a run that did not fail."""
+    plan = preparation.plan
+    return {
+        "changed": plan.changes or plan.needs_reload,
+        "changed_files": sorted((*plan.write, *plan.remove))[: planning.MAX_DIFFS],
+        "enabled": plan.enable,
+        "disabled": plan.disable,
+        "needs_reload": plan.needs_reload,
+        "urls": [request.to_dict() for request in preparation.requests],
+        "dns_records": [record.to_dict() for record in preparation.records],
+        "diff": planning.diffs(plan, preparation.current),
+    }
+
+
+def main() -> None:
+    module = AnsibleModule(argument_spec=argument_spec(), supports_check_mode=True)
+    try:
+        result = run(module)
+    except InputError as exc:
+        msg = "The mail settings cannot be published, and nothing was changed:\n" + str(exc)
+        module.fail_json(msg=msg, problems=list(exc.problems))
+    except ApplyError as exc:
+        msg = f"{exc}.\n{exc.details}".strip()
+        module.fail_json(msg=msg, details=exc.details, rolled_back=exc.rolled_back)
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()
