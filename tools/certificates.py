@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -44,3 +45,7 @@ class Authority:
         )
         request.unlink()
         extensions.unlink()
+
+
+if __name__ == "__main__":
+    Authority(Path(sys.argv[1])).issue(Path(sys.argv[2]), sys.argv[3:])
