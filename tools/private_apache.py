@@ -11,8 +11,10 @@ import getpass
 import os
 import re
 import shutil
+import signal
 import socket
 import subprocess
+import tempfile
 import time
 from pathlib import Path
 
@@ -64,9 +66,11 @@ class PrivateApache:
         self._lay_out(source)
 
     def _lay_out(self, source: Path) -> None:
-        # The web server's user must be able to read below directories that tests make private.
+        self.directory.mkdir(parents=True, exist_ok=True)
+        # The web server's user must be able to pass through directories that pytest and mkdtemp make private.
+        temporary = Path(tempfile.gettempdir())
         for path in (self.directory, *self.directory.parents):
-            with contextlib.suppress(PermissionError):
+            if temporary in path.parents:
                 path.chmod(path.stat().st_mode | 0o011)
         for path in (self.log_directory, self.directory / "run", self.directory / "var/lib/apache2", self.directory / "var/www"):
             path.mkdir(parents=True)
@@ -138,11 +142,11 @@ class PrivateApache:
         raise RuntimeError("the private Apache does not answer:\n" + (self.log_directory / "error.log").read_text())
 
     def stop(self) -> None:
-        """Stop it if it runs."""
+        """Stop it if it runs; by its process, because a test may have broken the configuration."""
         pid_file = self.directory / "run/apache2.pid"
-        if pid_file.exists():
-            self.command("apache2ctl", "stop")
-            for _attempt in range(100):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            os.kill(int(pid_file.read_text()), signal.SIGTERM)
+            for _attempt in range(200):
                 if not pid_file.exists():
                     return
                 time.sleep(0.05)

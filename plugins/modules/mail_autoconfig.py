@@ -146,11 +146,11 @@ options:
         type: list
         elements: dict
         suboptions: *server
-      documentation: &links
+      documentation:
         description: Pages that describe the settings for people.
         type: list
         elements: dict
-        suboptions:
+        suboptions: &links
           url:
             description: Address of the page. Required.
             type: str
@@ -166,11 +166,15 @@ options:
                 description: Language tag, for example V(de).
                 type: str
       instructions:
-        <<: *links
         description: Pages with instructions (Mozilla's older C(instruction)).
+        type: list
+        elements: dict
+        suboptions: *links
       enable:
-        <<: *links
         description: Pages where users must first allow mail clients.
+        type: list
+        elements: dict
+        suboptions: *links
       webmail:
         description: Where web mail is.
         type: dict
@@ -188,10 +192,10 @@ options:
               username:
                 description: User name with placeholders.
                 type: str
-              username_field: &field
+              username_field:
                 description: The field for the user name.
                 type: dict
-                suboptions:
+                suboptions: &field
                   id:
                     description: The HTML C(id).
                     type: str
@@ -199,11 +203,13 @@ options:
                     description: The HTML C(name).
                     type: str
               password_field:
-                <<: *field
                 description: The field for the password.
+                type: dict
+                suboptions: *field
               login_button:
-                <<: *field
                 description: The button that logs in.
+                type: dict
+                suboptions: *field
       oauth2:
         description: The provider's own OAuth2 end points. Thunderbird uses them for issuers that it knows only.
         type: dict
@@ -220,10 +226,10 @@ options:
           token_url:
             description: Address of the token end point. Required.
             type: str
-      caldav: &dav
+      caldav:
         description: The calendar service.
         type: dict
-        suboptions:
+        suboptions: &dav
           url:
             description: Address of the service. Required.
             type: str
@@ -231,11 +237,13 @@ options:
             description: User name with placeholders; the address by default.
             type: str
       carddav:
-        <<: *dav
         description: The address book service.
+        type: dict
+        suboptions: *dav
       jmap:
-        <<: *dav
         description: The JMAP session resource.
+        type: dict
+        suboptions: *dav
       managesieve:
         description: The server for mail filters; only DNS can name it to clients.
         type: dict

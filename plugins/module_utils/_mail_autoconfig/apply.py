@@ -129,7 +129,7 @@ class Host:
         """Carry the plan out. Raises ApplyError, and then the host is as before unless the error says otherwise."""
         if plan.restart_relevant:
             self._require_sound("Apache's configuration is broken already, before any change of ours: mend it first")
-        before = self._snapshot(plan)
+        before, missing = self._snapshot(plan), self._missing_directories(plan)
         try:
             self._commit(plan, current)
             if plan.restart_relevant:
@@ -138,6 +138,9 @@ class Host:
         except (ApplyError, OSError) as exc:
             details = exc.details if isinstance(exc, ApplyError) else ""
             failures = self._restore(before)
+            for directory in missing:
+                with contextlib.suppress(OSError):
+                    os.rmdir(directory)
             if failures:
                 raise ApplyError(f"{exc}; not everything could be put back: {'; '.join(failures)}", details, False) from exc
             raise ApplyError(f"{exc}; everything was put back as it was", details, True) from exc
@@ -193,6 +196,16 @@ class Host:
             directory = self.layout.enabled(kind)
             saved.update({f"{directory}/{name}": _saved(f"{directory}/{name}") for name in _listing(directory)})
         return saved
+
+    def _missing_directories(self, plan: Plan) -> list[str]:
+        """The directories that the plan will make, innermost first."""
+        missing = set()
+        for path in (*plan.write, self._marker):
+            directory = os.path.dirname(path)
+            while not os.path.isdir(directory):
+                missing.add(directory)
+                directory = os.path.dirname(directory)
+        return sorted(missing, reverse=True)
 
     def _restore(self, saved: t.Mapping[str, t.Optional[tuple[str, t.Union[str, FileState]]]]) -> list[str]:
         """Put back what the snapshot says; the failures, in words."""

@@ -201,7 +201,7 @@ def read_providers(entries: list[Fields]) -> tuple[Provider, ...]:
     ids: dict[str, str] = {}
     domains: dict[str, str] = {}
     for fields, provider in zip(entries, providers):
-        if provider.id and provider.id in ids:
+        if fields.given("id") and provider.id in ids:
             fields.problem("id", f"'{provider.id}' is the id of {ids[provider.id]} already")
         ids.setdefault(provider.id, fields.path)
         for domain in provider.domains:

@@ -74,7 +74,7 @@ def url(value: str) -> str:
     text = value.strip()
     try:
         parts = urlsplit(text)
-        usable = parts.scheme in ("http", "https") and bool(parts.hostname)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
     except ValueError:
         usable = False
     if not usable or _FORBIDDEN.search(text) or any(char.isspace() for char in text):
@@ -96,7 +96,7 @@ def one_of(*allowed: str) -> Check:
 class Fields:
     """One mapping of the input, where it stands, and the problems found so far.
 
-    :arg value: the mapping; ``None`` and empty texts count as absent, as Ansible passes what was not given
+    :arg value: the mapping; ``None`` and blank texts count as absent, as Ansible passes what was not given
     :arg path: where it stands in the input, ``""`` at the top
     :arg problems: collects the messages of this mapping and of all below it
     """
@@ -107,7 +107,8 @@ class Fields:
         self._known: list[str] = []
         self._values: dict[str, t.Any] = {}
         if isinstance(value, t.Mapping):
-            self._values = {str(key): item for key, item in value.items() if item not in (None, "")}
+            given = {key: item.strip() if isinstance(item, str) else item for key, item in value.items()}
+            self._values = {str(key): value[key] for key, item in given.items() if item not in (None, "")}
         else:
             self.problem("", f"{shown(value)} is not a mapping of options")
 

@@ -1,0 +1,47 @@
+"""A private Apache for each test module, and Ansible that means it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import CACHE, Playbook, need
+from tools.certificates import Authority
+from tools.http_client import Client
+from tools.private_apache import PrivateApache
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    need("openssl")
+    return Authority(tmp_path_factory.mktemp("ca"))
+
+
+@pytest.fixture
+def apache(tmp_path: Path) -> Iterator[PrivateApache]:
+    """An Apache with no sites, running."""
+    need("apache2", "openssl", "perl")
+    with PrivateApache(tmp_path / "apache", CACHE) as server:
+        yield server
+
+
+@pytest.fixture
+def certificate(apache: PrivateApache, authority: Authority) -> dict[str, str]:
+    """The module's options for a certificate of server.tld."""
+    authority.issue(
+        apache.directory / "live/server.tld", ["server.tld", "autoconfig.server.tld", "autodiscover.server.tld"]
+    )
+    pattern = f"{apache.directory}/live/{{domain}}"
+    return {"certificate_file": f"{pattern}/fullchain.pem", "certificate_key_file": f"{pattern}/privkey.pem"}
+
+
+@pytest.fixture
+def playbook(tmp_path: Path, apache: PrivateApache) -> Playbook:
+    return Playbook(tmp_path, apache.environment)
+
+
+@pytest.fixture
+def client(apache: PrivateApache, authority: Authority) -> Client:
+    return Client("127.0.0.1", authority.certificate, {"http": apache.http_port, "https": apache.https_port})

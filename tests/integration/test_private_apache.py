@@ -1,0 +1,236 @@
+"""The module and the role against a real Apache over real HTTP and HTTPS."""
+
+from __future__ import annotations
+
+import os
+import xml.etree.ElementTree as ET
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import Playbook
+from tools.certificates import Authority
+from tools.http_client import OUTLOOK_REQUEST, Client
+from tools.private_apache import PrivateApache
+
+CONFIG = "/mail/config-v1.1.xml"
+BODY = OUTLOOK_REQUEST.format(address="user@server.tld").encode()
+
+
+def tree(directory: Path) -> dict[str, tuple[int, int, str]]:
+    """Everything below a directory but logs and run files: inode, modification time and link target."""
+    found = {}
+    for parent, directories, files in os.walk(directory):
+        directories[:] = [name for name in directories if name not in ("log", "run", "cgisock")]
+        for name in (*directories, *files):
+            path = Path(parent, name)
+            state = path.lstat()
+            target = os.readlink(path) if path.is_symlink() else ""
+            found[str(path.relative_to(directory))] = (state.st_ino, state.st_mtime_ns, target)
+    return found
+
+
+def contents(directory: Path) -> dict[str, Any]:
+    """Everything below a directory but logs and run files, by content."""
+    return {
+        name: target or ((directory / name).read_bytes() if (directory / name).is_file() else "directory")
+        for name, (_inode, _time, target) in tree(directory).items()
+    }
+
+
+def test_one_variable_over_http(apache: PrivateApache, playbook: Playbook, client: Client) -> None:
+    result = playbook.module({**apache.module_options(), "domain": "server.tld"})
+    assert result["changed"]
+    assert result["needs_reload"]
+    assert any("served over HTTP only" in warning for warning in result["warnings"])
+    apache.reload()
+    answer = client.request(f"http://autoconfig.server.tld{CONFIG}?emailaddress=user%40server.tld")
+    assert (answer.status, answer.headers["content-type"]) == (200, "text/xml; charset=utf-8")
+    assert ET.fromstring(answer.body).findtext("emailProvider/incomingServer/hostname") == "mail.server.tld"
+    assert client.request("http://autodiscover.server.tld/autodiscover/autodiscover.xml", "POST", BODY).status == 200
+
+
+def test_role_publishes_reloads_and_then_writes_nothing(
+    apache: PrivateApache, playbook: Playbook, client: Client, certificate: dict[str, str]
+) -> None:
+    variables = {**apache.module_options(), **certificate, "domain": "server.tld"}
+    assert "changed=3" in playbook.role(variables)
+    assert client.request(f"https://autoconfig.server.tld{CONFIG}").status == 200
+    location = client.request(f"http://autoconfig.server.tld{CONFIG}?emailaddress=a%40b").headers["location"]
+    assert location == f"https://autoconfig.server.tld:{apache.https_port}{CONFIG}?emailaddress=a%40b"
+    before = tree(apache.directory)
+    assert "changed=0" in playbook.role(variables)
+    assert tree(apache.directory) == before
+
+
+def test_check_mode_writes_nothing_and_shows_the_same_difference(
+    apache: PrivateApache, playbook: Playbook, certificate: dict[str, str]
+) -> None:
+    options = {**apache.module_options(), **certificate, "domain": "server.tld", "well_known": True}
+    before = tree(apache.directory)
+    foreseen = playbook.module(options, "--check", "--diff")
+    assert tree(apache.directory) == before
+    done = playbook.module(options, "--diff")
+    for key in ("changed", "changed_files", "diff", "enabled", "needs_reload", "urls", "dns_records"):
+        assert foreseen[key] == done[key]
+
+
+def test_wrong_values_are_all_named_and_nothing_is_written(apache: PrivateApache, playbook: Playbook) -> None:
+    before = tree(apache.directory)
+    server = {"type": "imap", "hostname": "mail..tld", "port": 99999, "socket_type": "TLS", "authentication": ["plain"]}
+    result = playbook.module(
+        {
+            **apache.module_options(),
+            "providers": [
+                {"domains": ["server.tld", "two words"], "incoming": [server], "outgoing": []},
+                {"domains": ["SERVER.TLD"], "incoming": [{"type": "imap", "hostname": 'a"b'}], "outgoing": [{"type": "smtp"}]},
+            ],
+            "certificate_file": "/nowhere/{domain}.pem",
+            "server_admin": "a\nInclude /etc/passwd",
+        }
+    )
+    assert result["failed"]
+    starts = [problem.split(": ")[0] for problem in result["problems"]]
+    assert sorted(starts) == [
+        "certificate_key_file",
+        "providers[0].domains[1]",
+        "providers[0].incoming[0].authentication[0]",
+        "providers[0].incoming[0].hostname",
+        "providers[0].incoming[0].port",
+        "providers[0].incoming[0].socket_type",
+        "providers[0].outgoing",
+        "providers[1].domains",
+        "providers[1].incoming[0].hostname",
+        "providers[1].outgoing[0].hostname",
+        "server_admin",
+    ]
+    assert tree(apache.directory) == before
+
+
+def test_a_missing_certificate_and_a_missing_apache_are_named(apache: PrivateApache, playbook: Playbook) -> None:
+    given = {"certificate_file": "/nowhere/{domain}.pem", "certificate_key_file": "/nowhere/{domain}.key"}
+    result = playbook.module({**apache.module_options(), **given, "domain": "server.tld"})
+    assert result["problems"] == [
+        "certificate_file: /nowhere/server.tld.pem does not exist on this host",
+        "certificate_key_file: /nowhere/server.tld.key does not exist on this host",
+    ]
+    result = playbook.module({**apache.module_options(), "domain": "server.tld", "config_directory": "/nowhere"})
+    assert "there is no Apache here" in result["problems"][0]
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        "</VirtualHost>\nInclude /etc/passwd\n<VirtualHost *:1>",
+        "<VirtualHost *:1>\n</VirtualHost>",
+        "Header set X a \\",
+        '"quoted" directive',
+    ],
+)
+def test_extra_directives_cannot_leave_their_virtual_host(apache: PrivateApache, playbook: Playbook, hostile: str) -> None:
+    result = playbook.module({**apache.module_options(), "domain": "server.tld", "extra_directives": hostile})
+    assert result["problems"][0].startswith("extra_directives: ")
+
+
+def test_texts_reach_apache_as_they_were_written(apache: PrivateApache, playbook: Playbook, client: Client) -> None:
+    """The writer's quoting, judged by Apache itself: a variable set through it comes back in a header."""
+    values = ["plain", "two words", 'a "quote"', "back\\slash", "end\\", "\\\\", "<tag>", "#no comment", "$1 &", "%%"]
+    from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig import apache as language
+
+    lines = [f"SetEnv V{index} {language.word(value)}" for index, value in enumerate(values)]
+    lines += [f'Header always set X-V{index} "%{{V{index}}}e"' for index in range(len(values))]
+    options = {**apache.module_options(), "domain": "server.tld", "extra_directives": "\n".join(lines)}
+    assert not playbook.module(options)["failed"]
+    apache.reload()
+    headers = client.request(f"http://autoconfig.server.tld{CONFIG}").headers
+    assert [headers[f"x-v{index}"] for index in range(len(values))] == values
+
+
+def test_a_configuration_that_apache_refuses_is_rolled_back(apache: PrivateApache, playbook: Playbook) -> None:
+    before = contents(apache.directory)
+    result = playbook.module({**apache.module_options(), "domain": "server.tld", "extra_directives": "NoSuchDirective on"})
+    assert result["failed"]
+    assert result["rolled_back"] is True
+    assert "NoSuchDirective" in result["msg"]
+    # Debian's a2enmod and its like keep marks of their own, which nothing reads but a2query.
+    after = {path: content for path, content in contents(apache.directory).items() if "var/lib/apache2" not in path}
+    assert after == {path: content for path, content in before.items() if "var/lib/apache2" not in path}
+
+
+def test_a_configuration_that_was_broken_before_is_not_touched(apache: PrivateApache, playbook: Playbook) -> None:
+    broken = apache.config_directory / "conf-enabled/broken.conf"
+    broken.write_text("Broken on\n")
+    before = tree(apache.directory)
+    result = playbook.module({**apache.module_options(), "domain": "server.tld"})
+    assert "broken already" in result["msg"]
+    assert "conf-enabled/broken.conf" in result["msg"]
+    assert tree(apache.directory) == before
+
+
+def test_a_foreign_file_is_refused_and_adopted_on_request(apache: PrivateApache, playbook: Playbook) -> None:
+    site = apache.config_directory / "sites-available/autoconfig.server.tld.conf"
+    site.write_text("# the guide's\n")
+    options = {**apache.module_options(), "domain": "server.tld"}
+    result = playbook.module(options)
+    assert result["failed"]
+    assert "adopt: true" in result["problems"][0]
+    assert site.read_text() == "# the guide's\n"
+    assert playbook.module({**options, "adopt": True})["changed"]
+    assert site.with_name(site.name + ".before-mail_autoconfig").read_text() == "# the guide's\n"
+    assert "VirtualHost" in site.read_text()
+
+
+def test_a_reload_that_was_lost_is_due_again(apache: PrivateApache, playbook: Playbook) -> None:
+    options = {**apache.module_options(), "domain": "server.tld"}
+    playbook.module(options)
+    again = playbook.module(options)
+    assert (again["changed"], again["changed_files"], again["needs_reload"]) == (True, [], True)
+    assert "changed=3" in playbook.role(options)
+    assert not playbook.module(options)["changed"]
+
+
+def test_further_domains_use_their_own_certificates(
+    apache: PrivateApache, playbook: Playbook, client: Client, certificate: dict[str, str], authority: Authority
+) -> None:
+    authority.issue(apache.directory / "live/other.tld", ["autoconfig.other.tld"])
+    provider = {
+        "domains": ["server.tld", "other.tld", "third.tld"],
+        "incoming": [{"type": "imap", "hostname": "mail.server.tld"}],
+        "outgoing": [{"type": "smtp", "hostname": "mail.server.tld"}],
+    }
+    result = playbook.module({**apache.module_options(), **certificate, "providers": [provider]})
+    assert any("autodiscover.other.tld, autoconfig.third.tld, autodiscover.third.tld" in line for line in result["warnings"])
+    apache.reload()
+    for host in ("autoconfig.server.tld", "autoconfig.other.tld"):
+        answer = client.request(f"https://{host}{CONFIG}")
+        assert answer.status == 200
+        location = client.request(f"http://{host}{CONFIG}").headers["location"]
+        assert location == f"https://{host}:{apache.https_port}{CONFIG}"
+    for host in ("autoconfig.third.tld", "autodiscover.third.tld", "autodiscover.other.tld"):
+        assert client.request(f"http://{host}{CONFIG}").status == 200
+
+
+@pytest.mark.parametrize("php", ["mod_php", "fpm"])
+def test_php_settings_are_sound_without_php(apache: PrivateApache, playbook: Playbook, php: str) -> None:
+    assert not playbook.module({**apache.module_options(), "domain": "server.tld", "php": php})["failed"]
+
+
+def test_absent_leaves_nothing_but_what_was_there(
+    apache: PrivateApache, playbook: Playbook, client: Client, certificate: dict[str, str]
+) -> None:
+    apache.add_site("zoo", f"<VirtualHost *:{apache.http_port}>\nServerName zoo.tld\nRedirectMatch 410 .\n</VirtualHost>\n")
+    before = contents(apache.directory)
+    options = {**apache.module_options(), **certificate, "domain": "server.tld", "well_known": True}
+    playbook.module(options)
+    apache.reload()
+    assert client.request("http://unknown.tld/").status == 410
+    assert client.request(f"http://autoconfig.server.tld{CONFIG}").status == 302
+    playbook.role({**options, "state": "absent"})
+    assert client.request(f"http://autoconfig.server.tld{CONFIG}").status == 410
+    after = contents(apache.directory)
+    left = {path for path in after if path not in before}
+    # Modules stay enabled, because others may use them by now; Debian's commands keep their own marks.
+    assert all("mods-enabled" in path or "var/lib" in path or path == "var/www/autoconfig" for path in left)
+    assert {path for path in before if path not in after} == set()
+    assert playbook.module({**options, "state": "absent"})["changed"] is False
