@@ -1,0 +1,1 @@
+"""What developers and tests run; nothing of it is installed at a user's."""

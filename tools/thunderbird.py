@@ -16,7 +16,7 @@ from typing import Any
 
 from .private_apache import free_ports
 
-_PREFERENCES = {
+_PREFERENCES: dict[str, str | int | bool] = {
     "app.update.enabled": False,
     "datareporting.policy.dataSubmissionEnabled": False,
     "mail.provider.suppress_dialog_on_startup": True,
@@ -105,7 +105,9 @@ class Thunderbird:
             time.sleep(1)
         else:
             self.__exit__()
-            raise RuntimeError("Thunderbird does not answer:\n" + (self._directory / "thunderbird.log").read_text("utf-8", "replace"))
+            raise RuntimeError(
+                "Thunderbird does not answer:\n" + (self._directory / "thunderbird.log").read_text("utf-8", "replace")
+            )
         self._client.set_context("chrome")
         self._client.timeout.script = 90
         return self

@@ -16,7 +16,13 @@ def molecule(*arguments: str) -> subprocess.CompletedProcess[str]:
     """Run molecule; its output goes to a log in .cache besides."""
     environment = {**os.environ, "MOLECULE_GLOB": "molecule/*/molecule.yml", "NO_COLOR": "1"}
     done = subprocess.run(
-        ["molecule", *arguments], cwd=PROJECT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+        ["molecule", *arguments],
+        cwd=PROJECT,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
     )
     with (CACHE / "molecule.log").open("a") as log:
         log.write(done.stdout)

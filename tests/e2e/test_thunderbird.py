@@ -34,9 +34,7 @@ def server(kind: str, hostname: str, port: int, socket_type: int, username: str 
     }
 
 
-def test_finds_everything_over_https(
-    default_scenario: subprocess.CompletedProcess[str], thunderbird: Thunderbird
-) -> None:
+def test_finds_everything_over_https(default_scenario: subprocess.CompletedProcess[str], thunderbird: Thunderbird) -> None:
     thunderbird.trust(AUTHORITY)
     thunderbird.resolve(HOSTS, container_address("mailops-debian12"))
     assert thunderbird.discover("user@server.tld") == {

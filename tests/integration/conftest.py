@@ -30,9 +30,7 @@ def apache(tmp_path: Path) -> Iterator[PrivateApache]:
 @pytest.fixture
 def certificate(apache: PrivateApache, authority: Authority) -> dict[str, str]:
     """The module's options for a certificate of server.tld."""
-    authority.issue(
-        apache.directory / "live/server.tld", ["server.tld", "autoconfig.server.tld", "autodiscover.server.tld"]
-    )
+    authority.issue(apache.directory / "live/server.tld", ["server.tld", "autoconfig.server.tld", "autodiscover.server.tld"])
     pattern = f"{apache.directory}/live/{{domain}}"
     return {"certificate_file": f"{pattern}/fullchain.pem", "certificate_key_file": f"{pattern}/privkey.pem"}
 

@@ -86,7 +86,7 @@ def test_outlook_gets_one_account_under_every_spelling(client: Client, path: str
     assert answer.status == 200
     accounts = ET.fromstring(answer.body).findall(f"{OUTLOOK}Response/{OUTLOOK}Account")
     assert len(accounts) == 1
-    assert [item.text for item in accounts[0].iter(f"{OUTLOOK}Type")][0] == "IMAP"
+    assert accounts[0].findtext(f"{OUTLOOK}Protocol/{OUTLOOK}Type") == "IMAP"
 
 
 @pytest.mark.parametrize("path", OUTLOOK_PATHS)

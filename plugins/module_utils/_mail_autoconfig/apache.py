@@ -62,7 +62,7 @@ def directive(name: str, *words: str) -> Directive:
     return Directive(name, words)
 
 
-def section(name: str, words: t.Iterable[str], children: t.Iterable[t.Optional[Node]]) -> Section:
+def section(name: str, words: t.Iterable[str], children: t.Iterable[Node | None]) -> Section:
     """Build a section; children that are None are left out."""
     return Section(name, tuple(words), tuple(child for child in children if child is not None))
 
@@ -144,7 +144,4 @@ def _logical_lines(text: str) -> t.Iterator[tuple[int, str]]:
 def split_words(raw: str) -> list[str]:
     """The words of a raw argument text, unquoted as Apache does."""
     found = re.findall(r'("(?:[^"\\]|\\.)*")|(\S+)', raw)
-    return [
-        re.sub(r'\\([\\"])', r"\1", quoted[1:-1]) if quoted else re.sub(r"\\\\", r"\\", bare)
-        for quoted, bare in found
-    ]
+    return [re.sub(r'\\([\\"])', r"\1", quoted[1:-1]) if quoted else re.sub(r"\\\\", r"\\", bare) for quoted, bare in found]

@@ -36,7 +36,7 @@ Runner = t.Callable[[t.Sequence[str], t.Mapping[str, str]], Result]
 class ApplyError(Exception):
     """The host could not be brought to the desired state; ``rolled_back`` tells whether it is as it was before."""
 
-    def __init__(self, message: str, details: str = "", rolled_back: t.Optional[bool] = None) -> None:
+    def __init__(self, message: str, details: str = "", rolled_back: bool | None = None) -> None:
         super().__init__(message)
         self.details = details
         self.rolled_back = rolled_back
@@ -61,7 +61,7 @@ class Host:
         """Whether there is a file at the path, also behind links."""
         return os.path.isfile(path)
 
-    def certificate_names(self, path: str) -> t.Optional[str]:
+    def certificate_names(self, path: str) -> str | None:
         """What openssl says of a certificate's names; None where it cannot be asked."""
         try:
             result = self._run(["openssl", "x509", "-in", path, "-noout", "-ext", "subjectAltName"], {"LC_ALL": "C"})
@@ -187,11 +187,11 @@ class Host:
 
     # -- putting back -------------------------------------------------------------------------------------------------
 
-    def _snapshot(self, plan: Plan) -> dict[str, t.Optional[tuple[str, t.Union[str, FileState]]]]:
+    def _snapshot(self, plan: Plan) -> dict[str, tuple[str, str | FileState] | None]:
         """Everything that the plan may change: files by content, links by target, absence as None."""
         paths = {*plan.write, *plan.remove, *(path + BACKUP_SUFFIX for path in plan.adopt)}
         paths.update((os.path.join(self.state_directory, MANIFEST), self._marker))
-        saved: dict[str, t.Optional[tuple[str, t.Union[str, FileState]]]] = {path: _saved(path) for path in paths}
+        saved: dict[str, tuple[str, str | FileState] | None] = {path: _saved(path) for path in paths}
         for kind in KINDS:
             directory = self.layout.enabled(kind)
             saved.update({f"{directory}/{name}": _saved(f"{directory}/{name}") for name in _listing(directory)})
@@ -207,7 +207,7 @@ class Host:
                 directory = os.path.dirname(directory)
         return sorted(missing, reverse=True)
 
-    def _restore(self, saved: t.Mapping[str, t.Optional[tuple[str, t.Union[str, FileState]]]]) -> list[str]:
+    def _restore(self, saved: t.Mapping[str, tuple[str, str | FileState] | None]) -> list[str]:
         """Put back what the snapshot says; the failures, in words."""
         failures = []
         links = {f"{self.layout.enabled(kind)}/{name}" for kind in KINDS for name in _listing(self.layout.enabled(kind))}
@@ -234,7 +234,7 @@ def read_file(path: str) -> FileState:
         return FileState("other")
 
 
-def blocked_by(path: str) -> t.Optional[str]:
+def blocked_by(path: str) -> str | None:
     """The part of a directory path that is there and is no directory."""
     while path != "/":
         if os.path.lexists(path):
@@ -267,7 +267,7 @@ def _make_directories(directory: str) -> None:
     if not os.path.isdir(directory):
         _make_directories(os.path.dirname(directory))
         os.mkdir(directory)
-        os.chmod(directory, 0o755)
+        os.chmod(directory, 0o755)  # noqa: S103 (as every directory below /var/www)
 
 
 def _sync_directory(directory: str) -> None:
@@ -290,14 +290,14 @@ def _remove(path: str) -> None:
         directory = os.path.dirname(directory)
 
 
-def _saved(path: str) -> t.Optional[tuple[str, t.Union[str, FileState]]]:
+def _saved(path: str) -> tuple[str, str | FileState] | None:
     if os.path.islink(path):
         return ("link", os.readlink(path))
     state = read_file(path)
     return None if state.kind == "absent" else ("file", state)
 
 
-def _put_back(path: str, saved: t.Optional[tuple[str, t.Union[str, FileState]]]) -> None:
+def _put_back(path: str, saved: tuple[str, str | FileState] | None) -> None:
     if os.path.lexists(path):
         os.unlink(path)
     if saved is None:

@@ -19,12 +19,18 @@ def _list(**options: Spec) -> Spec:
     return {"type": "list", "elements": "dict", "options": options}
 
 
+def _public(option: Spec) -> Spec:
+    """An option that is no secret, although its name sounds like one: everything here is published."""
+    return {**option, "no_log": False}
+
+
 _TEXT: Spec = {"type": "str"}
 _TEXTS: Spec = {"type": "list", "elements": "str"}
 _INTEGER: Spec = {"type": "int"}
 _BOOLEAN: Spec = {"type": "bool"}
 _LINKS = _list(url=_TEXT, texts=_list(text=_TEXT, lang=_TEXT))
 _FIELD = _dict(id=_TEXT, name=_TEXT)
+
 _DAV = _dict(url=_TEXT, username=_TEXT)
 _SERVERS = _list(
     type=_TEXT,
@@ -58,16 +64,14 @@ _PROVIDERS = _list(
     enable=_LINKS,
     webmail=_dict(
         login_page=_TEXT,
-        login_form=_dict(
-            url=_TEXT, username=_TEXT, username_field=_FIELD, password_field=_FIELD, login_button=_FIELD
-        ),
+        login_form=_dict(url=_TEXT, username=_TEXT, username_field=_FIELD, password_field=_public(_FIELD), login_button=_FIELD),
     ),
-    oauth2=_dict(issuer=_TEXT, scope=_TEXT, auth_url=_TEXT, token_url=_TEXT),
+    oauth2=_dict(issuer=_TEXT, scope=_TEXT, auth_url=_TEXT, token_url=_public(_TEXT)),
     caldav=_DAV,
     carddav=_DAV,
     jmap=_DAV,
     managesieve=_dict(hostname=_TEXT, port=_INTEGER, socket_type=_TEXT),
-    input_fields=_list(key=_TEXT, label=_TEXT, value=_TEXT),
+    input_fields=_list(key=_public(_TEXT), label=_TEXT, value=_TEXT),
     config_update_url=_TEXT,
 )
 
@@ -81,8 +85,7 @@ def argument_spec() -> Spec:
         "providers": _PROVIDERS,
         "https": {"type": "bool", "default": True},
         "certificate_file": {"type": "path"},
-        # The path of a key, not the key.
-        "certificate_key_file": {"type": "path", "no_log": False},
+        "certificate_key_file": _public({"type": "path"}),
         "document_root": {"type": "path", "default": "/var/www/autoconfig"},
         "server_admin": _TEXT,
         "listen": {**_TEXTS, "default": ["*"]},

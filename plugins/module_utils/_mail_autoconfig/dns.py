@@ -72,7 +72,7 @@ def _mail_records(provider: Provider, domain: str, ttl: int) -> t.Iterator[Recor
         yield _srv("_sieve", domain, provider.managesieve.host_for(domain), provider.managesieve.port, ttl)
 
 
-def _url_records(service: str, domain: str, dav: t.Optional[Dav], ttl: int) -> t.Iterator[Record]:
+def _url_records(service: str, domain: str, dav: Dav | None, ttl: int) -> t.Iterator[Record]:
     if dav is None:
         return
     target = urlsplit(dav.url)

@@ -52,8 +52,8 @@ class Link:
 class Pop3Options:
     """What a POP3 client does with fetched messages; ``None`` and 0 leave it to the client."""
 
-    leave_messages_on_server: t.Optional[bool] = None
-    download_on_biff: t.Optional[bool] = None
+    leave_messages_on_server: bool | None = None
+    download_on_biff: bool | None = None
     days_to_leave_messages_on_server: int = 0
     check_interval: int = 0
 
@@ -77,9 +77,9 @@ class Server:
     owa_url: str = ""
     ews_url: str = ""
     eas_url: str = ""
-    pop3: t.Optional[Pop3Options] = None
+    pop3: Pop3Options | None = None
     restriction: tuple[str, ...] = ()
-    add_this_server: t.Optional[bool] = None
+    add_this_server: bool | None = None
 
     def host_for(self, domain: str) -> str:
         """The host name for the addresses of one domain."""
@@ -110,7 +110,7 @@ class WebMail:
     """Where web mail is."""
 
     login_page: str
-    login_form: t.Optional[LoginForm] = None
+    login_form: LoginForm | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -157,12 +157,12 @@ class Provider:
     documentation: tuple[Link, ...] = ()
     instructions: tuple[Link, ...] = ()
     enable: tuple[Link, ...] = ()
-    webmail: t.Optional[WebMail] = None
-    oauth2: t.Optional[OAuth2] = None
-    caldav: t.Optional[Dav] = None
-    carddav: t.Optional[Dav] = None
-    jmap: t.Optional[Dav] = None
-    managesieve: t.Optional[Server] = None
+    webmail: WebMail | None = None
+    oauth2: OAuth2 | None = None
+    caldav: Dav | None = None
+    carddav: Dav | None = None
+    jmap: Dav | None = None
+    managesieve: Server | None = None
     input_fields: tuple[InputField, ...] = ()
     config_update_url: str = ""
 
@@ -239,9 +239,7 @@ def read_provider(fields: Fields) -> Provider:
     return provider
 
 
-def _read_servers(
-    fields: Fields, key: str, types: tuple[str, ...], authentication: tuple[str, ...]
-) -> tuple[Server, ...]:
+def _read_servers(fields: Fields, key: str, types: tuple[str, ...], authentication: tuple[str, ...]) -> tuple[Server, ...]:
     entries = fields.mappings(key)
     if not entries:
         fields.problem(key, "at least one server is needed")
@@ -285,7 +283,7 @@ def _read_port(fields: Fields, server_type: str) -> tuple[str, int]:
     return socket_type, port
 
 
-def _read_pop3(fields: t.Optional[Fields], server: Fields, server_type: str) -> t.Optional[Pop3Options]:
+def _read_pop3(fields: Fields | None, server: Fields, server_type: str) -> Pop3Options | None:
     if fields is None:
         return None
     if server_type != "pop3":
@@ -293,9 +291,7 @@ def _read_pop3(fields: t.Optional[Fields], server: Fields, server_type: str) -> 
     options = Pop3Options(
         leave_messages_on_server=fields.boolean("leave_messages_on_server", None),
         download_on_biff=fields.boolean("download_on_biff", None),
-        days_to_leave_messages_on_server=fields.integer(
-            "days_to_leave_messages_on_server", 1, 36500, "a number of days"
-        ),
+        days_to_leave_messages_on_server=fields.integer("days_to_leave_messages_on_server", 1, 36500, "a number of days"),
         check_interval=fields.integer("check_interval", 1, 10080, "a number of minutes"),
     )
     fields.close()
@@ -327,7 +323,7 @@ def _language(value: str) -> str:
     return value
 
 
-def _read_webmail(fields: t.Optional[Fields]) -> t.Optional[WebMail]:
+def _read_webmail(fields: Fields | None) -> WebMail | None:
     if fields is None:
         return None
     webmail = WebMail(
@@ -338,7 +334,7 @@ def _read_webmail(fields: t.Optional[Fields]) -> t.Optional[WebMail]:
     return webmail
 
 
-def _read_login_form(fields: t.Optional[Fields]) -> t.Optional[LoginForm]:
+def _read_login_form(fields: Fields | None) -> LoginForm | None:
     if fields is None:
         return None
     form = LoginForm(
@@ -352,7 +348,7 @@ def _read_login_form(fields: t.Optional[Fields]) -> t.Optional[LoginForm]:
     return form
 
 
-def _read_form_field(fields: t.Optional[Fields]) -> FormField:
+def _read_form_field(fields: Fields | None) -> FormField:
     if fields is None:
         return FormField()
     field = FormField(id=fields.text("id"), name=fields.text("name"))
@@ -360,7 +356,7 @@ def _read_form_field(fields: t.Optional[Fields]) -> FormField:
     return field
 
 
-def _read_oauth2(fields: t.Optional[Fields]) -> t.Optional[OAuth2]:
+def _read_oauth2(fields: Fields | None) -> OAuth2 | None:
     if fields is None:
         return None
     oauth2 = OAuth2(
@@ -373,7 +369,7 @@ def _read_oauth2(fields: t.Optional[Fields]) -> t.Optional[OAuth2]:
     return oauth2
 
 
-def _read_dav(fields: t.Optional[Fields]) -> t.Optional[Dav]:
+def _read_dav(fields: Fields | None) -> Dav | None:
     if fields is None:
         return None
     dav = Dav(
@@ -384,7 +380,7 @@ def _read_dav(fields: t.Optional[Fields]) -> t.Optional[Dav]:
     return dav
 
 
-def _read_managesieve(fields: t.Optional[Fields]) -> t.Optional[Server]:
+def _read_managesieve(fields: Fields | None) -> Server | None:
     if fields is None:
         return None
     server = Server(

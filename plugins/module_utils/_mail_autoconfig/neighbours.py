@@ -36,7 +36,7 @@ class VirtualHost:
 
     def listens(self, port: int) -> bool:
         """Whether it answers on the port; an address without port answers on all."""
-        return any(address.rpartition("]")[2].rpartition(":")[2] in (str(port), "*", address) for address in self.addresses)
+        return any(address.rpartition("]")[2].rpartition(":")[2] in (str(port), "*", "", address) for address in self.addresses)
 
 
 def scan(text: str) -> t.Iterator[Line]:
@@ -52,7 +52,7 @@ def scan(text: str) -> t.Iterator[Line]:
                 scopes.pop()
             continue
         opening = re.match(r"<\s*([A-Za-z]+)\s*(.*?)>\s*\Z", line)
-        name, arguments = opening.groups() if opening else (line.split(None, 1) + [""])[:2]
+        name, arguments = opening.groups() if opening else ([*line.split(None, 1), ""])[:2]
         yield Line(name.lower(), tuple(split_words(arguments)), tuple(scopes))
         if opening and name.lower() not in _TRANSPARENT:
             scopes.append(name.lower())

@@ -20,7 +20,7 @@ class FileState:
     """What is at a path: ``content`` is None unless it is a regular file; ``kind`` is absent, file or other."""
 
     kind: str = "absent"
-    content: t.Optional[bytes] = None
+    content: bytes | None = None
     mode: int = 0
 
 
@@ -54,9 +54,7 @@ class Desired:
 
     def holding(self) -> Holding:
         """The manifest's entry for it."""
-        return Holding(
-            self.domains, {path: (digest(content),) for path, content in self.files.items()}, dict(self.enabled)
-        )
+        return Holding(self.domains, {path: (digest(content),) for path, content in self.files.items()}, dict(self.enabled))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -94,9 +92,7 @@ class Plan:
     @property
     def changes(self) -> bool:
         """Whether anything on the host is to be written, removed, enabled or disabled."""
-        return bool(
-            self.write or self.remove or any(self.enable.values()) or any(self.disable.values()) or self.manifest_changes
-        )
+        return bool(self.write or self.remove or any(self.enable.values()) or any(self.disable.values()) or self.manifest_changes)
 
     @property
     def needs_reload(self) -> bool:
@@ -198,9 +194,7 @@ def _foreign_file(path: str, state: FileState) -> str:
     )
 
 
-def _removals(
-    desired: t.Sequence[Desired], dropped: t.Collection[str], current: Current, warnings: list[str]
-) -> list[str]:
+def _removals(desired: t.Sequence[Desired], dropped: t.Collection[str], current: Current, warnings: list[str]) -> list[str]:
     """Files of ours that nobody wants any more; what somebody changed is kept and named."""
     wanted = {path for item in desired for path in item.files}
     touched = {item.provider for item in desired} | set(dropped)
@@ -254,9 +248,14 @@ def diffs(plan: Plan, current: Current) -> list[dict[str, str]]:
         on, off = plan.enable.get(kind, ()), plan.disable.get(kind, ())
         if on or off:
             header = f"{kind} enabled"
-            before = "".join(f"{name}\n" for name in off)
-            after = "".join(f"{name}\n" for name in on)
-            entries.append({"before_header": header, "after_header": header, "before": before, "after": after})
+            entries.append(
+                {
+                    "before_header": header,
+                    "after_header": header,
+                    "before": "".join(f"{name}\n" for name in off),
+                    "after": "".join(f"{name}\n" for name in on),
+                }
+            )
     return entries
 
 
@@ -296,9 +295,7 @@ def in_between(plan: Plan, current: Current) -> Manifest:
     before = _digests(current.manifest)
     merged = dict(current.manifest)
     for name, holding in plan.manifest.items():
-        files = {
-            path: tuple(dict.fromkeys((*before.get(path, ()), *digests))) for path, digests in holding.files.items()
-        }
+        files = {path: tuple(dict.fromkeys((*before.get(path, ()), *digests))) for path, digests in holding.files.items()}
         old = current.manifest.get(name, Holding())
         merged[name] = Holding(
             tuple(dict.fromkeys((*holding.domains, *old.domains))),

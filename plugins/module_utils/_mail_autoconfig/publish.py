@@ -82,13 +82,11 @@ def _desired(
         files[f"{host.layout.available(item.kind)}/{item.name}{item.suffix}"] = item.content
         if item.suffix == ".conf":
             enabled[item.kind].append(item.name)
-    return Desired(
-        provider.id, provider.domains, files, {kind: tuple(sorted(names)) for kind, names in enabled.items() if names}
-    )
+    return Desired(provider.id, provider.domains, files, {kind: tuple(sorted(names)) for kind, names in enabled.items() if names})
 
 
 def _certificates(settings: Settings, host: Host) -> tls.Certificates:
-    def names_of(path: str) -> t.Optional[t.Collection[str]]:
+    def names_of(path: str) -> t.Collection[str] | None:
         output = host.certificate_names(path)
         return None if output is None else tls.names_in(output)
 
@@ -118,7 +116,7 @@ def _host_groups(settings: Settings, provider: Provider, host: Host, warnings: l
     certificates = _certificates(settings, host)
     first = provider.domains[0]
 
-    def certificate_for(name: str, domain: str) -> t.Optional[site.Certificate]:
+    def certificate_for(name: str, domain: str) -> site.Certificate | None:
         return certificates.choose(name, (domain, first)) if settings.https else None
 
     groups = site.host_groups(provider, certificate_for)
@@ -177,7 +175,5 @@ def _requests(settings: Settings, groups: t.Mapping[str, tuple[HostGroup, ...]])
 
 def _records(settings: Settings) -> tuple[dns.Record, ...]:
     return tuple(
-        record
-        for provider in settings.providers
-        for record in dns.records(provider, settings.addresses, settings.dns_ttl)
+        record for provider in settings.providers for record in dns.records(provider, settings.addresses, settings.dns_ttl)
     )

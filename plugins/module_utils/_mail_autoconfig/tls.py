@@ -38,7 +38,7 @@ class Certificates:
         self._patterns = (file, key)
         self._exists = exists
         self._names_of = names_of
-        self._names: dict[str, t.Optional[t.Collection[str]]] = {}
+        self._names: dict[str, t.Collection[str] | None] = {}
         self.without: list[str] = []
 
     def at(self, domain: str) -> Certificate:
@@ -51,7 +51,7 @@ class Certificates:
         pair = self.at(domain)
         return [path for path in (pair.file, pair.key) if not self._exists(path)]
 
-    def choose(self, host: str, candidates: t.Iterable[str]) -> t.Optional[Certificate]:
+    def choose(self, host: str, candidates: t.Iterable[str]) -> Certificate | None:
         """The first certificate among those of the candidate domains that exists and names the host."""
         for domain in dict.fromkeys(candidates):
             pair = self.at(domain)

@@ -6,7 +6,6 @@ PRIVATE to the collection.
 from __future__ import annotations
 
 import dataclasses
-import typing as t
 import xml.etree.ElementTree as ET
 
 
@@ -24,7 +23,7 @@ class Document:
     warnings: tuple[str, ...] = ()
 
 
-def leaf(parent: ET.Element, tag: str, text: t.Union[str, int, bool], **attributes: str) -> None:
+def leaf(parent: ET.Element, tag: str, text: str | int | bool, **attributes: str) -> None:
     """Append an element with text, unless there is none: clients misread empty elements."""
     if isinstance(text, bool):
         text = "true" if text else "false"

@@ -24,7 +24,7 @@ _THUNDERBIRD_STARTTLS_PORTS = (25, 110, 143, 587)
 _WITHOUT_LOGIN = ("none", "client-IP-address", "smtp-after-pop")
 
 
-def render(provider: Provider) -> t.Optional[Document]:
+def render(provider: Provider) -> Document | None:
     """Render the provider's document; None if it has no server of a kind that Outlook knows."""
     servers = list(_chosen(provider))
     if not servers:

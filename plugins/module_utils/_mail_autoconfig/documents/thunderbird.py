@@ -124,7 +124,7 @@ def _form_field(parent: ET.Element, tag: str, field: FormField) -> None:
         ET.SubElement(parent, tag, attributes)
 
 
-def _dav(root: ET.Element, tag: str, service: str, dav: t.Optional[Dav]) -> None:
+def _dav(root: ET.Element, tag: str, service: str, dav: Dav | None) -> None:
     if dav is None:
         return
     element = ET.SubElement(root, tag, {"type": service})

@@ -30,15 +30,43 @@ _OLD_AUTHENTICATION = {
     "SMTP-after-POP": "smtp-after-pop",
     "client-ip-based": "client-IP-address",
 }
-_KNOWN_IN_PROVIDER = (
-    "domain displayName displayShortName incomingServer outgoingServer documentation instruction enable inputField"
-).split()
-_KNOWN_IN_ROOT = (
-    "emailProvider webMail oAuth2 enable instruction documentation calendar addressbook addressBook clientConfigUpdate"
-).split()
-_KNOWN_IN_SERVER = (
-    "hostname port socketType username authentication url owaURL ewsURL easURL pop3 restriction addThisServer"
-).split()
+_KNOWN_IN_PROVIDER = [
+    "domain",
+    "displayName",
+    "displayShortName",
+    "incomingServer",
+    "outgoingServer",
+    "documentation",
+    "instruction",
+    "enable",
+    "inputField",
+]
+_KNOWN_IN_ROOT = [
+    "emailProvider",
+    "webMail",
+    "oAuth2",
+    "enable",
+    "instruction",
+    "documentation",
+    "calendar",
+    "addressbook",
+    "addressBook",
+    "clientConfigUpdate",
+]
+_KNOWN_IN_SERVER = [
+    "hostname",
+    "port",
+    "socketType",
+    "username",
+    "authentication",
+    "url",
+    "owaURL",
+    "ewsURL",
+    "easURL",
+    "pop3",
+    "restriction",
+    "addThisServer",
+]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,7 +77,7 @@ class Imported:
     notes: tuple[str, ...]
 
 
-def read(text: t.Union[str, bytes]) -> Imported:
+def read(text: str | bytes) -> Imported:
     """Read a file of version 1.0 to 1.2. Raises InputError if no client could use it either."""
     if (b"<!DOCTYPE" if isinstance(text, bytes) else "<!DOCTYPE") in text:  # type: ignore[operator]
         raise InputError(["the file has a DOCTYPE; the format has none, and entities in it are not read"])
@@ -131,9 +159,7 @@ def _servers(
     return servers
 
 
-def _server(
-    element: ET.Element, where: str, authentication: tuple[str, ...], notes: list[str]
-) -> t.Optional[Options]:
+def _server(element: ET.Element, where: str, authentication: tuple[str, ...], notes: list[str]) -> Options | None:
     """One server, or None if clients drop it for want of a known socket type or authentication."""
     _unknown(element, (*_KNOWN_IN_SERVER, "password", "useGlobalPreferredServer"), where, notes)
     if element.find("password") is not None:
@@ -175,11 +201,11 @@ def _server(
     return options
 
 
-def _boolean(element: ET.Element, tag: str) -> t.Optional[bool]:
+def _boolean(element: ET.Element, tag: str) -> bool | None:
     return {"true": True, "1": True, "false": False, "0": False}.get(_text(element, tag))
 
 
-def _usable(value: t.Optional[str], where: str, notes: list[str]) -> bool:
+def _usable(value: str | None, where: str, notes: list[str]) -> bool:
     """Whether the value is a URL that a person or client can follow; a note says so if not."""
     try:
         return bool(url(value or ""))
@@ -188,9 +214,7 @@ def _usable(value: t.Optional[str], where: str, notes: list[str]) -> bool:
         return False
 
 
-def _links(
-    parents: tuple[ET.Element, ...], tag: str, attribute: str, text_tag: str, notes: list[str]
-) -> list[Options]:
+def _links(parents: tuple[ET.Element, ...], tag: str, attribute: str, text_tag: str, notes: list[str]) -> list[Options]:
     return [
         {"url": link.get(attribute, ""), "texts": _localised(link, text_tag)}
         for parent in parents
@@ -207,7 +231,7 @@ def _localised(element: ET.Element, tag: str) -> list[Options]:
     ]
 
 
-def _webmail(element: t.Optional[ET.Element], notes: list[str]) -> Options:
+def _webmail(element: ET.Element | None, notes: list[str]) -> Options:
     page = element.find("loginPage") if element is not None else None
     if element is None or page is None or not _usable(page.get("url"), "loginPage", notes):
         return {}
@@ -231,7 +255,7 @@ def _login_form(form: ET.Element) -> Options:
     )
 
 
-def _oauth2(element: t.Optional[ET.Element]) -> Options:
+def _oauth2(element: ET.Element | None) -> Options:
     if element is None:
         return {}
     return _given(
