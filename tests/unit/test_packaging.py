@@ -37,7 +37,15 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
         if (PROJECT / name).is_file():
             (directory / name).parent.mkdir(parents=True, exist_ok=True)
             (directory / name).write_bytes((PROJECT / name).read_bytes())
-    for junk in (".venv/lib/x.py", ".cache/x", "dist/x.whl", "plugins/__pycache__/x.pyc", ".git/HEAD", "collections/x", "x.tar.gz"):
+    for junk in (
+        ".venv/lib/x.py",
+        ".cache/x",
+        "dist/x.whl",
+        "plugins/__pycache__/x.pyc",
+        ".git/HEAD",
+        "collections/x",
+        "x.tar.gz",
+    ):
         (directory / junk).parent.mkdir(parents=True, exist_ok=True)
         (directory / junk).write_text("junk")
     return directory
@@ -45,7 +53,12 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def run(*command: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
     # The collection of the checkout must not be found instead of the one that is installed.
-    variables = {"PATH": os.environ["PATH"], "HOME": str(cwd), "ANSIBLE_CONFIG": str(PROJECT / "tests/ansible.cfg"), **environment}
+    variables = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(cwd),
+        "ANSIBLE_CONFIG": str(PROJECT / "tests/ansible.cfg"),
+        **environment,
+    }
     for name in ("PIP_CERT", "PIP_FIND_LINKS", "XDG_CONFIG_HOME"):
         if name in os.environ:
             variables[name] = os.environ[name]
@@ -74,13 +87,19 @@ def test_the_tarball_holds_what_belongs_to_users_and_runs(checkout: Path, tmp_pa
     with tarfile.open(tarball) as archive:
         names = [name for name in archive.getnames() if archive.getmember(name).isfile()]
     assert {name.split("/")[0] for name in names} - {"MANIFEST.json", "FILES.json"} <= SHIPPED
-    assert {"plugins/modules/mail_autoconfig.py", "roles/mail_autoconfig/meta/argument_specs.yml", "playbooks/site.yml"} <= set(names)
+    assert {"plugins/modules/mail_autoconfig.py", "roles/mail_autoconfig/meta/argument_specs.yml", "playbooks/site.yml"} <= set(
+        names
+    )
     assert not [name for name in names if "__pycache__" in name or "junk" in name or "fragments" in name]
-    collections = tmp_path / "collections"
-    installed = run("ansible-galaxy", "collection", "install", "--offline", str(tarball), "-p", str(collections), cwd=tmp_path)
+    # The checkout is linked into this Python's site-packages, and would count as installed already.
+    only = {"ANSIBLE_COLLECTIONS_PATH": str(tmp_path / "collections"), "ANSIBLE_COLLECTIONS_SCAN_SYS_PATH": "false"}
+    installed = run(
+        *("ansible-galaxy", "collection", "install", "--offline", str(tarball), "-p", str(tmp_path / "collections")),
+        cwd=tmp_path,
+        **only,
+    )
     assert installed.returncode == 0, installed.stderr
-    # The checkout is linked into this Python's site-packages.
-    check_installed(tmp_path, ANSIBLE_COLLECTIONS_PATH=str(collections), ANSIBLE_COLLECTIONS_SCAN_SYS_PATH="false")
+    check_installed(tmp_path, **only)
 
 
 def test_the_wheel_lands_as_a_collection_and_runs(checkout: Path, tmp_path: Path) -> None:
@@ -96,7 +115,8 @@ def test_the_wheel_lands_as_a_collection_and_runs(checkout: Path, tmp_path: Path
     assert {name.removeprefix(prefix).split("/")[0] for name in names} <= SHIPPED | {"galaxy.yml"}
     target = tmp_path / "site"
     installed = run(
-        *(sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--no-index", "--target", str(target), str(wheel)), cwd=tmp_path
+        *(sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--no-index", "--target", str(target), str(wheel)),
+        cwd=tmp_path,
     )
     assert installed.returncode == 0, installed.stderr
     check_installed(tmp_path, PYTHONPATH=str(target))

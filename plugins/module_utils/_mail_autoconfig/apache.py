@@ -134,6 +134,8 @@ def _logical_lines(text: str) -> t.Iterator[tuple[int, str]]:
         complete = (pending + line).strip()
         if _FORBIDDEN.search(complete):
             raise ConfigurationError(f"line {first}: control characters")
+        if complete.rstrip("> ").endswith("\\"):
+            raise ConfigurationError(f"line {first}: ends in a backslash that continues nothing")
         if complete:
             yield first, complete
         pending, first = "", 0

@@ -146,23 +146,26 @@ class Host:
             raise ApplyError(f"{exc}; everything was put back as it was", details, True) from exc
 
     def _commit(self, plan: Plan, current: Current) -> None:
-        """Documents before sites, sites last; what goes is disabled before its file is removed."""
-        if plan.manifest_changes:
-            self._write_state(MANIFEST, planning.manifest_bytes(planning.in_between(plan, current)))
-        if plan.restart_relevant:
-            self._write_state(RELOAD_MARKER, b"")
+        """Modules and documents before sites, sites last; what goes is disabled before its file is removed."""
+        # Before the manifest says that the file is ours, so that no kill in between can lose it.
         for path in plan.adopt:
             backup = path + BACKUP_SUFFIX
             state = read_file(path)
             if not os.path.lexists(backup) and state.content is not None:
                 write_file(backup, state.content, state.mode)
+        if plan.manifest_changes:
+            self._write_state(MANIFEST, planning.manifest_bytes(planning.in_between(plan, current)))
+        if plan.restart_relevant:
+            self._write_state(RELOAD_MARKER, b"")
         for kind in ("sites", "conf"):
             self._command(self.layout.disable(kind, plan.disable.get(kind, ())), plan.disable.get(kind, ()))
+        # Sites that are enabled already may need them as soon as their files are there.
+        self._command(self.layout.enable("mods", plan.enable.get("mods", ())), plan.enable.get("mods", ()))
         for path in sorted(plan.write, key=lambda path: (path.endswith(".conf"), path)):
             write_file(path, plan.write[path])
         for path in plan.remove:
             _remove(path)
-        for kind in ("mods", "conf", "sites"):
+        for kind in ("conf", "sites"):
             self._command(self.layout.enable(kind, plan.enable.get(kind, ())), plan.enable.get(kind, ()))
 
     def _command(self, command: t.Sequence[str], names: t.Collection[str]) -> None:
@@ -197,6 +200,20 @@ class Host:
             saved.update({f"{directory}/{name}": _saved(f"{directory}/{name}") for name in _listing(directory)})
         return saved
 
+    def _restore_rank(self, path: str, saved: t.Mapping[str, t.Any]) -> int:
+        """The order of putting back in which Apache can start, and a next run knows what is ours, at every instant.
+
+        New links to sites go first, then files come back, then links to sites, then new modules go, and the manifest is last.
+        """
+        directory = os.path.dirname(path)
+        if directory == self.state_directory:
+            return 4
+        if directory == self.layout.enabled("mods"):
+            return 3
+        if directory in (self.layout.enabled("sites"), self.layout.enabled("conf")):
+            return 0 if saved.get(path) is None else 2
+        return 1
+
     def _missing_directories(self, plan: Plan) -> list[str]:
         """The directories that the plan will make, innermost first."""
         missing = set()
@@ -211,7 +228,7 @@ class Host:
         """Put back what the snapshot says; the failures, in words."""
         failures = []
         links = {f"{self.layout.enabled(kind)}/{name}" for kind in KINDS for name in _listing(self.layout.enabled(kind))}
-        for path in sorted({*saved, *links}):
+        for path in sorted({*saved, *links}, key=lambda path: (self._restore_rank(path, saved), path)):
             try:
                 if _saved(path) != saved.get(path):
                     _put_back(path, saved.get(path))
@@ -298,13 +315,17 @@ def _saved(path: str) -> tuple[str, str | FileState] | None:
 
 
 def _put_back(path: str, saved: tuple[str, str | FileState] | None) -> None:
-    if os.path.lexists(path):
-        os.unlink(path)
+    """Make a path what it was; what is replaced is there until the old one takes its place."""
     if saved is None:
+        os.unlink(path)
         return
     value = saved[1]
     if isinstance(value, str):
-        os.symlink(value, path)
+        temporary = f"{path}.mail_autoconfig-link"
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(temporary)
+        os.symlink(value, temporary)
+        os.replace(temporary, path)
     elif value.content is not None:
         write_file(path, value.content, value.mode)
 

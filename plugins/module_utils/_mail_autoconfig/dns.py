@@ -11,6 +11,7 @@ import ipaddress
 import typing as t
 from urllib.parse import urlsplit
 
+from . import reading
 from .model import Dav, Provider
 
 # Service names by server type and socket type; the offered ones only, in the order clients should prefer.
@@ -49,8 +50,9 @@ def records(provider: Provider, addresses: tuple[str, ...], ttl: int) -> list[Re
         for service, dav in (("_caldav", provider.caldav), ("_carddav", provider.carddav)):
             found.update(_url_records(service, domain, dav, ttl))
         if provider.jmap:
-            target = urlsplit(provider.jmap.url)
-            found.add(_srv("_jmap", domain, target.hostname or "", target.port or 443, ttl))
+            target = _url_target(provider.jmap.url, domain)
+            if target:
+                found.add(_srv("_jmap", domain, target, urlsplit(provider.jmap.url).port or 443, ttl))
     return sorted(found)
 
 
@@ -75,13 +77,25 @@ def _mail_records(provider: Provider, domain: str, ttl: int) -> t.Iterator[Recor
 def _url_records(service: str, domain: str, dav: Dav | None, ttl: int) -> t.Iterator[Record]:
     if dav is None:
         return
-    target = urlsplit(dav.url)
-    secure = target.scheme == "https"
+    parts = urlsplit(dav.url)
+    target = _url_target(dav.url, domain)
+    if not target:
+        return
+    secure = parts.scheme == "https"
     name = service + ("s" if secure else "")
-    yield _srv(name, domain, target.hostname or "", target.port or (443 if secure else 80), ttl)
-    path = target.path or "/"
+    yield _srv(name, domain, target, parts.port or (443 if secure else 80), ttl)
+    path = parts.path or "/"
     if "%EMAIL" not in path:
         yield Record(f"{name}._tcp.{domain}.", "TXT", '"path=' + path.replace("\\", "\\\\").replace('"', '\\"') + '"', ttl)
+
+
+def _url_target(url: str, domain: str) -> str:
+    """The host of a URL as the target of an SRV record; empty where it is an address, which a target cannot be."""
+    host = (urlsplit(url).hostname or "").replace("%emaildomain%", domain)
+    try:
+        return reading.hostname(host)
+    except ValueError:
+        return ""
 
 
 def _srv(service: str, domain: str, target: str, port: int, ttl: int, weight: int = 1) -> Record:

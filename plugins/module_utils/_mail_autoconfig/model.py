@@ -201,7 +201,8 @@ def read_providers(entries: list[Fields]) -> tuple[Provider, ...]:
     ids: dict[str, str] = {}
     domains: dict[str, str] = {}
     for fields, provider in zip(entries, providers):
-        if fields.given("id") and provider.id in ids:
+        follows_from_a_double_domain = not fields.given("id") and provider.id in domains
+        if provider.id and provider.id in ids and not follows_from_a_double_domain:
             fields.problem("id", f"'{provider.id}' is the id of {ids[provider.id]} already")
         ids.setdefault(provider.id, fields.path)
         for domain in provider.domains:
@@ -295,7 +296,7 @@ def _read_pop3(fields: Fields | None, server: Fields, server_type: str) -> Pop3O
         check_interval=fields.integer("check_interval", 1, 10080, "a number of minutes"),
     )
     fields.close()
-    return options
+    return None if options == Pop3Options() else options
 
 
 def _read_links(fields: Fields, key: str) -> tuple[Link, ...]:

@@ -66,7 +66,7 @@ def virtual_hosts(files: t.Mapping[str, str]) -> list[VirtualHost]:
             if line.name == "virtualhost":
                 hosts.append(VirtualHost(file, line.words, ()))
             elif line.name in ("servername", "serveralias") and line.scopes == ("virtualhost",) and hosts:
-                names = tuple(re.sub(r":\d+\Z", "", word).lower() for word in line.words)
+                names = tuple(re.sub(r"\Ahttps?://|:\d+\Z", "", word.lower()) for word in line.words)
                 hosts[-1] = dataclasses.replace(hosts[-1], names=hosts[-1].names + names)
     return hosts
 
@@ -77,11 +77,14 @@ def site_prefix(site: str, ports: t.Iterable[int], foreign: t.Sequence[VirtualHo
     Apache gives a request that names no known host to the first virtual host of the address, and reads the sites in the
     order of their names.
     """
+    latest = ""
     for port in ports:
         first = next((host.file for host in foreign if host.listens(port)), None)
-        if first is not None and first > f"{site}.conf":
-            return LATE_PREFIX
-    return ""
+        # Of our two files, the one for TLS comes first.
+        if first is not None and first > f"{site}-ssl.conf":
+            late_enough = LATE_PREFIX if first < LATE_PREFIX else f"{first[: -len('.conf')]}.{LATE_PREFIX}"
+            latest = max(latest, late_enough)
+    return latest
 
 
 def conflicts(hosts: t.Iterable[str], ports: t.Collection[int], foreign: t.Iterable[VirtualHost]) -> list[str]:
@@ -95,14 +98,20 @@ def conflicts(hosts: t.Iterable[str], ports: t.Collection[int], foreign: t.Itera
     return list(dict.fromkeys(found))
 
 
-def shadows(hosts: t.Iterable[str], ports: t.Collection[int], foreign: t.Iterable[VirtualHost]) -> list[str]:
+def shadows(
+    hosts: t.Iterable[str], ports: t.Collection[int], foreign: t.Iterable[VirtualHost], listen: t.Collection[str] = ("*",)
+) -> list[str]:
     """Reasons why a request for the hosts may never reach our sites, in words."""
     wanted = list(hosts)
     found = []
     for virtual_host in foreign:
         if not any(virtual_host.listens(port) for port in ports):
             continue
-        fixed = [address for address in virtual_host.addresses if not address.startswith(("*", "_default_"))]
+        fixed = [
+            address
+            for address in virtual_host.addresses
+            if not address.startswith(("*", "_default_")) and re.sub(r":(\d+|\*)\Z", "", address) not in listen
+        ]
         if fixed:
             found.append(
                 f"site {virtual_host.file} listens on {', '.join(fixed)}; requests to that address never reach sites on "

@@ -54,9 +54,19 @@ def prepare(settings: Settings, host: Host) -> Preparation:
 
 
 def prepare_removal(settings: Settings, host: Host) -> Preparation:
-    """Work out how to take away the providers that are named, or all with ``purge``."""
+    """Work out how to take away the providers that are named, or all with ``purge``. Raises InputError."""
     current = host.current(())
     dropped = set(current.manifest) if settings.purge else {provider.id for provider in settings.providers}
+    problems = [
+        f"provider {provider.id}: {domain} is served on this host by provider {name}, which serves "
+        f"{', '.join(holding.domains)}: name that one"
+        for provider in settings.providers
+        for name, holding in sorted(current.manifest.items())
+        for domain in provider.domains
+        if name not in dropped and domain in holding.domains
+    ]
+    if problems:
+        raise InputError(problems)
     result = plan.make((), dropped, (), current)
     return Preparation(result, current, (), (), result.warnings)
 
@@ -153,8 +163,8 @@ def _site_prefix(
         ports = _ports(settings, groups[provider.id])
         names = [name for group in groups[provider.id] for name in group.names]
         problems.extend(f"{provider.id}: {conflict}" for conflict in neighbours.conflicts(names, ports, foreign))
-        if settings.site.listen == ("*",):
-            warnings.extend(f"{provider.id}: {shadow}" for shadow in neighbours.shadows(names, ports, foreign))
+        shadows = neighbours.shadows(names, ports, foreign, settings.site.listen)
+        warnings.extend(f"{provider.id}: {shadow}" for shadow in shadows)
         prefixes.extend(neighbours.site_prefix(group.names[0], ports, foreign) for group in groups[provider.id])
     return max(prefixes)
 

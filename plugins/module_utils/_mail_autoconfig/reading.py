@@ -65,8 +65,12 @@ def hostname(value: str) -> str:
 
 def server_hostname(value: str) -> str:
     """As :func:`hostname`; ``%EMAILDOMAIN%`` may stand for whole labels (Thunderbird and K-9 fill it in)."""
-    marker = "emaildomain-placeholder"
-    return hostname(value.replace("%EMAILDOMAIN%", marker)).replace(marker, "%EMAILDOMAIN%")
+    placeholder = "%EMAILDOMAIN%"
+    if placeholder not in value:
+        return hostname(value)
+    # One label at a time, with a top-level domain put after it, because a label alone may be a number.
+    labels = [label if label == placeholder else hostname(f"{label}.tld")[: -len(".tld")] for label in value.split(".")]
+    return ".".join(labels)
 
 
 def url(value: str) -> str:

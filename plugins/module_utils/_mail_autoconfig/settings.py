@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import ipaddress
+import posixpath
 import re
 import typing as t
 
@@ -104,20 +105,32 @@ def _read_extra(fields: Fields) -> tuple[apache.Node, ...]:
     text = fields.text("extra_directives", str)
     try:
         nodes = apache.parse(text)
+        apache.write(nodes)
     except apache.ConfigurationError as exc:
         fields.problem("extra_directives", str(exc))
         return ()
-    for node in nodes:
-        if isinstance(node, apache.Section) and node.name.lower() in _TOO_WIDE:
-            fields.problem("extra_directives", f"<{node.name}> cannot stand in a virtual host")
+    for name in _sections(nodes):
+        if name.lower() in _TOO_WIDE:
+            fields.problem("extra_directives", f"<{name}> cannot stand in a virtual host")
     return nodes
+
+
+def _sections(nodes: t.Iterable[apache.Node]) -> t.Iterator[str]:
+    """The names of all sections, however deep."""
+    for node in nodes:
+        if isinstance(node, apache.Section):
+            yield node.name
+            yield from _sections(node.children)
 
 
 def _path(value: str) -> str:
     """An absolute path without what Apache, a shell or a regular expression's replacement would read otherwise."""
     if not re.match(r"/[A-Za-z0-9/._@+,:= -]*\Z", value) or "//" in value or "/../" in f"{value}/":
         raise ValueError(f"{shown(value)} is not an absolute path of letters, digits and / . _ @ + , : = -")
-    return value.rstrip("/") or "/"
+    path = posixpath.normpath(value)
+    if path == "/":
+        raise ValueError("'/' is the whole file system; name a directory in it")
+    return path
 
 
 def _path_pattern(value: str) -> str:

@@ -7,6 +7,7 @@ as Thunderbird, because the file may have served for years: what no reader under
 from __future__ import annotations
 
 import dataclasses
+import re
 import typing as t
 import xml.etree.ElementTree as ET
 
@@ -19,7 +20,7 @@ from ..model import (
     URL_TYPES,
     Provider,
 )
-from ..reading import InputError, shown, url
+from ..reading import InputError, shown
 
 Options = dict[str, t.Any]
 
@@ -79,18 +80,60 @@ class Imported:
 
 def read(text: str | bytes) -> Imported:
     """Read a file of version 1.0 to 1.2. Raises InputError if no client could use it either."""
-    if (b"<!DOCTYPE" if isinstance(text, bytes) else "<!DOCTYPE") in text:  # type: ignore[operator]
-        raise InputError(["the file has a DOCTYPE; the format has none, and entities in it are not read"])
     try:
-        root = ET.fromstring(text)
+        root = ET.fromstring(text, ET.XMLParser(target=_Builder()))
     except (ET.ParseError, ValueError, LookupError) as exc:
         raise InputError([f"the file is not well-formed XML: {exc}"]) from exc
     element = root.find("emailProvider")
     if root.tag != "clientConfig" or element is None:
         raise InputError(["the file has no clientConfig with an emailProvider in it"])
     notes: list[str] = []
-    options = _provider(root, element, notes)
-    return Imported(Provider.from_dict({key: value for key, value in options.items() if value}), tuple(notes))
+    options = {key: value for key, value in _provider(root, element, notes).items() if value}
+    return Imported(_build(options, notes), tuple(notes))
+
+
+class _Builder(ET.TreeBuilder):
+    """Refuses a document type: the format has none, and entities declared in it could grow without bound."""
+
+    def doctype(self, _name: str, _public: str, _system: str) -> None:
+        """Called by the parser, whatever the encoding."""
+        raise InputError(["the file has a DOCTYPE; the format has none, and entities in it are not read"])
+
+
+def _build(options: Options, notes: list[str]) -> Provider:
+    """Build the provider, leaving out with a note what our model refuses and clients get along without."""
+    while True:
+        try:
+            return Provider.from_dict(options)
+        except InputError as exc:
+            dropped = [problem for problem in reversed(exc.problems) if _drop(options, problem.partition(": ")[0])]
+            if not dropped:
+                raise InputError([*exc.problems, *notes]) from exc
+            notes.extend(f"left out, {problem}" for problem in reversed(dropped))
+
+
+def _drop(options: Options, path: str) -> bool:
+    """Take out the smallest part around the path that can be missing; whether there was one.
+
+    Called with the last path first, so that the numbers of the entries before it still hold.
+    """
+    match = re.match(r"(\w+)(?:\[(\d+)\])?(?:\.(\w+)(?:\[(\d+)\]\.lang)?)?", path)
+    if match is None or match[1] not in options:
+        return False
+    key, number, inner, text = match[1], match[2], match[3], match[4]
+    if inner == "login_form":
+        return options[key].pop("login_form", None) is not None
+    if number is None:
+        return key not in ("incoming", "outgoing", "domains", "id") and options.pop(key, None) is not None
+    entries, index = options[key], int(number)
+    if index >= len(entries):
+        return False
+    if text is not None and inner == "texts":
+        return entries[index]["texts"][int(text)].pop("lang", None) is not None
+    if inner == "pop3":
+        return entries[index].pop("pop3", None) is not None
+    entries.pop(index)
+    return True
 
 
 def _text(element: ET.Element, tag: str) -> str:
@@ -118,8 +161,9 @@ def _provider(root: ET.Element, element: ET.Element, notes: list[str]) -> Option
         notes.append(f"clientConfig: a second emailProvider, {shown(extra.get('id', ''))}, is left out; clients read one")
     domains = list(dict.fromkeys(name.lower() for name in _texts(element, "domain")))
     literal = [name for name in domains if "%" not in name]
-    if literal != domains and literal:
-        notes.append("emailProvider: a domain that is a placeholder is left out; the literal ones are kept")
+    if literal != domains:
+        kept = ", ".join(literal) or element.get("id", "")
+        notes.append(f"emailProvider: a domain that is a placeholder is left out; the provider is for {kept} alone")
     update = root.find("clientConfigUpdate")
     return {
         "id": element.get("id", "").strip(),
@@ -128,10 +172,10 @@ def _provider(root: ET.Element, element: ET.Element, notes: list[str]) -> Option
         "short_name": _text(element, "displayShortName"),
         "incoming": _servers(element, "incomingServer", INCOMING_TYPES, INCOMING_AUTHENTICATION, notes),
         "outgoing": _servers(element, "outgoingServer", OUTGOING_TYPES, OUTGOING_AUTHENTICATION, notes),
-        "documentation": _links((element, root), "documentation", "url", "descr", notes),
-        "instructions": _links((element, root), "instruction", "url", "descr", notes),
-        "enable": _links((element, root), "enable", "visiturl", "instruction", notes),
-        "webmail": _webmail(root.find("webMail"), notes),
+        "documentation": _links((element, root), "documentation", "url", "descr"),
+        "instructions": _links((element, root), "instruction", "url", "descr"),
+        "enable": _links((element, root), "enable", "visiturl", "instruction"),
+        "webmail": _webmail(root.find("webMail")),
         "oauth2": _oauth2(root.find("oAuth2")),
         "caldav": _dav(root, ("calendar",), "caldav"),
         "carddav": _dav(root, ("addressbook", "addressBook"), "carddav"),
@@ -205,21 +249,11 @@ def _boolean(element: ET.Element, tag: str) -> bool | None:
     return {"true": True, "1": True, "false": False, "0": False}.get(_text(element, tag))
 
 
-def _usable(value: str | None, where: str, notes: list[str]) -> bool:
-    """Whether the value is a URL that a person or client can follow; a note says so if not."""
-    try:
-        return bool(url(value or ""))
-    except ValueError as exc:
-        notes.append(f"{where}: is left out, {exc}")
-        return False
-
-
-def _links(parents: tuple[ET.Element, ...], tag: str, attribute: str, text_tag: str, notes: list[str]) -> list[Options]:
+def _links(parents: tuple[ET.Element, ...], tag: str, attribute: str, text_tag: str) -> list[Options]:
     return [
         {"url": link.get(attribute, ""), "texts": _localised(link, text_tag)}
         for parent in parents
         for link in parent.findall(tag)
-        if _usable(link.get(attribute), tag, notes)
     ]
 
 
@@ -231,14 +265,12 @@ def _localised(element: ET.Element, tag: str) -> list[Options]:
     ]
 
 
-def _webmail(element: ET.Element | None, notes: list[str]) -> Options:
+def _webmail(element: ET.Element | None) -> Options:
     page = element.find("loginPage") if element is not None else None
-    if element is None or page is None or not _usable(page.get("url"), "loginPage", notes):
+    if element is None or page is None:
         return {}
     form = element.find("loginPageInfo")
-    if form is not None and not _usable(form.get("url"), "loginPageInfo", notes):
-        form = None
-    return _given(login_page=page.get("url"), login_form=_login_form(form) if form is not None else None)
+    return {"login_page": page.get("url", ""), **_given(login_form=_login_form(form) if form is not None else None)}
 
 
 def _login_form(form: ET.Element) -> Options:
@@ -246,13 +278,15 @@ def _login_form(form: ET.Element) -> Options:
         child = form.find(tag)
         return _given(id=child.get("id"), name=child.get("name")) if child is not None else {}
 
-    return _given(
-        url=form.get("url", ""),
-        username=_text(form, "username"),
-        username_field=field("usernameField"),
-        password_field=field("passwordField"),
-        login_button=field("loginButton"),
-    )
+    return {
+        "url": form.get("url", ""),
+        **_given(
+            username=_text(form, "username"),
+            username_field=field("usernameField"),
+            password_field=field("passwordField"),
+            login_button=field("loginButton"),
+        ),
+    }
 
 
 def _oauth2(element: ET.Element | None) -> Options:

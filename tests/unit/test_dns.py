@@ -1,0 +1,170 @@
+"""The records that clients look up, judged by a DNS library that is not ours."""
+
+from __future__ import annotations
+
+import typing as t
+from collections.abc import Callable
+
+import pytest
+from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig import dns
+from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.model import Provider
+from hypothesis import given
+from hypothesis import strategies as st
+
+if t.TYPE_CHECKING:
+    from tests.unit.conftest import ProviderOptions
+
+name = pytest.importorskip("dns.name")
+rdata = pytest.importorskip("dns.rdata")
+
+MakeProvider = Callable[..., Provider]
+IMAP = {"type": "imap", "hostname": "mail.server.tld"}
+POP3 = {"type": "pop3", "hostname": "mail.server.tld"}
+SMTP = {"type": "smtp", "hostname": "mail.server.tld"}
+
+
+def lines(provider: Provider, *addresses: str) -> list[str]:
+    """Owner, type and data of each record."""
+    return [f"{record.owner} {record.type} {record.rdata}" for record in dns.records(provider, addresses, 300)]
+
+
+def service(provider: Provider, label: str) -> list[str]:
+    """The records of a service, without the domain."""
+    owner = f"{label}._tcp.server.tld. "
+    return [line.removeprefix(owner) for line in lines(provider) if line.startswith(owner)]
+
+
+def test_the_usual_provider_needs_these_records(make_provider: MakeProvider) -> None:
+    assert lines(make_provider(), "203.0.113.7", "2001:db8::7") == [
+        "_autodiscover._tcp.server.tld. SRV 0 0 443 autodiscover.server.tld.",
+        "_imaps._tcp.server.tld. SRV 0 1 993 mail.server.tld.",
+        "_submissions._tcp.server.tld. SRV 0 1 465 mail.server.tld.",
+        "autoconfig.server.tld. A 203.0.113.7",
+        "autoconfig.server.tld. AAAA 2001:db8::7",
+        "autodiscover.server.tld. A 203.0.113.7",
+        "autodiscover.server.tld. AAAA 2001:db8::7",
+    ]
+
+
+def test_without_addresses_there_are_no_host_records(make_provider: MakeProvider) -> None:
+    assert {record.type for record in dns.records(make_provider(), (), 300)} == {"SRV"}
+
+
+def test_every_domain_gets_its_own_records(make_provider: MakeProvider) -> None:
+    provider = make_provider(domains=["server.tld", "other.tld"], incoming=[{**IMAP, "hostname": "mail.%EMAILDOMAIN%"}])
+    assert lines(provider) == [
+        "_autodiscover._tcp.other.tld. SRV 0 0 443 autodiscover.other.tld.",
+        "_autodiscover._tcp.server.tld. SRV 0 0 443 autodiscover.server.tld.",
+        "_imaps._tcp.other.tld. SRV 0 1 993 mail.other.tld.",
+        "_imaps._tcp.server.tld. SRV 0 1 993 mail.server.tld.",
+        "_submissions._tcp.other.tld. SRV 0 1 465 mail.server.tld.",
+        "_submissions._tcp.server.tld. SRV 0 1 465 mail.server.tld.",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("side", "options", "label", "expected"),
+    [
+        ("incoming", IMAP, "_imaps", "SRV 0 1 993 mail.server.tld."),
+        ("incoming", {**IMAP, "port": 143}, "_imap", "SRV 0 1 143 mail.server.tld."),
+        ("incoming", {**IMAP, "port": 9993}, "_imaps", "SRV 0 1 9993 mail.server.tld."),
+        ("incoming", POP3, "_pop3s", "SRV 0 1 995 mail.server.tld."),
+        ("incoming", {**POP3, "socket_type": "STARTTLS"}, "_pop3", "SRV 0 1 110 mail.server.tld."),
+        ("outgoing", SMTP, "_submissions", "SRV 0 1 465 mail.server.tld."),
+        ("outgoing", {**SMTP, "port": 587}, "_submission", "SRV 0 1 587 mail.server.tld."),
+    ],
+)
+def test_each_service_has_its_name(
+    make_provider: MakeProvider, side: str, options: dict[str, t.Any], label: str, expected: str
+) -> None:
+    provider = make_provider(**{side: [options]})
+    names = {"incoming": {"_imaps", "_imap", "_pop3s", "_pop3"}, "outgoing": {"_submissions", "_submission"}}[side]
+    assert {other: service(provider, other) for other in names if service(provider, other)} == {label: [expected]}
+
+
+def test_services_without_encryption_are_not_announced(make_provider: MakeProvider) -> None:
+    plain = {"socket_type": "plain"}
+    provider = make_provider(incoming=[{**IMAP, **plain}, {**POP3, **plain}], outgoing=[{**SMTP, **plain}])
+    assert lines(provider) == ["_autodiscover._tcp.server.tld. SRV 0 0 443 autodiscover.server.tld."]
+
+
+def test_both_ways_to_submit_are_announced_and_of_several_hosts_the_first(make_provider: MakeProvider) -> None:
+    provider = make_provider(outgoing=[SMTP, {**SMTP, "port": 587}, {**SMTP, "hostname": "second.tld"}])
+    assert service(provider, "_submissions") == ["SRV 0 1 465 mail.server.tld."]
+    assert service(provider, "_submission") == ["SRV 0 1 587 mail.server.tld."]
+
+
+def test_calendar_and_address_book_have_a_host_and_a_path(make_provider: MakeProvider) -> None:
+    provider = make_provider(caldav={"url": "https://dav.server.tld/cal/"}, carddav={"url": "https://dav.server.tld:8443"})
+    assert service(provider, "_caldavs") == ["SRV 0 1 443 dav.server.tld.", 'TXT "path=/cal/"']
+    assert service(provider, "_carddavs") == ["SRV 0 1 8443 dav.server.tld.", 'TXT "path=/"']
+
+
+def test_a_calendar_without_encryption_has_the_name_of_one(make_provider: MakeProvider) -> None:
+    provider = make_provider(caldav={"url": "http://dav.server.tld/cal/"})
+    assert service(provider, "_caldav") == ["SRV 0 1 80 dav.server.tld.", 'TXT "path=/cal/"']
+    assert service(provider, "_caldavs") == []
+
+
+def test_a_path_of_the_user_is_not_announced(make_provider: MakeProvider) -> None:
+    provider = make_provider(caldav={"url": "https://dav.server.tld/%EMAILADDRESS%/"})
+    assert service(provider, "_caldavs") == ["SRV 0 1 443 dav.server.tld."]
+
+
+def test_a_path_is_quoted_for_a_zone_file(make_provider: MakeProvider) -> None:
+    provider = make_provider(carddav={"url": 'https://dav.server.tld/a"b\\c;d'})
+    (record,) = [record for record in dns.records(provider, (), 300) if record.type == "TXT"]
+    parsed = rdata.from_text("IN", "TXT", record.rdata)
+    assert parsed.strings == (b'path=/a"b\\c;d',)
+
+
+def test_jmap_and_managesieve_are_announced(make_provider: MakeProvider) -> None:
+    provider = make_provider(jmap={"url": "https://jmap.server.tld:8443/session"}, managesieve={"hostname": "mail.%EMAILDOMAIN%"})
+    assert service(provider, "_jmap") == ["SRV 0 1 8443 jmap.server.tld."]
+    assert service(provider, "_sieve") == ["SRV 0 1 4190 mail.server.tld."]
+
+
+def test_a_record_is_plain_data_with_its_ttl(make_provider: MakeProvider) -> None:
+    record = dns.records(make_provider(), (), 86400)[0]
+    assert record.to_dict() == {
+        "owner": "_autodiscover._tcp.server.tld.",
+        "type": "SRV",
+        "ttl": 86400,
+        "rdata": "0 0 443 autodiscover.server.tld.",
+    }
+
+
+def test_records_are_sorted_and_none_is_twice(make_provider: MakeProvider) -> None:
+    provider = make_provider(domains=["b.tld", "a.tld"], incoming=[IMAP, IMAP])
+    found = dns.records(provider, ("203.0.113.7",), 300)
+    assert found == sorted(set(found))
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["https://dav.%EMAILDOMAIN%/", "https://müller.example/", "https://[2001:db8::1]/", "https://203.0.113.7/"],
+)
+def test_the_target_of_a_calendar_is_a_host_name_or_absent(make_provider: MakeProvider, url: str) -> None:
+    for line in service(make_provider(caldav={"url": url}), "_caldavs"):
+        if line.startswith("SRV "):
+            target = line.split()[-1]
+            assert set(target) <= set("abcdefghijklmnopqrstuvwxyz0123456789-.")
+            assert not target.split(".")[-2].isdigit()
+
+
+@given(data=st.data())
+def test_every_record_of_every_provider_can_be_published(data: st.DataObject, provider_options: ProviderOptions) -> None:
+    provider = Provider.from_dict(data.draw(provider_options))
+    found = dns.records(provider, ("203.0.113.7", "2001:db8::7"), 300)
+    for record in found:
+        owner = name.from_text(record.owner, origin=None)
+        assert owner.is_absolute()
+        assert any(owner.is_subdomain(name.from_text(domain)) for domain in provider.domains)
+        parsed = rdata.from_text("IN", record.type, record.rdata, origin=None, relativize=False)
+        if record.type == "SRV":
+            assert parsed.target.is_absolute()
+            assert 0 < parsed.port <= 65535
+    # Outlook ignores all but the name of this record, Thunderbird the priority: there can be one, and its port is 443.
+    for domain in provider.domains:
+        (record,) = [record for record in found if record.owner == f"_autodiscover._tcp.{domain}."]
+        assert rdata.from_text("IN", "SRV", record.rdata).port == 443

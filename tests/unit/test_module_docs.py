@@ -1,0 +1,226 @@
+"""Documentation, options, role and examples say the same."""
+
+from __future__ import annotations
+
+import importlib
+import typing as t
+from pathlib import Path
+
+import pytest
+import yaml
+from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig import settings
+from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.argument_spec import argument_spec
+from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.site import PHP_MODES
+
+Spec = dict[str, t.Any]
+ROOT = Path(__file__).parents[2]
+ROLE = ROOT / "roles/mail_autoconfig"
+PREFIX = "mail_autoconfig_"
+MODULE = "mailops.autoconfig.mail_autoconfig"
+# The role decides the one, and knows the others beside the module's.
+ONLY_MODULE = {"apache_is_coming"}
+ONLY_ROLE = {"manage_apache", "service"}
+RUN_OPTIONS = {"state", "apache_is_coming"}
+
+
+@pytest.fixture(scope="module")
+def module() -> t.Any:
+    return importlib.import_module("ansible_collections.mailops.autoconfig.plugins.modules.mail_autoconfig")
+
+
+@pytest.fixture(scope="module")
+def documentation(module: t.Any) -> Spec:
+    return yaml.safe_load(module.DOCUMENTATION)
+
+
+@pytest.fixture(scope="module")
+def role_options() -> Spec:
+    return yaml.safe_load((ROLE / "meta/argument_specs.yml").read_text())["argument_specs"]["main"]["options"]
+
+
+@pytest.fixture(scope="module")
+def role_defaults() -> Spec:
+    return yaml.safe_load((ROLE / "defaults/main.yml").read_text())
+
+
+@pytest.fixture(scope="module")
+def role_task() -> Spec:
+    """The task of the role that calls the module."""
+    (task,) = [task for task in yaml.safe_load((ROLE / "tasks/main.yml").read_text()) if MODULE in task]
+    return task[MODULE]
+
+
+def shape(options: Spec, below: str) -> Spec:
+    """Types, elements, defaults and choices of options and of those below them, and nothing else."""
+    kept = {}
+    for name, option in options.items():
+        facts = {key: option[key] for key in ("type", "elements", "default", "choices", "required") if key in option}
+        kept[name] = {**facts, "below": shape(option.get(below) or {}, below)}
+    return kept
+
+
+def descriptions(options: Spec, below: str, path: str = "") -> t.Iterator[tuple[str, t.Any]]:
+    for name, option in options.items():
+        yield f"{path}{name}", option.get("description")
+        yield from descriptions(option.get(below) or {}, below, f"{path}{name}.")
+
+
+def test_the_documentation_says_what_the_options_are(documentation: Spec) -> None:
+    assert shape(documentation["options"], "suboptions") == shape(argument_spec(), "options")
+
+
+def test_every_option_is_described(documentation: Spec, role_options: Spec) -> None:
+    for options, below in ((documentation["options"], "suboptions"), (role_options, "options")):
+        for path, description in descriptions(options, below):
+            lines = [description] if isinstance(description, str) else description
+            assert lines, path
+            assert all(line.endswith((".", ")")) for line in lines), path
+
+
+def test_the_choices_of_php_are_those_of_the_library() -> None:
+    assert argument_spec()["php"]["choices"] == list(PHP_MODES)
+
+
+def test_the_defaults_of_the_options_are_those_of_the_library() -> None:
+    spec = argument_spec()
+    defaults = {name: option["default"] for name, option in spec.items() if "default" in option and name not in RUN_OPTIONS}
+    assert settings.read({"domain": "server.tld", **defaults}) == settings.read({"domain": "server.tld"})
+
+
+def test_the_library_knows_every_option_and_no_other() -> None:
+    with pytest.raises(settings.InputError) as error:
+        settings.read({"domain": "server.tld", "no such option": 1})
+    (problem,) = error.value.problems
+    assert problem.partition("allowed are ")[2].split(", ") == sorted(set(argument_spec()) - RUN_OPTIONS)
+
+
+def test_the_library_knows_every_option_of_a_provider_and_no_other() -> None:
+    def read(value: Spec) -> list[str]:
+        with pytest.raises(settings.InputError) as error:
+            settings.read({"providers": [value]})
+        return list(error.value.problems)
+
+    def allowed(path: str, options: Spec, make: t.Callable[[Spec], Spec]) -> None:
+        (problem,) = [line for line in read(make({"no such option": 1})) if line.startswith(f"{path}.no such option: ")]
+        assert problem.partition("allowed are ")[2].split(", ") == sorted(options), path
+        for name, option in options.items():
+            if "options" in option:
+                many = option["type"] == "list"
+                allowed(
+                    f"{path}.{name}[0]" if many else f"{path}.{name}",
+                    option["options"],
+                    lambda value, name=name, many=many: make({name: [value] if many else value}),
+                )
+
+    # Only servers of type pop3 have POP3 options.
+    spec = argument_spec()["providers"]["options"]
+    allowed("providers[0]", spec, lambda value: value)
+
+
+# -- examples -----------------------------------------------------------------------------------------------------------
+
+
+def examples(module: t.Any) -> list[Spec]:
+    return [task[MODULE] for task in yaml.safe_load(module.EXAMPLES)]
+
+
+def test_every_example_is_a_valid_task(module: t.Any) -> None:
+    from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+
+    assert len(examples(module)) >= 3
+    for example in examples(module):
+        result = ArgumentSpecValidator(argument_spec()).validate(example)
+        assert result.error_messages == []
+        assert result.unsupported_parameters == set()
+        wanted = {name: value for name, value in result.validated_parameters.items() if name not in RUN_OPTIONS}
+        assert settings.read(wanted).providers
+
+
+def test_ansible_says_of_a_misspelt_option_where_it_is() -> None:
+    from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+
+    result = ArgumentSpecValidator(argument_spec()).validate({"providers": [{"domians": ["server.tld"]}]})
+    assert "domians" in " ".join(result.error_messages)
+
+
+def test_what_ansible_lets_pass_without_values_the_library_refuses_with_places() -> None:
+    from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+
+    result = ArgumentSpecValidator(argument_spec()).validate({"providers": [{"incoming": [{"port": 99999}]}]})
+    assert result.error_messages == []
+    wanted = {name: value for name, value in result.validated_parameters.items() if name not in RUN_OPTIONS}
+    with pytest.raises(settings.InputError) as error:
+        settings.read(wanted)
+    assert set(error.value.problems) == {
+        "providers[0].domains: at least one entry is needed",
+        "providers[0].incoming[0].type: is required",
+        "providers[0].incoming[0].hostname: is required",
+        "providers[0].incoming[0].port: 99999 is not a port (1 to 65535)",
+        "providers[0].outgoing: at least one server is needed",
+    }
+
+
+def test_what_the_report_holds_is_documented(module: t.Any) -> None:
+    documented = yaml.safe_load(module.RETURN)
+    always = {name for name, value in documented.items() if value["returned"] == "success"}
+    assert always == {"changed_files", "enabled", "disabled", "needs_reload", "urls", "dns_records"}
+    assert set(documented) - always == {"problems", "details", "rolled_back"}
+
+
+# -- the role -----------------------------------------------------------------------------------------------------------
+
+
+def as_role(spec: Spec) -> Spec:
+    """Module options as the role has them: a path is a text on the controller, which must not expand it."""
+    return {
+        name: {
+            **{key: ("str" if (key, value) == ("type", "path") else value) for key, value in option.items() if key != "below"},
+            "below": as_role(option["below"]),
+        }
+        for name, option in spec.items()
+    }
+
+
+def test_the_role_has_the_modules_options_and_two_of_its_own(role_options: Spec) -> None:
+    expected = {
+        f"{PREFIX}{name}": value for name, value in as_role(shape(argument_spec(), "options")).items() if name not in ONLY_MODULE
+    }
+    mine = shape(role_options, "options")
+    own = {name: mine.pop(name) for name in [f"{PREFIX}{name}" for name in sorted(ONLY_ROLE)]}
+    assert mine == expected
+    assert own == {
+        "mail_autoconfig_manage_apache": {"type": "bool", "default": False, "below": {}},
+        "mail_autoconfig_service": {"type": "str", "default": "apache2", "below": {}},
+    }
+
+
+def test_the_roles_defaults_are_those_that_it_documents(role_options: Spec, role_defaults: Spec) -> None:
+    assert set(role_defaults) == set(role_options)
+    for name, option in role_options.items():
+        if "default" in option:
+            assert role_defaults[name] == option["default"], name
+        else:
+            assert role_defaults[name] == ([] if option["type"] == "list" else ""), name
+
+
+def test_the_role_passes_every_option_to_the_module(role_task: Spec, role_options: Spec) -> None:
+    assert set(role_task) == set(argument_spec())
+    for name, value in role_task.items():
+        if name in ONLY_MODULE:
+            continue
+        variable = f"{PREFIX}{name}"
+        optional = "default" not in role_options[variable]
+        assert value == f"{{{{ {variable}{' | default(omit, true)' if optional else ''} }}}}", name
+
+
+def test_the_role_uses_no_variable_that_it_does_not_define(role_options: Spec) -> None:
+    import re
+
+    registered = {"mail_autoconfig_result"}
+    for path in sorted(ROLE.glob("*/main.yml")):
+        if path.parent.name in ("tasks", "handlers"):
+            text = path.read_text()
+            used = set(re.findall(r"(?<![\w.])mail_autoconfig_\w+", text))
+            assert used <= set(role_options) | registered, path
+            for internal in re.findall(r"(?<![\w.])__mail_autoconfig_\w+", text):
+                assert f"register: {internal}" in (ROLE / "tasks/main.yml").read_text()

@@ -1,0 +1,396 @@
+"""One run, from the input and the host to the plan and the report."""
+
+from __future__ import annotations
+
+import typing as t
+from pathlib import Path
+
+import pytest
+from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig import publish, settings
+from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.reading import InputError
+
+if t.TYPE_CHECKING:
+    from tests.unit.conftest import FakeApache, Options
+
+NAMES = ("autoconfig.server.tld", "autodiscover.server.tld")
+
+
+def provider(*domains: str, **options: t.Any) -> Options:
+    return {
+        "domains": list(domains),
+        "incoming": [{"type": "imap", "hostname": "mail.server.tld"}],
+        "outgoing": [{"type": "smtp", "hostname": "mail.server.tld"}],
+        **options,
+    }
+
+
+def sites(preparation: publish.Preparation) -> dict[str, str]:
+    """The sites to write, by name."""
+    return {Path(path).name: content.decode() for path, content in preparation.plan.write.items() if "/sites-available/" in path}
+
+
+def problems(apache: FakeApache, **options: t.Any) -> list[str]:
+    """What is wrong, on a host that the attempt leaves alone."""
+    before = apache.footprint()
+    with pytest.raises(InputError) as error:
+        apache.publish(**options)
+    assert apache.footprint() == before
+    return list(error.value.problems)
+
+
+def about(preparation: publish.Preparation, words: str) -> list[str]:
+    return [warning for warning in preparation.warnings if words in warning]
+
+
+# -- certificates -------------------------------------------------------------------------------------------------------
+
+
+def test_without_a_certificate_it_is_http_only_and_that_is_said(apache: FakeApache) -> None:
+    preparation = apache.prepare()
+    assert list(sites(preparation)) == ["autoconfig.server.tld.conf"]
+    assert "ssl" not in preparation.plan.enable["mods"]
+    assert about(preparation, "certificate") == [
+        f"server.tld: no certificate names autoconfig.server.tld, autodiscover.server.tld (looked at {apache.root}/live/"
+        "server.tld/fullchain.pem): served over HTTP only, which K-9 marks as untrusted and Delta Chat, aerc, Geary and Outlook "
+        "do not ask"
+    ]
+    assert {request.url.partition(":")[0] for request in preparation.requests} == {"http"}
+
+
+def test_with_a_certificate_it_is_https_and_nothing_is_said(apache: FakeApache) -> None:
+    apache.add_certificate("server.tld", *NAMES)
+    preparation = apache.prepare()
+    assert sorted(sites(preparation)) == ["autoconfig.server.tld-ssl.conf", "autoconfig.server.tld.conf"]
+    assert (
+        f"SSLCertificateFile {apache.root}/live/server.tld/fullchain.pem" in sites(preparation)["autoconfig.server.tld-ssl.conf"]
+    )
+    assert about(preparation, "certificate") == []
+    assert {request.url.partition(":")[0] for request in preparation.requests} == {"https"}
+
+
+def test_a_certificate_that_names_one_host_serves_that_one_alone(apache: FakeApache) -> None:
+    apache.add_certificate("server.tld", "server.tld", "autoconfig.server.tld")
+    preparation = apache.prepare()
+    written = sites(preparation)
+    assert sorted(written) == [
+        "autoconfig.server.tld-ssl.conf",
+        "autoconfig.server.tld.conf",
+        "autodiscover.server.tld.conf",
+    ]
+    assert "RedirectMatch 302" in written["autoconfig.server.tld.conf"]
+    assert "RedirectMatch 302" not in written["autodiscover.server.tld.conf"]
+    (warning,) = about(preparation, "certificate")
+    assert warning.startswith("server.tld: no certificate names autodiscover.server.tld (looked at")
+    schemes = {request.url.split("/")[2]: request.url.partition(":")[0] for request in preparation.requests}
+    assert schemes == {"autoconfig.server.tld": "https", "autodiscover.server.tld": "http"}
+
+
+def test_a_further_domain_may_use_the_first_ones_certificate(apache: FakeApache) -> None:
+    apache.add_certificate("server.tld", *NAMES, "autoconfig.other.tld")
+    apache.add_certificate("other.tld", "autodiscover.other.tld")
+    written = sites(apache.prepare(providers=[provider("server.tld", "other.tld")]))
+    assert sorted(written) == [
+        "autoconfig.server.tld-ssl.conf",
+        "autoconfig.server.tld.conf",
+        "autodiscover.other.tld-ssl.conf",
+        "autodiscover.other.tld.conf",
+    ]
+    assert "ServerAlias autoconfig.other.tld" in written["autoconfig.server.tld-ssl.conf"]
+
+
+def test_many_hosts_without_certificate_are_counted_after_six(apache: FakeApache) -> None:
+    (warning,) = about(apache.prepare(providers=[provider(*(f"d{number}.tld" for number in range(5)))]), "no certificate")
+    assert "autodiscover.d2.tld and 4 more (looked at" in warning
+
+
+def test_a_certificate_that_the_administrator_names_must_be_there(apache: FakeApache) -> None:
+    options = {"certificate_file": f"{apache.root}/tls/{{domain}}.pem", "certificate_key_file": f"{apache.root}/tls/all.key"}
+    assert problems(apache, **options) == [
+        f"certificate_file: {apache.root}/tls/server.tld.pem does not exist on this host",
+        f"certificate_key_file: {apache.root}/tls/all.key does not exist on this host",
+    ]
+    (apache.root / "tls").mkdir()
+    (apache.root / "tls/server.tld.pem").write_text("PEM")
+    assert problems(apache, **options) == [f"certificate_key_file: {apache.root}/tls/all.key does not exist on this host"]
+    (apache.root / "tls/all.key").write_text("PEM")
+    assert len(sites(apache.prepare(**options))) == 2
+    assert len(sites(apache.prepare(**options, https=False))) == 1
+
+
+def test_https_can_be_switched_off_and_that_is_said(apache: FakeApache) -> None:
+    apache.add_certificate("server.tld", *NAMES)
+    preparation = apache.prepare(https=False)
+    assert list(sites(preparation)) == ["autoconfig.server.tld.conf"]
+    assert about(preparation, "https is off") == ["server.tld: https is off: Delta Chat, aerc and Geary ask over HTTPS only"]
+    assert {request.url.partition(":")[0] for request in preparation.requests} == {"http"}
+
+
+def test_a_certificate_that_comes_later_turns_http_into_https(apache: FakeApache) -> None:
+    apache.publish()
+    apache.add_certificate("server.tld", *NAMES)
+    plan = apache.publish().plan
+    assert sorted(Path(path).name for path in plan.write) == ["autoconfig.server.tld-ssl.conf", "autoconfig.server.tld.conf"]
+    assert plan.enable["sites"] == ("autoconfig.server.tld-ssl",)
+    assert not apache.publish().plan.changes
+
+
+# -- what stands in the way ---------------------------------------------------------------------------------------------
+
+
+def test_a_file_in_the_place_of_a_directory_is_named(apache: FakeApache) -> None:
+    apache.document_root.write_text("a file")
+    assert f"document_root: {apache.document_root} is not a directory" in problems(apache)
+    apache.document_root.unlink()
+    apache.state.write_text("a file")
+    assert problems(apache, state_directory=f"{apache.state}/deeper") == [f"state_directory: {apache.state} is not a directory"]
+
+
+def test_a_site_of_somebody_else_that_has_our_name_stops_the_run(apache: FakeApache) -> None:
+    apache.add_site("www", "<VirtualHost *:80>\nServerName www.tld\nServerAlias autoconfig.server.tld\n</VirtualHost>\n")
+    assert problems(apache) == ["server.tld: the enabled site www.conf answers for autoconfig.server.tld already"]
+
+
+def test_a_site_of_our_own_never_stops_the_run(apache: FakeApache) -> None:
+    apache.publish()
+    assert apache.host().neighbours() == {}
+    assert not apache.publish(providers=[provider("server.tld", display_name="New")]).plan.problems
+
+
+def test_all_that_stands_in_the_way_is_named_at_once(apache: FakeApache) -> None:
+    apache.add_site("www", "<VirtualHost *:80>\nServerName autoconfig.server.tld\n</VirtualHost>\n")
+    Path(apache.layout.available("sites"), "zz-autoconfig.server.tld.conf").write_text("theirs\n")
+    apache.state.write_text("a file")
+    found = problems(
+        apache, certificate_file="/nowhere.pem", certificate_key_file="/nowhere.key", state_directory=f"{apache.state}/x"
+    )
+    assert [problem.partition(":")[0] for problem in found] == [
+        "certificate_file",
+        "certificate_key_file",
+        "state_directory",
+        "server.tld",
+        f"{apache.layout.available('sites')}/zz-autoconfig.server.tld.conf",
+    ]
+
+
+# -- neighbours ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_neighbour_that_is_the_default_stays_it_in_every_run(apache: FakeApache) -> None:
+    apache.add_site("www", "<VirtualHost *:80>\nServerName www.tld\n</VirtualHost>\n")
+    preparation = apache.publish()
+    assert list(sites(preparation)) == ["zz-autoconfig.server.tld.conf"]
+    assert apache.enabled("sites") == ["www.conf", "zz-autoconfig.server.tld.conf"]
+    assert not apache.publish().plan.changes
+
+
+def test_all_sites_of_a_run_have_the_same_prefix(apache: FakeApache) -> None:
+    apache.add_site("default-ssl", "<VirtualHost _default_:443>\n</VirtualHost>\n")
+    apache.add_site("000-default", "<VirtualHost *:80>\n</VirtualHost>\n")
+    apache.add_certificate("server.tld", *NAMES)
+    preparation = apache.prepare(providers=[provider("server.tld"), provider("other.tld")])
+    assert sorted(sites(preparation)) == [
+        "zz-autoconfig.other.tld.conf",
+        "zz-autoconfig.server.tld-ssl.conf",
+        "zz-autoconfig.server.tld.conf",
+    ]
+
+
+def test_sites_are_renamed_when_the_default_goes(apache: FakeApache) -> None:
+    apache.add_site("www", "<VirtualHost *:80>\nServerName www.tld\n</VirtualHost>\n")
+    apache.publish()
+    Path(apache.layout.enabled("sites"), "www.conf").unlink()
+    apache.publish()
+    assert apache.enabled("sites") == ["autoconfig.server.tld.conf"]
+    assert not Path(apache.layout.available("sites"), "zz-autoconfig.server.tld.conf").exists()
+    assert not apache.publish().plan.changes
+
+
+def test_a_neighbour_that_hides_our_sites_is_warned_of_unless_we_listen_like_it(apache: FakeApache) -> None:
+    apache.add_site("000-www", "<VirtualHost 203.0.113.7:80>\nServerName www.tld\nServerAlias *.server.tld\n</VirtualHost>\n")
+    assert [warning.partition(";")[0] for warning in about(apache.prepare(), "000-www")] == [
+        "server.tld: site 000-www.conf listens on 203.0.113.7:80",
+        "server.tld: site 000-www.conf has a wildcard name that catches autoconfig.server.tld, autodiscover.server.tld if it "
+        "comes first",
+    ]
+    assert about(apache.prepare(listen=["203.0.113.7"]), "listens on") == []
+
+
+def test_a_wildcard_name_is_warned_of_whatever_we_listen_on(apache: FakeApache) -> None:
+    apache.add_site("000-www", "<VirtualHost 203.0.113.7:80>\nServerName www.tld\nServerAlias *.server.tld\n</VirtualHost>\n")
+    assert about(apache.prepare(listen=["203.0.113.7"]), "has a wildcard name")
+
+
+# -- the domains' own sites ---------------------------------------------------------------------------------------------
+
+
+def test_the_snippet_for_the_domains_own_sites_is_written_and_enabled(apache: FakeApache) -> None:
+    preparation = apache.publish(well_known=True)
+    assert preparation.plan.enable["conf"] == ("autoconfig.server.tld-well-known",)
+    assert "lua" in preparation.plan.enable["mods"]
+    conf = Path(apache.layout.available("conf"))
+    script = conf / "autoconfig.server.tld-well-known.lua"
+    assert f"LuaHookTranslateName {script} " in (conf / "autoconfig.server.tld-well-known.conf").read_text()
+    assert f'"{apache.document_root}/server.tld/mail/config-v1.1.xml"' in script.read_text()
+    asked = {request.url for request in preparation.requests if "//server.tld/" in request.url}
+    assert asked == {
+        "https://server.tld/.well-known/autoconfig/mail/config-v1.1.xml",
+        "https://server.tld/autodiscover/autodiscover.xml",
+    }
+    assert not apache.publish(well_known=True).plan.changes
+
+
+def test_without_https_the_domains_own_sites_are_asked_over_http(apache: FakeApache) -> None:
+    requests = apache.prepare(well_known=True, https=False).requests
+    assert {request.url.partition(":")[0] for request in requests} == {"http"}
+
+
+def test_without_the_snippet_nobody_is_sent_to_the_domains_own_sites(apache: FakeApache) -> None:
+    assert not [request for request in apache.prepare().requests if "//server.tld/" in request.url]
+
+
+def test_the_snippet_can_be_taken_away(apache: FakeApache) -> None:
+    apache.publish(well_known=True)
+    plan = apache.publish().plan
+    assert plan.disable["conf"] == ("autoconfig.server.tld-well-known",)
+    assert sorted(Path(path).suffix for path in plan.remove) == [".conf", ".lua"]
+    assert apache.enabled("conf") == []
+
+
+# -- the report ---------------------------------------------------------------------------------------------------------
+
+
+def test_the_requests_of_every_client_are_reported_for_every_domain(apache: FakeApache) -> None:
+    preparation = apache.prepare(providers=[provider("server.tld", "other.tld")], https=False)
+    for domain in ("server.tld", "other.tld"):
+        mine = [request for request in preparation.requests if request.url.split("/")[2].endswith(domain)]
+        assert [(request.method, request.url) for request in mine] == [
+            ("GET", f"http://autoconfig.{domain}/mail/config-v1.1.xml?emailaddress={{address}}"),
+            ("GET", f"http://autoconfig.{domain}/mail/config-v1.1.xml"),
+            ("POST", f"http://autodiscover.{domain}/autodiscover/autodiscover.xml"),
+            ("POST", f"http://autodiscover.{domain}/Autodiscover/Autodiscover.xml"),
+            ("GET", f"http://autodiscover.{domain}/autodiscover/autodiscover.xml"),
+        ]
+        assert all(set(request.to_dict()) == {"client", "method", "url"} for request in mine)
+
+
+def test_clients_ask_on_the_usual_ports_wherever_the_sites_listen(apache: FakeApache) -> None:
+    assert apache.prepare(http_port=8080, https_port=8443).requests == apache.prepare().requests
+
+
+def test_the_records_of_all_providers_are_reported(apache: FakeApache) -> None:
+    preparation = apache.prepare(providers=[provider("server.tld"), provider("other.tld")], addresses=["203.0.113.7"], dns_ttl=60)
+    assert {record.owner for record in preparation.records if record.type == "A"} == {
+        f"{label}.{domain}." for label in ("autoconfig", "autodiscover") for domain in ("server.tld", "other.tld")
+    }
+    assert {record.ttl for record in preparation.records} == {60}
+
+
+def test_warnings_name_the_provider(apache: FakeApache) -> None:
+    wrong = provider("other.tld", incoming=[{"type": "pop3", "hostname": "mail.server.tld"}])
+    preparation = apache.prepare(providers=[provider("server.tld"), wrong])
+    assert all(warning.startswith(("server.tld: ", "other.tld: ")) for warning in preparation.warnings)
+    (warning,) = about(preparation, "there is no IMAP server")
+    assert warning.startswith("other.tld: ")
+    assert len(about(preparation, "Outlook gets no login name")) == 2
+
+
+def test_preparing_writes_nothing_and_runs_only_openssl(apache: FakeApache) -> None:
+    apache.add_certificate("server.tld", *NAMES)
+    before = apache.footprint()
+    apache.prepare(well_known=True)
+    publish.prepare_removal(settings.read(apache.options()), apache.host())
+    assert apache.footprint() == before
+    assert {command[0] for command in apache.commands} == {"openssl"}
+
+
+# -- several providers, several runs ------------------------------------------------------------------------------------
+
+
+def documents(apache: FakeApache) -> list[str]:
+    return sorted(str(path.relative_to(apache.document_root)) for path in apache.document_root.rglob("*.xml"))
+
+
+def test_two_providers_live_side_by_side(apache: FakeApache) -> None:
+    apache.publish(providers=[provider("server.tld", "extra.tld", id="first.tld"), provider("other.tld")])
+    assert documents(apache) == [
+        "first.tld/autodiscover/autodiscover.xml",
+        "first.tld/mail/config-v1.1.xml",
+        "other.tld/autodiscover/autodiscover.xml",
+        "other.tld/mail/config-v1.1.xml",
+    ]
+    assert apache.enabled("sites") == ["autoconfig.other.tld.conf", "autoconfig.server.tld.conf"]
+
+
+def test_a_dropped_domain_leaves_the_sites(apache: FakeApache) -> None:
+    apache.add_certificate("server.tld", *NAMES)
+    apache.publish(providers=[provider("server.tld", "extra.tld")])
+    assert "autoconfig.extra.tld.conf" in apache.enabled("sites")
+    apache.publish(providers=[provider("server.tld")])
+    assert apache.enabled("sites") == ["autoconfig.server.tld-ssl.conf", "autoconfig.server.tld.conf"]
+    assert not Path(apache.layout.available("sites"), "autoconfig.extra.tld.conf").exists()
+    assert not apache.publish(providers=[provider("server.tld")]).plan.changes
+
+
+def test_a_provider_that_is_not_named_stays_until_it_is_purged(apache: FakeApache) -> None:
+    apache.publish(providers=[provider("server.tld"), provider("other.tld")])
+    assert not apache.publish().plan.changes
+    apache.publish(purge=True, domain="server.tld")
+    assert documents(apache) == ["server.tld/autodiscover/autodiscover.xml", "server.tld/mail/config-v1.1.xml"]
+    assert apache.enabled("sites") == ["autoconfig.server.tld.conf"]
+
+
+def test_a_domain_does_not_move_to_a_new_provider_unasked(apache: FakeApache) -> None:
+    apache.publish(providers=[provider("server.tld", id="old.tld")])
+    (claim,) = problems(apache)
+    assert claim.startswith("provider server.tld: server.tld is served on this host by provider old.tld of an earlier run")
+    apache.publish(purge=True, domain="server.tld")
+    assert documents(apache) == ["server.tld/autodiscover/autodiscover.xml", "server.tld/mail/config-v1.1.xml"]
+    assert not apache.publish().plan.changes
+
+
+def test_a_domain_moves_between_two_named_providers(apache: FakeApache) -> None:
+    apache.publish(providers=[provider("a.tld", "moves.tld"), provider("b.tld")])
+    apache.publish(providers=[provider("a.tld"), provider("b.tld", "moves.tld")])
+    sites_directory = Path(apache.layout.available("sites"))
+    assert "autoconfig.moves.tld" not in (sites_directory / "autoconfig.a.tld.conf").read_text()
+    assert "autoconfig.moves.tld" in (sites_directory / "autoconfig.b.tld.conf").read_text()
+    assert apache.enabled("sites") == ["autoconfig.a.tld.conf", "autoconfig.b.tld.conf"]
+
+
+def test_removal_takes_the_named_provider_only(apache: FakeApache) -> None:
+    apache.publish(providers=[provider("server.tld"), provider("other.tld")])
+    plan = apache.remove().plan
+    assert plan.needs_reload
+    assert documents(apache) == ["other.tld/autodiscover/autodiscover.xml", "other.tld/mail/config-v1.1.xml"]
+    assert apache.enabled("sites") == ["autoconfig.other.tld.conf"]
+    assert not apache.remove().plan.changes
+
+
+def test_removal_with_purge_takes_all(apache: FakeApache) -> None:
+    apache.publish(providers=[provider("server.tld"), provider("other.tld")], well_known=True)
+    apache.remove(purge=True)
+    assert documents(apache) == []
+    assert apache.enabled("sites") == apache.enabled("conf") == []
+    assert not apache.remove(purge=True).plan.changes
+
+
+def test_what_was_edited_by_hand_survives_the_removal_and_is_named(apache: FakeApache) -> None:
+    apache.publish()
+    site = Path(apache.layout.available("sites"), "autoconfig.server.tld.conf")
+    site.write_text("# edited\n")
+    warnings = apache.remove().warnings
+    assert warnings == (f"{site} was changed by somebody since the last run; it is kept, remove it by hand",)
+    assert site.read_text() == "# edited\n"
+    assert apache.enabled("sites") == []
+
+
+def test_removing_what_was_never_there_changes_nothing(apache: FakeApache) -> None:
+    before = apache.footprint()
+    assert not apache.remove().plan.changes
+    assert apache.footprint() == before
+
+
+def test_removing_a_domain_that_a_provider_of_another_name_serves_is_refused(apache: FakeApache) -> None:
+    apache.publish(providers=[provider("server.tld", id="first.tld")])
+    with pytest.raises(InputError, match="is served on this host by provider"):
+        apache.remove()
