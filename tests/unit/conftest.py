@@ -16,6 +16,7 @@ from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfi
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.apply import Host, Result
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.layout import KINDS, DebianLayout
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.model import Provider
+from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.publish import Preparation
 
 Options = dict[str, t.Any]
 ProviderOptions = st.SearchStrategy[Options]
@@ -219,18 +220,18 @@ class FakeApache:
             options["domain"] = "server.tld"
         return {**options, **changes}
 
-    def prepare(self, **changes: t.Any) -> publish.Preparation:
+    def prepare(self, **changes: t.Any) -> Preparation:
         return publish.prepare(settings.read(self.options(**changes)), self.host())
 
-    def publish(self, **changes: t.Any) -> publish.Preparation:
+    def publish(self, **changes: t.Any) -> Preparation:
         """One run of the module."""
         return self._apply(self.prepare(**changes))
 
-    def remove(self, **changes: t.Any) -> publish.Preparation:
+    def remove(self, **changes: t.Any) -> Preparation:
         """One run of the module with state absent."""
         return self._apply(publish.prepare_removal(settings.read(self.options(**changes)), self.host()))
 
-    def _apply(self, preparation: publish.Preparation) -> publish.Preparation:
+    def _apply(self, preparation: Preparation) -> Preparation:
         if preparation.plan.changes:
             self.host().apply(preparation.plan, preparation.current)
         return preparation

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import typing as t
 from pathlib import Path
@@ -30,24 +31,28 @@ def module() -> t.Any:
 
 @pytest.fixture(scope="module")
 def documentation(module: t.Any) -> Spec:
-    return yaml.safe_load(module.DOCUMENTATION)
+    parsed: Spec = yaml.safe_load(module.DOCUMENTATION)
+    return parsed
 
 
 @pytest.fixture(scope="module")
 def role_options() -> Spec:
-    return yaml.safe_load((ROLE / "meta/argument_specs.yml").read_text())["argument_specs"]["main"]["options"]
+    options: Spec = yaml.safe_load((ROLE / "meta/argument_specs.yml").read_text())["argument_specs"]["main"]["options"]
+    return options
 
 
 @pytest.fixture(scope="module")
 def role_defaults() -> Spec:
-    return yaml.safe_load((ROLE / "defaults/main.yml").read_text())
+    defaults: Spec = yaml.safe_load((ROLE / "defaults/main.yml").read_text())
+    return defaults
 
 
 @pytest.fixture(scope="module")
 def role_task() -> Spec:
     """The task of the role that calls the module."""
-    (task,) = [task for task in yaml.safe_load((ROLE / "tasks/main.yml").read_text()) if MODULE in task]
-    return task[MODULE]
+    options: list[Spec] = [task[MODULE] for task in yaml.safe_load((ROLE / "tasks/main.yml").read_text()) if MODULE in task]
+    assert len(options) == 1
+    return options[0]
 
 
 def shape(options: Spec, below: str) -> Spec:
@@ -104,17 +109,15 @@ def test_the_library_knows_every_option_of_a_provider_and_no_other() -> None:
         (problem,) = [line for line in read(make({"no such option": 1})) if line.startswith(f"{path}.no such option: ")]
         assert problem.partition("allowed are ")[2].split(", ") == sorted(options), path
         for name, option in options.items():
-            if "options" in option:
-                many = option["type"] == "list"
-                allowed(
-                    f"{path}.{name}[0]" if many else f"{path}.{name}",
-                    option["options"],
-                    lambda value, name=name, many=many: make({name: [value] if many else value}),
-                )
+            if option["type"] == "list" and "options" in option:
+                allowed(f"{path}.{name}[0]", option["options"], functools.partial(inside, make, name, True))
+            elif "options" in option:
+                allowed(f"{path}.{name}", option["options"], functools.partial(inside, make, name, False))
 
-    # Only servers of type pop3 have POP3 options.
-    spec = argument_spec()["providers"]["options"]
-    allowed("providers[0]", spec, lambda value: value)
+    def inside(make: t.Callable[[Spec], Spec], name: str, many: bool, value: Spec) -> Spec:
+        return make({name: [value] if many else value})
+
+    allowed("providers[0]", argument_spec()["providers"]["options"], lambda value: value)
 
 
 # -- examples -----------------------------------------------------------------------------------------------------------

@@ -19,7 +19,8 @@ def site(address: str, *names: str) -> str:
 
 def hosts(**files: str) -> list[VirtualHost]:
     """The virtual hosts of files; their names with underscores for hyphens and without suffix."""
-    return neighbours.virtual_hosts({f"{name.replace('_', '-')}.conf": text for name, text in files.items()})
+    found: list[VirtualHost] = neighbours.virtual_hosts({f"{name.replace('_', '-')}.conf": text for name, text in files.items()})
+    return found
 
 
 # -- reading ------------------------------------------------------------------------------------------------------------

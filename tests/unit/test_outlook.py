@@ -48,7 +48,8 @@ def protocols(provider: Provider) -> dict[str, dict[str, str]]:
 def warnings(provider: Provider) -> tuple[str, ...]:
     document = outlook.render(provider)
     assert document is not None
-    return document.warnings
+    found: tuple[str, ...] = document.warnings
+    return found
 
 
 def test_it_is_what_outlook_expects_byte_for_byte(make_provider: MakeProvider) -> None:

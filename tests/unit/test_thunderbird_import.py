@@ -602,6 +602,23 @@ def test_a_file_that_clients_use_is_not_refused_for_parts_that_they_skip(parts: 
     assert read(file(**parts)).notes
 
 
+@pytest.mark.xfail(strict=True, reason="two mistakes of one entry drop the entry after it as well")
+@pytest.mark.parametrize(
+    "parts",
+    [
+        {"incoming": INCOMING + INCOMING.replace(">993<", ">99999<").replace("mail.server.tld", "") + INCOMING},
+        {
+            "provider": '<documentation url="x"><descr></descr><descr lang="de_DE">a</descr></documentation>'
+            '<inputField/><inputField key="K" label="L"/>'
+        },
+    ],
+)
+def test_an_entry_with_two_mistakes_is_left_out_alone(parts: dict[str, str]) -> None:
+    provider = read(file(**parts)).provider
+    assert len(provider.incoming) == (2 if "incoming" in parts else 1)
+    assert len(provider.input_fields) == (1 if "provider" in parts else 0)
+
+
 # -- any provider -------------------------------------------------------------------------------------------------------
 
 

@@ -120,19 +120,22 @@ def _drop(options: Options, path: str) -> bool:
     match = re.match(r"(\w+)(?:\[(\d+)\])?(?:\.(\w+)(?:\[(\d+)\]\.lang)?)?", path)
     if match is None or match[1] not in options:
         return False
-    key, number, inner, text = match[1], match[2], match[3], match[4]
-    if inner == "login_form":
-        return options[key].pop("login_form", None) is not None
-    if number is None:
-        return key not in ("incoming", "outgoing", "domains", "id") and options.pop(key, None) is not None
-    entries, index = options[key], int(number)
-    if index >= len(entries):
+    key, number, inner, text = match.groups()
+    place: t.Any = options
+    part: t.Any = key
+    if number is not None and int(number) < len(options[key]):
+        place, part = options[key], int(number)
+        if text is not None and inner == "texts":
+            place, part = place[part]["texts"][int(text)], "lang"
+        elif inner == "pop3":
+            place, part = place[part], inner
+    elif inner == "login_form":
+        place, part = options[key], inner
+    elif number is not None or key in ("incoming", "outgoing", "domains", "id"):
         return False
-    if text is not None and inner == "texts":
-        return entries[index]["texts"][int(text)].pop("lang", None) is not None
-    if inner == "pop3":
-        return entries[index].pop("pop3", None) is not None
-    entries.pop(index)
+    if isinstance(place, dict) and part not in place:
+        return False
+    del place[part]
     return True
 
 
