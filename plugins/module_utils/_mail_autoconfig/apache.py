@@ -134,7 +134,7 @@ def _logical_lines(text: str) -> t.Iterator[tuple[int, str]]:
         complete = (pending + line).strip()
         if _FORBIDDEN.search(complete):
             raise ConfigurationError(f"line {first}: control characters")
-        if complete.rstrip("> ").endswith("\\"):
+        if complete.endswith("\\") or re.search(r"\A<.*\\\s*>\Z", complete):
             raise ConfigurationError(f"line {first}: ends in a backslash that continues nothing")
         if complete:
             yield first, complete
