@@ -274,6 +274,15 @@ options:
       config_update_url:
         description: Where a later version of the file can be fetched (Mozilla's C(clientConfigUpdate)).
         type: str
+  responder:
+    description:
+      - Who answers Outlook. V(lua) is a script inside Apache, which tells each user the own login name, answers errors as
+        Outlook expects them and Autodiscover's second version (JSON).
+      - V(none) serves a file that is the same for everybody; Outlook then tries the part before the V(@) as the login name.
+      - V(auto) is V(lua) where Apache's module C(lua) is available, which it is on Debian.
+    type: str
+    choices: [auto, lua, none]
+    default: auto
   https:
     description: Whether to serve over HTTPS where there is a certificate.
     type: bool

@@ -67,3 +67,15 @@ def test_finds_nothing_where_nothing_is_published(
     thunderbird.trust(AUTHORITY)
     thunderbird.resolve(["autoconfig.unknown.tld", "autodiscover.unknown.tld"], container_address("mailops-debian12"))
     assert thunderbird.discover("user@unknown.tld") == {}
+
+
+def test_finds_everything_by_autodiscover_where_there_is_no_autoconfig(
+    default_scenario: subprocess.CompletedProcess[str], thunderbird: Thunderbird
+) -> None:
+    """ExchangeAutoDiscover.sys.mjs reads our answer, with the login name that the responder fills in."""
+    thunderbird.trust(AUTHORITY)
+    thunderbird.resolve(["autodiscover.server.tld"], container_address("mailops-debian12"))
+    found = thunderbird.discover("user@server.tld")
+    assert found["source"] == "exchange-from-url1"
+    assert found["incoming"] == server("imap", "mail.server.tld", 993, SSL, "user@server.tld")
+    assert found["outgoing"] == server("smtp", "mail.server.tld", 465, SSL, "user@server.tld")

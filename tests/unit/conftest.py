@@ -164,6 +164,7 @@ _MODULES = {
     "SetEnv": "env",
     "LuaScope": "lua",
     "LuaHookTranslateName": "lua",
+    "LuaMapHandler": "lua",
 }
 _COMMANDS = {
     "a2ensite": ("sites", True),

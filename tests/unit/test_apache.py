@@ -123,6 +123,22 @@ def test_a_variable_of_our_own_is_written() -> None:
         word(Expanding("${APACHE_LOG_DIR}\n"))
 
 
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('a  "b c" d', ["a", "b c", "d"]),
+        ('"a \\" b" c', ['a " b', "c"]),
+        ("a\\\\b a\\b", ["a\\b", "a\\b"]),
+        ('"a\\\\" "a\\b"', ["a\\", "a\\b"]),
+        ('""', [""]),
+        ("", []),
+    ],
+)
+def test_words_that_others_wrote_are_read_as_apache_reads_them(text: str, words: list[str]) -> None:
+    assert split_words(text) == words
+    assert apache_words(text) == words
+
+
 INJECTIONS = [
     "</VirtualHost>",
     '"\nInclude /etc/passwd',

@@ -141,15 +141,24 @@ def test_records_are_sorted_and_none_is_twice(make_provider: MakeProvider) -> No
 
 
 @pytest.mark.parametrize(
-    "url",
-    ["https://dav.%EMAILDOMAIN%/", "https://müller.example/", "https://[2001:db8::1]/", "https://203.0.113.7/"],
+    ("url", "target"),
+    [
+        ("https://dav.%EMAILDOMAIN%/", "dav.server.tld."),
+        ("https://DAV.Server.TLD/", "dav.server.tld."),
+        ("https://müller.example/", "xn--mller-kva.example."),
+    ],
 )
-def test_the_target_of_a_calendar_is_a_host_name_or_absent(make_provider: MakeProvider, url: str) -> None:
-    for line in service(make_provider(caldav={"url": url}), "_caldavs"):
-        if line.startswith("SRV "):
-            target = line.split()[-1]
-            assert set(target) <= set("abcdefghijklmnopqrstuvwxyz0123456789-.")
-            assert not target.split(".")[-2].isdigit()
+def test_the_host_of_an_address_becomes_a_target(make_provider: MakeProvider, url: str, target: str) -> None:
+    provider = make_provider(caldav={"url": url}, jmap={"url": url})
+    assert service(provider, "_caldavs") == [f"SRV 0 1 443 {target}", 'TXT "path=/"']
+    assert service(provider, "_jmap") == [f"SRV 0 1 443 {target}"]
+
+
+@pytest.mark.parametrize("url", ["https://[2001:db8::1]/", "https://203.0.113.7/", "https://under_score.tld/"])
+def test_what_is_no_host_name_is_no_target(make_provider: MakeProvider, url: str) -> None:
+    provider = make_provider(caldav={"url": url}, jmap={"url": url})
+    assert service(provider, "_caldavs") == []
+    assert service(provider, "_jmap") == []
 
 
 @given(data=st.data())

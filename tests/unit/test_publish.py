@@ -228,7 +228,7 @@ def test_the_snippet_for_the_domains_own_sites_is_written_and_enabled(apache: Fa
     assert preparation.plan.enable["conf"] == ("autoconfig.server.tld-well-known",)
     assert "lua" in preparation.plan.enable["mods"]
     conf = Path(apache.layout.available("conf"))
-    script = conf / "autoconfig.server.tld-well-known.lua"
+    script = conf / "autoconfig.server.tld.lua"
     assert f"LuaHookTranslateName {script} " in (conf / "autoconfig.server.tld-well-known.conf").read_text()
     assert f'"{apache.document_root}/server.tld/mail/config-v1.1.xml"' in script.read_text()
     asked = {request.url for request in preparation.requests if "//server.tld/" in request.url}
@@ -249,11 +249,34 @@ def test_without_the_snippet_nobody_is_sent_to_the_domains_own_sites(apache: Fak
 
 
 def test_the_snippet_can_be_taken_away(apache: FakeApache) -> None:
-    apache.publish(well_known=True)
-    plan = apache.publish().plan
+    apache.publish(well_known=True, responder="none")
+    plan = apache.publish(responder="none").plan
     assert plan.disable["conf"] == ("autoconfig.server.tld-well-known",)
     assert sorted(Path(path).suffix for path in plan.remove) == [".conf", ".lua"]
     assert apache.enabled("conf") == []
+
+
+def test_the_responder_comes_and_goes_and_leaves_nothing(apache: FakeApache) -> None:
+    static = apache.publish(responder="none").plan
+    assert "lua" not in static.enable["mods"]
+    before = sorted(path.name for path in Path(apache.layout.available("conf")).iterdir())
+    personal = apache.publish().plan
+    script = f"{apache.layout.available('conf')}/autoconfig.server.tld.lua"
+    assert script in personal.write
+    assert b"%EMAILADDRESS%" in personal.write[f"{apache.document_root}/server.tld/autodiscover/autodiscover.xml"]
+    assert apache.publish(responder="none").plan.remove == (script,)
+    assert sorted(path.name for path in Path(apache.layout.available("conf")).iterdir()) == before
+    assert not apache.publish(responder="none").plan.changes
+
+
+def test_without_mod_lua_the_answer_is_static_unless_the_responder_is_asked_for(apache: FakeApache) -> None:
+    Path(apache.layout.available("mods"), "lua.load").unlink()
+    preparation = apache.prepare()
+    assert about(preparation, "Outlook gets no login name")
+    assert not [path for path in preparation.plan.write if path.endswith(".lua")]
+    for options in ({"responder": "lua"}, {"well_known": True}):
+        with pytest.raises(InputError, match=f"{next(iter(options))}: Apache's module lua is not available"):
+            apache.prepare(**options)
 
 
 # -- the report ---------------------------------------------------------------------------------------------------------
@@ -287,7 +310,7 @@ def test_the_records_of_all_providers_are_reported(apache: FakeApache) -> None:
 
 def test_warnings_name_the_provider(apache: FakeApache) -> None:
     wrong = provider("other.tld", incoming=[{"type": "pop3", "hostname": "mail.server.tld"}])
-    preparation = apache.prepare(providers=[provider("server.tld"), wrong])
+    preparation = apache.prepare(providers=[provider("server.tld"), wrong], responder="none")
     assert all(warning.startswith(("server.tld: ", "other.tld: ")) for warning in preparation.warnings)
     (warning,) = about(preparation, "there is no IMAP server")
     assert warning.startswith("other.tld: ")

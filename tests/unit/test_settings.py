@@ -39,6 +39,7 @@ def test_a_domain_is_enough() -> None:
     assert settings.read({"domain": "Server.TLD"}) == settings.Settings(
         providers=(Provider.for_domain("server.tld"),),
         site=SiteOptions(),
+        responder="auto",
         https=True,
         certificate_file="/etc/letsencrypt/live/{domain}/fullchain.pem",
         certificate_key_file="/etc/letsencrypt/live/{domain}/privkey.pem",

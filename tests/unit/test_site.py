@@ -427,8 +427,8 @@ def well_known(provider: Provider, **options: t.Any) -> tuple[list[Line], str]:
     groups = site.host_groups(provider, lambda host, domain: None)
     documents = [document for document in (thunderbird.render(provider), outlook.render(provider)) if document]
     files = site.site_files(provider, groups, documents, SiteOptions(well_known=True, **options), DebianLayout())
-    script, snippet = files[-2:]
-    assert (script.kind, script.name, script.suffix) == ("conf", "autoconfig.server.tld-well-known", ".lua")
+    snippet, script = files[-2:]
+    assert (script.kind, script.name, script.suffix) == ("conf", "autoconfig.server.tld", ".lua")
     assert (snippet.kind, snippet.name, snippet.suffix) == ("conf", "autoconfig.server.tld-well-known", ".conf")
     return read(snippet.content), script.content.decode()
 
@@ -436,7 +436,7 @@ def well_known(provider: Provider, **options: t.Any) -> tuple[list[Line], str]:
 def test_the_snippet_asks_the_script_for_the_documents_paths_only(make_provider: MakeProvider) -> None:
     lines, _script = well_known(make_provider())
     (hook,) = [line for line in lines if line.text.startswith("LuaHookTranslateName")]
-    assert hook.text == ("LuaHookTranslateName /etc/apache2/conf-available/autoconfig.server.tld-well-known.lua translate early")
+    assert hook.text == ("LuaHookTranslateName /etc/apache2/conf-available/autoconfig.server.tld.lua translate early")
     pattern = hook.scopes[0].removeprefix("LocationMatch ")
     served = {path for path in SERVED if path not in ("/mail/config-v1.1.xml", "/v1.1/mail/config-v1.1.xml")}
     assert {path for path in (*SERVED, *NOT_FOUND, CHALLENGE) if re.search(pattern, path)} == served
@@ -444,22 +444,24 @@ def test_the_snippet_asks_the_script_for_the_documents_paths_only(make_provider:
 
 def test_the_snippet_changes_no_request_that_the_script_has_not_taken(make_provider: MakeProvider) -> None:
     lines, _script = well_known(make_provider())
-    for line in lines:
-        if not line.text.startswith(("LuaScope", "LuaHookTranslateName")):
-            inside = line.scopes[-1] == "If \"-n reqenv('MAIL_AUTOCONFIG')\""
-            assert inside or line.scopes[0] == "Directory /var/www/autoconfig"
+    taken = [line.text for line in lines if line.scopes[-1] == "If \"-n reqenv('MAIL_AUTOCONFIG')\""]
+    assert taken == [
+        "Require all granted",
+        "SetHandler none",
+        "Header always set X-Content-Type-Options nosniff",
+        "LimitRequestBody 16384",
+    ]
+    others = [line for line in lines if line.text not in taken and line.scopes[0].startswith("LocationMatch")]
+    assert [line.text.split()[0] for line in others] == ["LuaScope", "LuaHookTranslateName"]
 
 
 def test_the_script_knows_the_domains_and_the_files(make_provider: MakeProvider) -> None:
     _lines, script = well_known(make_provider(id="id.tld", domains=["server.tld", "müller.example"]))
-    tables = dict(re.findall(r'^  \["([^"]*)"\] = (.*),$', script, re.MULTILINE))
-    assert tables == {
-        "server.tld": "true",
-        "xn--mller-kva.example": "true",
-        "autoconfig": '"/var/www/autoconfig/id.tld/mail/config-v1.1.xml"',
-        "autodiscover": '"/var/www/autoconfig/id.tld/autodiscover/autodiscover.xml"',
-    }
-    assert 'r.subprocess_env["MAIL_AUTOCONFIG"] = "1"' in script
+    assert '"|m\\195\\188ller.example|server.tld|xn--mller-kva.example|"' in script
+    assert 'autoconfig = "/var/www/autoconfig/id.tld/mail/config-v1.1.xml"' in script
+    assert 'autodiscover = "/var/www/autoconfig/id.tld/autodiscover/autodiscover.xml"' in script
+    assert 'r.subprocess_env["MAIL_AUTOCONFIG"] = "document"' in script
+    assert not re.search(r"@[A-Z]+@", script)
 
 
 def test_without_the_option_there_is_no_snippet(make_provider: MakeProvider) -> None:

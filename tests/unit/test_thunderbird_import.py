@@ -602,7 +602,6 @@ def test_a_file_that_clients_use_is_not_refused_for_parts_that_they_skip(parts: 
     assert read(file(**parts)).notes
 
 
-@pytest.mark.xfail(strict=True, reason="two mistakes of one entry drop the entry after it as well")
 @pytest.mark.parametrize(
     "parts",
     [

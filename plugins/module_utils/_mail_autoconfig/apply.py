@@ -56,6 +56,10 @@ class Host:
         """Whether there is an Apache of this layout."""
         return os.path.isfile(self.layout.main_file)
 
+    def has_module(self, name: str) -> bool:
+        """Whether Apache's module can be enabled; one that is still to be installed is taken to have them all."""
+        return not self.apache_is_installed() or self.exists(f"{self.layout.available('mods')}/{name}.load")
+
     @staticmethod
     def exists(path: str) -> bool:
         """Whether there is a file at the path, also behind links."""

@@ -83,6 +83,7 @@ def argument_spec() -> Spec:
         "domain": _TEXT,
         "mail_host": _TEXT,
         "providers": _PROVIDERS,
+        "responder": {"type": "str", "choices": ["auto", "lua", "none"], "default": "auto"},
         "https": {"type": "bool", "default": True},
         "certificate_file": {"type": "path"},
         "certificate_key_file": _public({"type": "path"}),

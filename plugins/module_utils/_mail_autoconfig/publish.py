@@ -32,6 +32,7 @@ class Preparation:
 def prepare(settings: Settings, host: Host) -> Preparation:
     """Work out what to publish. Raises InputError for what cannot be done on this host; nothing is written."""
     problems = list(_certificate_problems(settings, host))
+    settings = _settle_responder(settings, host, problems)
     problems.extend(_root_problems(settings))
     warnings: list[str] = []
     groups = {provider.id: _host_groups(settings, provider, host, warnings) for provider in settings.providers}
@@ -71,8 +72,22 @@ def prepare_removal(settings: Settings, host: Host) -> Preparation:
     return Preparation(result, current, (), (), result.warnings)
 
 
-def _documents(provider: Provider) -> list[Document]:
-    return [document for document in (thunderbird.render(provider), outlook.render(provider)) if document is not None]
+def _settle_responder(settings: Settings, host: Host, problems: list[str]) -> Settings:
+    """Decide whether the responder answers, which needs mod_lua (on Debian part of the package apache2-bin)."""
+    available = host.has_module("lua")
+    for option, wanted in (("responder", settings.responder == "lua"), ("well_known", settings.site.well_known)):
+        if wanted and not available:
+            problems.append(
+                f"{option}: Apache's module lua is not available here ({host.layout.available('mods')}/lua.load); on Debian "
+                "the package apache2-bin brings it"
+            )
+    personal = available if settings.responder == "auto" else settings.responder == "lua"
+    return dataclasses.replace(settings, site=dataclasses.replace(settings.site, personal=personal))
+
+
+def _documents(provider: Provider, personal: bool) -> list[Document]:
+    documents = (thunderbird.render(provider), outlook.render(provider, personal))
+    return [document for document in documents if document is not None]
 
 
 def _desired(
@@ -83,7 +98,7 @@ def _desired(
     host: Host,
     warnings: list[str],
 ) -> Desired:
-    documents = _documents(provider)
+    documents = _documents(provider, settings.site.personal)
     warnings.extend(f"{provider.id}: {warning}" for document in documents for warning in document.warnings)
     directory = f"{settings.site.document_root}/{provider.id}"
     files = {f"{directory}/{document.path}": document.content for document in documents}

@@ -19,6 +19,7 @@ from .site import PHP_MODES, SiteOptions
 
 LETS_ENCRYPT_FILE = "/etc/letsencrypt/live/{domain}/fullchain.pem"
 LETS_ENCRYPT_KEY = "/etc/letsencrypt/live/{domain}/privkey.pem"
+RESPONDERS = ("auto", "lua", "none")
 # Sections that would end up around or beside a virtual host, where Apache does not allow them.
 _TOO_WIDE = ("virtualhost", "macro")
 
@@ -27,11 +28,13 @@ _TOO_WIDE = ("virtualhost", "macro")
 class Settings:
     """A checked input.
 
+    :ivar responder: ``auto`` is to be settled on the host, by whether it has mod_lua
     :ivar certificate_file: pattern with ``{domain}``; ``certificate_is_given`` tells a wish from the default
     """
 
     providers: tuple[Provider, ...]
     site: SiteOptions
+    responder: str
     https: bool
     certificate_file: str
     certificate_key_file: str
@@ -55,6 +58,7 @@ def read(options: t.Mapping[str, t.Any]) -> Settings:
     settings = Settings(
         providers=providers,
         site=_read_site(fields),
+        responder=fields.text("responder", reading.one_of(*RESPONDERS), default="auto"),
         https=bool(fields.boolean("https", True)),
         certificate_file=file or LETS_ENCRYPT_FILE,
         certificate_key_file=key or LETS_ENCRYPT_KEY,

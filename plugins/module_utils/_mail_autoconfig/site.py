@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
-from . import clients
+from . import clients, responder
 from .apache import Comment, Expanding, Node, directive, section, write
 from .documents import Document, outlook, thunderbird
 from .layout import DebianLayout
@@ -38,33 +38,10 @@ class Route:
     service: str
 
 
-# Tells the requests that the script has answered from all others of the site.
-_WELL_KNOWN_MARK = "MAIL_AUTOCONFIG"
-_WELL_KNOWN_LUA = """\
--- {header}
-local hosts = {{
-{hosts}}}
-local files = {{
-{files}}}
-
--- Maps a request for one of our host names to the document, and leaves every other to the site.
-function translate(r)
-  local host = string.gsub(string.lower(r.hostname or ""), "%.$", "")
-  if not hosts[host] then
-    return apache2.DECLINED
-  end
-  local outlook = string.lower(r.uri) == "/autodiscover/autodiscover.xml"
-  local file = files[outlook and "autodiscover" or "autoconfig"]
-  if not file then
-    return apache2.DECLINED
-  end
-  r.filename = file
-  r.subprocess_env["{mark}"] = "1"
-  return apache2.OK
-end
-"""
 # /v1.1/mail/ is what Nine on Android asks for; Outlook's path was seen in every mixture of cases.
 _OUTLOOK_PATTERN = r"(?i:autodiscover/autodiscover\.xml)"
+# Autodiscover's second version, which only the responder answers; the address may be part of the path.
+_JSON_PATTERN = r"(?i:autodiscover/autodiscover\.json(?:/v1\.0/[^/]*)?)"
 ROUTES = {
     thunderbird.PATH: Route(
         r"(?:(?:v1\.1/)?mail|\.well-known/autoconfig/mail)/config-v1\.1\.xml",
@@ -89,6 +66,7 @@ class SiteOptions:
     """What an administrator says of the sites, the same for all providers.
 
     :ivar listen: addresses of ``<VirtualHost>``, ``*`` for all
+    :ivar personal: whether the responder answers Outlook (see ``responder``), else the document does as it lies there
     :ivar log_directory: empty for the distribution's ``${APACHE_LOG_DIR}``
     :ivar extra: directives of the administrator's own, parsed
     """
@@ -102,6 +80,7 @@ class SiteOptions:
     well_known: bool = False
     log_directory: str = ""
     log_queries: bool = False
+    personal: bool = False
     extra: tuple[Node, ...] = ()
 
 
@@ -147,7 +126,7 @@ def modules(options: SiteOptions, groups: t.Iterable[HostGroup]) -> tuple[str, .
         needed.add("ssl")
     if options.php == "fpm":
         needed.add("env")
-    if options.well_known:
+    if options.well_known or options.personal:
         needed.add("lua")
     return tuple(sorted(needed))
 
@@ -161,7 +140,9 @@ def site_files(
     prefix: str = "",
 ) -> list[SiteFile]:
     """All configuration files of a provider; ``prefix`` goes before the names of the sites."""
-    builder = _Builder(provider, tuple(documents), options)
+    script_name = f"autoconfig.{provider.domains[0]}"
+    script = f"{layout.available('conf')}/{script_name}.lua"
+    builder = _Builder(provider, tuple(documents), options, script)
     files = []
     for group in groups:
         name = prefix + group.names[0]
@@ -171,10 +152,9 @@ def site_files(
             https = section("IfModule", ["mod_ssl.c"], [builder.serving(group)])
             files.append(SiteFile("sites", f"{name}-ssl", _bytes([https])))
     if options.well_known:
-        name = f"autoconfig.{provider.domains[0]}-well-known"
-        script = f"{layout.available('conf')}/{name}.lua"
-        files.append(SiteFile("conf", name, builder.well_known_script(), ".lua"))
-        files.append(SiteFile("conf", name, _bytes(builder.well_known(script))))
+        files.append(SiteFile("conf", f"{script_name}-well-known", _bytes(builder.well_known())))
+    if options.well_known or options.personal:
+        files.append(SiteFile("conf", script_name, builder.script(), ".lua"))
     return files
 
 
@@ -185,18 +165,27 @@ def _bytes(nodes: t.Iterable[Node]) -> bytes:
 class _Builder:
     """Builds the virtual hosts of one provider."""
 
-    def __init__(self, provider: Provider, documents: tuple[Document, ...], options: SiteOptions) -> None:
+    def __init__(self, provider: Provider, documents: tuple[Document, ...], options: SiteOptions, script: str) -> None:
         self._options = options
+        self._script = script
         self._domains = provider.domains
         self._documents = documents
         directory = f"{options.document_root}/{provider.id}"
         self._routes = [(ROUTES[document.path], f"{directory}/{document.path}") for document in documents]
+        self._answers = options.personal and any(document.path == outlook.PATH for document in documents)
 
     def serving(self, group: HostGroup) -> Node:
         """The virtual host that answers with the documents."""
         port = self._options.https_port if group.certificate else self._options.http_port
-        aliases = [directive("AliasMatch", f"^/{route.pattern}$", file) for route, file in self._routes]
-        return self._virtual_host(port, group.names, group.names[0], [*self._tls(group.certificate), *aliases])
+        routes = [
+            directive("AliasMatch", f"^/{route.pattern}$", file)
+            for route, file in self._routes
+            if not (self._answers and route.service == "autodiscover")
+        ]
+        if self._answers:
+            routes.append(directive("LuaScope", "thread"))
+            routes.append(directive("LuaMapHandler", f"^/(?:{_OUTLOOK_PATTERN}|{_JSON_PATTERN})$", self._script, "handle"))
+        return self._virtual_host(port, group.names, group.names[0], [*self._tls(group.certificate), *routes])
 
     def redirecting(self, group: HostGroup) -> list[Node]:
         """Virtual hosts that send requests to the same name over TLS; the target is never taken from the request."""
@@ -215,12 +204,15 @@ class _Builder:
                 )
                 for route, _file in self._routes
             ]
+            if self._answers:
+                base = f"https://{_preferred(hosts, 'autodiscover')}{port}"
+                redirects.append(directive("RedirectMatch", "302", f"^(/{_JSON_PATTERN})$", f"{base}$1"))
             nodes.append(self._virtual_host(self._options.http_port, hosts, group.names[0], redirects))
         return nodes
 
     def _virtual_host(self, port: int, hosts: t.Sequence[str], log_name: str, own: t.Iterable[Node]) -> Node:
         """A virtual host: what all of them have, around what is its ``own``."""
-        here = "|".join(route.pattern for route, _file in self._routes)
+        here = "|".join([route.pattern for route, _file in self._routes] + [_JSON_PATTERN] * self._answers)
         return section(
             "VirtualHost",
             [f"{address}:{port}" for address in self._options.listen],
@@ -295,14 +287,14 @@ class _Builder:
             directive("CustomLog", make(f"{prefix}-access.log"), log_format),
         ]
 
-    def well_known(self, script: str) -> list[Node]:
+    def well_known(self) -> list[Node]:
         """The snippet that answers on the sites of the mail domains themselves.
 
         Every virtual host inherits it, so the script says for which host names. Neither rewrite rules nor aliases of the main
         server can: virtual hosts without a rewrite directive of their own never run them (mod_rewrite.c, hook_uri2file), and
         an alias cannot decline.
         """
-        here = "|".join(route.apex_pattern for route, _file in self._routes)
+        here = "|".join([route.apex_pattern for route, _file in self._routes] + [_JSON_PATTERN] * self._answers)
         mine = [
             # The site may ask for a login or hand everything to an application; a mail client must see neither.
             directive("Require", "all", "granted"),
@@ -310,6 +302,9 @@ class _Builder:
             directive("Header", "always", "set", "X-Content-Type-Options", "nosniff"),
             directive("LimitRequestBody", str(MAX_BODY)),
         ]
+        answer = section(
+            "If", [f"reqenv('{responder.MARK}') == '{responder.RESPONDER}'"], [directive("SetHandler", "lua-script")]
+        )
         return [
             self._directory(),
             section(
@@ -318,17 +313,18 @@ class _Builder:
                 [
                     # A new interpreter for each request, Apache's default, would cost more than half of the throughput.
                     directive("LuaScope", "thread"),
-                    directive("LuaHookTranslateName", script, "translate", "early"),
-                    section("If", [f"-n reqenv('{_WELL_KNOWN_MARK}')"], mine),
+                    directive("LuaHookTranslateName", self._script, "translate", "early"),
+                    section("If", [f"-n reqenv('{responder.MARK}')"], mine),
+                    answer if self._answers else None,
                 ],
             ),
         ]
 
-    def well_known_script(self) -> bytes:
-        """The script for mod_lua; host names and paths are of checked letters, so that plain quotes hold them."""
-        hosts = "".join(f'  ["{domain}"] = true,\n' for domain in self._domains)
-        files = "".join(f'  ["{route.service}"] = "{file}",\n' for route, file in self._routes)
-        return _WELL_KNOWN_LUA.format(header=HEADER.text, hosts=hosts, files=files, mark=_WELL_KNOWN_MARK).encode()
+    def script(self) -> bytes:
+        """The script for mod_lua."""
+        files = {route.service: file for route, file in self._routes}
+        ports = (self._options.http_port, self._options.https_port)
+        return responder.script(HEADER.text, self._domains, self._script, files, self._answers, ports)
 
 
 def _preferred(hosts: t.Sequence[str], service: str) -> str:

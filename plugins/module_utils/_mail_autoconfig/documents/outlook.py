@@ -1,8 +1,9 @@
-"""Microsoft's Autodiscover answer (plain old XML) for IMAP, POP3 and SMTP, the same for every user.
+"""Microsoft's Autodiscover answer (plain old XML) for IMAP, POP3 and SMTP.
 
 PRIVATE to the collection. Elements and their order: Autodiscover web service reference for Exchange, "Protocol (POX)";
-Encryption: MS-OXDSCLI section 2.2.4.1.1.2.6.22. A static document cannot say who asks, so it has no LoginName, and Outlook
-then logs in with the part before the ``@`` (Thunderbird, Delta Chat and FairEmail with the whole address).
+Encryption: MS-OXDSCLI section 2.2.4.1.1.2.6.22. The personal document holds placeholders, which the responder fills in. A
+static one cannot say who asks, so it has no LoginName, and Outlook then logs in with the part before the ``@`` (Thunderbird,
+Delta Chat and FairEmail with the whole address).
 """
 
 from __future__ import annotations
@@ -24,8 +25,8 @@ _THUNDERBIRD_STARTTLS_PORTS = (25, 110, 143, 587)
 _WITHOUT_LOGIN = ("none", "client-IP-address", "smtp-after-pop")
 
 
-def render(provider: Provider) -> Document | None:
-    """Render the provider's document; None if it has no server of a kind that Outlook knows."""
+def render(provider: Provider, personal: bool = False) -> Document | None:
+    """Render the provider's document, for the responder or as it is; None if it has no server of a kind that Outlook knows."""
     servers = list(_chosen(provider))
     if not servers:
         return None
@@ -35,8 +36,8 @@ def render(provider: Provider) -> Document | None:
     leaf(account, "AccountType", "email")
     leaf(account, "Action", "settings")
     for name, server in servers:
-        _protocol(account, name, server, provider.domains[0])
-    return Document(PATH, MEDIA_TYPE, xml_bytes(root), tuple(_warnings(provider, servers)))
+        _protocol(account, name, server, provider.domains[0], personal)
+    return Document(PATH, MEDIA_TYPE, xml_bytes(root), tuple(_warnings(provider, servers, personal)))
 
 
 def _chosen(provider: Provider) -> t.Iterator[tuple[str, Server]]:
@@ -48,11 +49,13 @@ def _chosen(provider: Provider) -> t.Iterator[tuple[str, Server]]:
                 break
 
 
-def _protocol(account: ET.Element, name: str, server: Server, domain: str) -> None:
+def _protocol(account: ET.Element, name: str, server: Server, domain: str, personal: bool) -> None:
     element = ET.SubElement(account, "Protocol")
     leaf(element, "Type", name)
-    leaf(element, "Server", server.host_for(domain))
+    leaf(element, "Server", server.hostname if personal else server.host_for(domain))
     leaf(element, "Port", server.port)
+    if personal:
+        leaf(element, "LoginName", server.username)
     leaf(element, "DomainRequired", "off")
     leaf(element, "SPA", "on" if server.authentication[0] == "NTLM" else "off")
     leaf(element, "SSL", "off" if server.socket_type == "plain" else "on")
@@ -60,8 +63,8 @@ def _protocol(account: ET.Element, name: str, server: Server, domain: str) -> No
     leaf(element, "AuthRequired", "off" if server.authentication[0] in _WITHOUT_LOGIN else "on")
 
 
-def _warnings(provider: Provider, servers: list[tuple[str, Server]]) -> t.Iterator[str]:
-    if any(server.username == "%EMAILADDRESS%" for _name, server in servers):
+def _warnings(provider: Provider, servers: list[tuple[str, Server]], personal: bool) -> t.Iterator[str]:
+    if not personal and any(server.username == "%EMAILADDRESS%" for _name, server in servers):
         yield (
             "Outlook gets no login name from a static answer and tries the part before the @, which fails where the "
             "server wants the whole address: users type it in Outlook's next dialogue"
@@ -71,5 +74,7 @@ def _warnings(provider: Provider, servers: list[tuple[str, Server]]) -> t.Iterat
         if server.socket_type != "plain" and starttls_port != (server.socket_type == "STARTTLS"):
             meant = "STARTTLS" if starttls_port else "SSL"
             yield f"{name} port {server.port}: Thunderbird's Autodiscover takes it for {meant}, whatever the answer says"
-        if "%" in server.hostname and len(provider.domains) > 1:
+        if "%REALNAME%" in server.username:
+            yield f"{name}: Outlook cannot be told %REALNAME%"
+        if not personal and "%" in server.hostname and len(provider.domains) > 1:
             yield f"{name}: Outlook gets {server.host_for(provider.domains[0])} for the addresses of every domain"

@@ -106,14 +106,22 @@ def _build(options: Options, notes: list[str]) -> Provider:
         try:
             return Provider.from_dict(options)
         except InputError as exc:
-            dropped = [problem for problem in reversed(exc.problems) if _drop(options, problem.partition(": ")[0])]
+            # Several mistakes of one entry take it out once.
+            paths = {_part_to_drop(problem.partition(": ")[0]): problem for problem in reversed(exc.problems)}
+            dropped = [problem for path, problem in paths.items() if _drop(options, path)]
             if not dropped:
                 raise InputError([*exc.problems, *notes]) from exc
             notes.extend(f"left out, {problem}" for problem in reversed(dropped))
 
 
+def _part_to_drop(path: str) -> str:
+    """The path of the smallest part around a mistake that a provider can do without."""
+    match = re.match(r"\w+(\[\d+\](\.texts\[\d+\]\.lang|\.pop3)?|\.login_form)?", path)
+    return match.group() if match else path
+
+
 def _drop(options: Options, path: str) -> bool:
-    """Take out the smallest part around the path that can be missing; whether there was one.
+    """Take out a part; whether it was there and can be missing.
 
     Called with the last path first, so that the numbers of the entries before it still hold.
     """
