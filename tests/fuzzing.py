@@ -114,12 +114,12 @@ def _request(dice: random.Random) -> Request:
     has_body = method in ("POST", "PUT", "DELETE")
     if has_body and dice.random() < 0.1:
         chunks = b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in (body[:50], body[50:]) if part) + b"0\r\n\r\n"
-        return Request(_head(lines, "Transfer-Encoding: chunked") + (chunks,))
+        return Request((*_head(lines, "Transfer-Encoding: chunked"), chunks))
     if not has_body:
         return Request(_head(lines))
     head = _head(lines, f"Content-Length: {len(body)}")
     if dice.random() < 0.002:
-        return Request(head + tuple(body[index : index + 200] for index in range(0, len(body), 200)), 0.02)
+        return Request((*head, *(body[index : index + 200] for index in range(0, len(body), 200))), 0.02)
     return Request((b"".join((*head, body)),))
 
 
@@ -204,7 +204,7 @@ def complaint(request: Request, answer: bytes) -> str:
     lowered = head.lower()
     if not 200 <= status < 500:
         return f"status {status}"
-    if b"x-injected" in lowered or b"lua" in lowered or b"lua" in body.lower() and status == 200:
+    if b"x-injected" in lowered or b"lua" in lowered or (b"lua" in body.lower() and status == 200):
         return "a header injected, or a word of Lua"
     if POISON.encode() in body or b"<zz" in body:
         return "input came back unescaped"

@@ -41,7 +41,7 @@ class Target:
         self._client = client
         self.foreign = foreign
 
-    @functools.lru_cache(maxsize=None)  # noqa: B019 (one target a session)
+    @functools.cache  # noqa: B019 (one target a session)
     def get(self, url: str, method: str = "GET") -> Response:
         """Ask without a body."""
         return self._client.request(url, method)

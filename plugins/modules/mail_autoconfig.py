@@ -483,6 +483,8 @@ RUN_OPTIONS = ("state", "apache_is_coming")
 def run(module: AnsibleModule) -> dict[str, t.Any]:
     """Prepare, and unless in check mode apply; the result for exit_json."""
     wanted = settings.read({key: value for key, value in module.params.items() if key not in RUN_OPTIONS})
+    if module.params["state"] == "present" and not wanted.providers:
+        raise InputError(["providers: is empty; to take everything away, say state: absent"])
     host = make_host(module, wanted)
     if not host.apache_is_installed():
         if not (module.check_mode and module.params["apache_is_coming"]):
@@ -509,7 +511,9 @@ def make_host(module: AnsibleModule, wanted: settings.Settings) -> Host:
         path = module.get_bin_path(arguments[0], opt_dirs=["/usr/sbin", "/sbin"])
         if path is None:
             raise FileNotFoundError(f"{arguments[0]} is not installed")
-        return Result(*module.run_command([path, *arguments[1:]], environ_update=dict(environment)))
+        # An exception rather than fail_json, so that what was changed before it is put back.
+        done = module.run_command([path, *arguments[1:]], environ_update=dict(environment), handle_exceptions=False)
+        return Result(*done)
 
     return Host(DebianLayout(wanted.config_directory), wanted.state_directory, command)
 

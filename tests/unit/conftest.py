@@ -163,6 +163,7 @@ _MODULES = {
     "Header": "headers",
     "SetEnv": "env",
     "LuaScope": "lua",
+    "LuaCodeCache": "lua",
     "LuaHookTranslateName": "lua",
     "LuaMapHandler": "lua",
 }

@@ -59,6 +59,12 @@ Listen 80
     ]
 
 
+@pytest.mark.parametrize("name", ["IfModule", "ifdefine", "IfVersion", "IfFile", "IfDirective", "IfSection"])
+def test_conditions_open_no_scope_of_their_own(name: str) -> None:
+    lines = list(neighbours.scan(f"<{name} x>\nListen 80\n</{name}>\nListen 81\n"))
+    assert [(line.name, line.scopes) for line in lines] == [(name.lower(), ()), ("listen", ()), ("listen", ())]
+
+
 @given(st.text('<>/VirtualHost *:80\n\\"#$ServerName', max_size=60))
 def test_no_text_stops_the_reading(text: str) -> None:
     for line in neighbours.scan(text):
@@ -161,9 +167,23 @@ def test_only_the_ports_that_we_use_matter() -> None:
     assert neighbours.site_prefix(OURS, [8443], foreign) == ""
 
 
-def test_the_prefix_is_late_enough_for_any_neighbour() -> None:
-    prefix = neighbours.site_prefix(OURS, [80], hosts(zzz_default=site("*:80")))
-    assert prefix + OURS > "zzz-default"
+@pytest.mark.parametrize("default", ["www", "zz", "zz-", "zz-autoconfig.server.tld-www", "zzz-default", "zzz.zz-zz", "~last"])
+def test_the_prefix_is_late_enough_for_any_neighbour(default: str) -> None:
+    foreign = neighbours.virtual_hosts({f"{default}.conf": site("*:80")})
+    prefix = neighbours.site_prefix(OURS, [80], foreign)
+    assert f"{prefix}{OURS}-ssl.conf" > f"{default}.conf"
+    assert f"{prefix}{OURS}.conf" > f"{default}.conf"
+
+
+def test_the_latest_of_the_prefixes_that_the_ports_need_is_taken() -> None:
+    foreign = hosts(www=site("*:80"), zzz_tls=site("*:443"))
+    first = neighbours.site_prefix(OURS, [80, 443], foreign)
+    assert first == neighbours.site_prefix(OURS, [443, 80], foreign)
+    assert f"{first}{OURS}-ssl.conf" > "zzz-tls.conf"
+
+
+def test_a_neighbour_of_a_name_of_ours_is_no_neighbour_to_be_let_before() -> None:
+    assert neighbours.site_prefix(OURS, [80], neighbours.virtual_hosts({f"{OURS}-ssl.conf": site("*:80")})) == ""
 
 
 def test_a_neighbour_between_our_two_sites_stays_the_default() -> None:
@@ -207,7 +227,22 @@ def test_a_wildcard_that_catches_our_host_is_named() -> None:
 @pytest.mark.parametrize("address", ["203.0.113.7:80", "[2001:db8::7]:80", "203.0.113.7", "[2001:db8::7]", "mail.tld:80"])
 def test_a_site_with_an_address_of_its_own_hides_ours(address: str) -> None:
     (reason,) = neighbours.shadows([OURS], [80], hosts(www=site(address, "www.tld")))
-    assert reason.startswith(f"site www.conf listens on {address}; requests to that address never reach sites on *")
+    assert reason == (
+        f"site www.conf listens on {address}; requests to that address never reach sites on *: name it in the option listen"
+    )
+
+
+def test_all_addresses_of_a_site_are_named_and_those_that_we_listen_on_are_not() -> None:
+    foreign = hosts(www=site("*:80 203.0.113.7:80 _default_:80 [2001:db8::7]:80", "www.tld"))
+    (reason,) = neighbours.shadows([OURS], [80], foreign)
+    assert reason.startswith("site www.conf listens on 203.0.113.7:80, [2001:db8::7]:80; ")
+    (reason,) = neighbours.shadows([OURS], [80], foreign, ["203.0.113.7"])
+    assert reason.startswith("site www.conf listens on [2001:db8::7]:80; ")
+    assert neighbours.shadows([OURS], [80], foreign, ["203.0.113.7", "[2001:db8::7]"]) == []
+
+
+def test_a_name_without_wildcard_is_no_reason() -> None:
+    assert neighbours.shadows([OURS], [80], hosts(www=site("*:80", "www.tld", OURS))) == []
 
 
 def test_reasons_are_given_once() -> None:

@@ -17,8 +17,8 @@ if t.TYPE_CHECKING:
 
 MakeProvider = Callable[..., Provider]
 NO_LOGIN_NAME = (
-    "Outlook gets no login name from a static answer and tries the part before the @, which fails where the server wants the "
-    "whole address: users type it in Outlook's next dialogue"
+    "Outlook gets no login name from a static answer and tries the part before the @, which fails where the server wants "
+    "another: users type it in Outlook's next dialogue"
 )
 RESPONSE = "{http://schemas.microsoft.com/exchange/autodiscover/outlook/responseschema/2006a}"
 IMAP = {"type": "imap", "hostname": "mail.server.tld"}
@@ -196,6 +196,31 @@ def test_a_port_that_means_what_the_answer_says_is_not_named(make_provider: Make
 def test_where_the_local_part_is_the_user_name_outlook_guesses_right(make_provider: MakeProvider) -> None:
     user = {"username": "%EMAILLOCALPART%"}
     assert warnings(make_provider(incoming=[{**IMAP, **user}], outgoing=[{**SMTP, **user}])) == ()
+
+
+def test_the_personal_answer_has_the_login_name_after_the_port(make_provider: MakeProvider) -> None:
+    provider = make_provider(
+        incoming=[{**IMAP, "hostname": "mail.%EMAILDOMAIN%"}, {**POP3, "username": "%EMAILLOCALPART%"}],
+        outgoing=[{**SMTP, "authentication": ["none"]}],
+        domains=["server.tld", "other.tld"],
+    )
+    document = outlook.render(provider, personal=True)
+    assert document is not None
+    (response,) = ET.fromstring(document.content)
+    found = [[(leaf.tag.removeprefix(RESPONSE), leaf.text) for leaf in element][1:4] for element in response[0][2:]]
+    assert found == [
+        [("Server", "mail.%EMAILDOMAIN%"), ("Port", "993"), ("LoginName", "%EMAILADDRESS%")],
+        [("Server", "mail.server.tld"), ("Port", "995"), ("LoginName", "%EMAILLOCALPART%")],
+        [("Server", "mail.server.tld"), ("Port", "465"), ("DomainRequired", "off")],
+    ]
+    assert document.warnings == ()
+
+
+@pytest.mark.parametrize("personal", [False, True])
+def test_the_users_own_name_cannot_be_told_to_outlook(make_provider: MakeProvider, personal: bool) -> None:
+    document = outlook.render(make_provider(incoming=[{**IMAP, "username": "%REALNAME%"}]), personal)
+    assert document is not None
+    assert "IMAP: Outlook cannot be told %REALNAME%" in document.warnings
 
 
 @given(data=st.data())

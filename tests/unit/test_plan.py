@@ -179,6 +179,10 @@ def test_a_file_that_is_not_ours_is_refused_by_name() -> None:
     assert result.write == {}
 
 
+def test_adoption_is_never_taken_for_granted() -> None:
+    assert plan.make([WANTED], [], [], files(EMPTY, site=there(b"# theirs\n"))).problems
+
+
 def test_a_file_that_is_not_ours_is_adopted_on_request() -> None:
     result = make(files(EMPTY, site=there(b"# theirs\n")), WANTED, adopt=True)
     assert result.problems == ()

@@ -101,6 +101,8 @@ def test_a_further_domain_may_use_the_first_ones_certificate(apache: FakeApache)
 def test_many_hosts_without_certificate_are_counted_after_six(apache: FakeApache) -> None:
     (warning,) = about(apache.prepare(providers=[provider(*(f"d{number}.tld" for number in range(5)))]), "no certificate")
     assert "autodiscover.d2.tld and 4 more (looked at" in warning
+    (warning,) = about(apache.prepare(providers=[provider("a.tld", "b.tld", "c.tld")]), "no certificate")
+    assert "autoconfig.c.tld, autodiscover.c.tld (looked at" in warning
 
 
 def test_a_certificate_that_the_administrator_names_must_be_there(apache: FakeApache) -> None:
@@ -181,6 +183,13 @@ def test_a_neighbour_that_is_the_default_stays_it_in_every_run(apache: FakeApach
     assert list(sites(preparation)) == ["zz-autoconfig.server.tld.conf"]
     assert apache.enabled("sites") == ["www.conf", "zz-autoconfig.server.tld.conf"]
     assert not apache.publish().plan.changes
+
+
+def test_without_a_certificate_the_neighbours_on_443_do_not_matter(apache: FakeApache) -> None:
+    apache.add_site("www", "<VirtualHost *:443>\nServerName www.tld\n</VirtualHost>\n")
+    assert list(sites(apache.prepare())) == ["autoconfig.server.tld.conf"]
+    apache.add_certificate("server.tld", *NAMES)
+    assert sorted(sites(apache.prepare())) == ["zz-autoconfig.server.tld-ssl.conf", "zz-autoconfig.server.tld.conf"]
 
 
 def test_all_sites_of_a_run_have_the_same_prefix(apache: FakeApache) -> None:

@@ -419,6 +419,78 @@ def test_only_the_modules_that_the_sites_use_are_asked_for(make_provider: MakePr
     assert site.modules(SiteOptions(well_known=True), with_tls) == ("alias", "authz_core", "headers", "lua", "ssl")
 
 
+# -- the responder ------------------------------------------------------------------------------------------------------
+
+JSON_PATHS = [
+    "/autodiscover/autodiscover.json",
+    "/Autodiscover/Autodiscover.JSON",
+    "/autodiscover/autodiscover.json/v1.0/user@server.tld",
+    "/AutoDiscover/AutoDiscover.json/V1.0/user@server.tld",
+]
+NO_JSON_PATHS = [
+    "/autodiscover/autodiscover.json/",
+    "/autodiscover/autodiscover.json/v2.0/user@server.tld",
+    "/autodiscover/autodiscover.json/v1.0/a/b",
+    "/x/autodiscover/autodiscover.json",
+    "/autodiscover/autodiscoverxjson",
+]
+SCRIPT = "/etc/apache2/conf-available/autoconfig.server.tld.lua"
+
+
+@pytest.mark.parametrize("certificates", [{}, EVERYONE], ids=["http", "https"])
+def test_the_responder_answers_outlook_and_only_outlook(
+    make_provider: MakeProvider, certificates: dict[str, Certificate]
+) -> None:
+    files = rendered(make_provider(), certificates, personal=True)
+    serving = files["sites/autoconfig.server.tld" + ("-ssl" if certificates else "") + ".conf"]
+    (handler,) = of(serving, "LuaMapHandler")
+    pattern, script, function = apache.split_words(handler)
+    assert (script, function) == (SCRIPT, "handle")
+    assert of(serving, "LuaScope") == ["thread"]
+    assert of(serving, "LuaCodeCache") == ["forever"]
+    for path, document in SERVED.items():
+        mine = document.startswith("mail/")
+        assert bool(re.search(pattern, path)) != mine
+        assert answer(serving, path) == (f"/var/www/autoconfig/server.tld/{document}" if mine else "document root")
+    for path in JSON_PATHS:
+        assert re.search(pattern, path)
+        assert answer(serving, path) == "document root"
+    for path in (*NO_JSON_PATHS, *set(NOT_FOUND) - set(JSON_PATHS)):
+        assert not re.search(pattern, path)
+        assert answer(serving, path) == "404"
+
+
+def test_with_the_responder_both_forms_of_outlooks_request_are_redirected_to_a_fixed_host(make_provider: MakeProvider) -> None:
+    http = rendered(make_provider(), EVERYONE, personal=True, https_port=8443)["sites/autoconfig.server.tld.conf"]
+    for path in JSON_PATHS:
+        assert answer(http, path) == "302 https://autodiscover.server.tld:8443$1"
+    for path in NO_JSON_PATHS:
+        assert answer(http, path) == "404"
+    assert answer(http, "/Autodiscover/Autodiscover.xml") == (
+        "302 https://autodiscover.server.tld:8443/autodiscover/autodiscover.xml"
+    )
+    assert of(http, "LuaMapHandler") == []
+
+
+def test_without_an_answer_for_outlook_there_is_nothing_for_the_responder(make_provider: MakeProvider) -> None:
+    provider = make_provider()
+    groups = site.host_groups(provider, lambda host, domain: None)
+    files = site.site_files(provider, groups, [thunderbird.render(provider)], SiteOptions(personal=True), DebianLayout())
+    lines = read(files[0].content)
+    assert of(lines, "LuaMapHandler") == []
+    assert answer(lines, JSON_PATHS[0]) == "404"
+
+
+def test_the_responder_answers_on_the_domains_own_sites_too(make_provider: MakeProvider) -> None:
+    lines, script = well_known(make_provider(), personal=True)
+    answering = [line for line in lines if line.text == "SetHandler lua-script"]
+    assert [line.scopes[-1] for line in answering] == ["If \"reqenv('MAIL_AUTOCONFIG') == 'responder'\""]
+    pattern = lines[-1].scopes[0].removeprefix("LocationMatch ")
+    assert all(re.search(pattern, path) for path in JSON_PATHS)
+    assert not [path for path in NO_JSON_PATHS if re.search(pattern, path)]
+    assert 'r.subprocess_env["MAIL_AUTOCONFIG"] = "responder"' in script
+
+
 # -- the sites of the domains themselves --------------------------------------------------------------------------------
 
 
@@ -452,7 +524,7 @@ def test_the_snippet_changes_no_request_that_the_script_has_not_taken(make_provi
         "LimitRequestBody 16384",
     ]
     others = [line for line in lines if line.text not in taken and line.scopes[0].startswith("LocationMatch")]
-    assert [line.text.split()[0] for line in others] == ["LuaScope", "LuaHookTranslateName"]
+    assert [line.text.split()[0] for line in others] == ["LuaScope", "LuaCodeCache", "LuaHookTranslateName"]
 
 
 def test_the_script_knows_the_domains_and_the_files(make_provider: MakeProvider) -> None:

@@ -91,7 +91,7 @@ def _url_records(service: str, domain: str, dav: Dav | None, ttl: int) -> t.Iter
 
 def _url_target(url: str, domain: str) -> str:
     """The host of a URL as the target of an SRV record; empty where it is an address, which a target cannot be."""
-    host = (urlsplit(url).hostname or "").replace("%emaildomain%", domain)
+    host = (urlsplit(url).hostname or "").lower().replace("%emaildomain%", domain)
     try:
         return reading.hostname(host)
     except ValueError:

@@ -17,7 +17,6 @@ _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe
 _LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\Z")
 # IDNA 2008 keeps these, Python's codec (IDNA 2003, RFC 3490) turns them into another name: a different domain.
 _IDNA_DEVIATIONS = "\u00df\u03c2\u200c\u200d"
-PLACEHOLDERS = ("%EMAILADDRESS%", "%EMAILLOCALPART%", "%EMAILDOMAIN%", "%REALNAME%")
 
 
 class InputError(ValueError):

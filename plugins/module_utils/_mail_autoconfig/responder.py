@@ -8,6 +8,8 @@ provider, with the provider's domains in it. Protocols: Autodiscover for Exchang
 
 from __future__ import annotations
 
+import hashlib
+import re
 import typing as t
 
 # Tells the requests that the script has answered on a site that is not ours from all others of that site.
@@ -18,7 +20,12 @@ _HASH_MODULUS = 65521
 
 
 def script(
-    header: str, domains: t.Sequence[str], path: str, files: t.Mapping[str, str], personal: bool, ports: tuple[int, int]
+    header: str,
+    domains: t.Sequence[str],
+    path: str,
+    files: t.Mapping[str, str],
+    answer: bytes | None,
+    ports: tuple[int, int],
 ) -> bytes:
     """Render the script.
 
@@ -26,7 +33,7 @@ def script(
     :arg domains: the provider's mail domains, the first for requests that name none; lower-case ASCII
     :arg path: where the script itself will lie
     :arg files: paths of the documents by service, ``autoconfig`` and ``autodiscover``; all paths are of checked letters
-    :arg personal: whether the script answers Outlook itself, or leaves it the document as it lies there
+    :arg answer: the document with which the script answers Outlook itself; None if Outlook gets the file as it lies there
     :arg ports: for HTTP and HTTPS
     """
     http_port, https_port = ports
@@ -37,17 +44,15 @@ def script(
         "DOMAINS": "".join(f'  "{bucket}",\n' for bucket in buckets),
         "FILES": "".join(f'  {service} = "{file}",\n' for service, file in sorted(files.items())),
         "PRIMARY": domains[0],
-        "TARGET": f'"{path}"' if personal else "FILES.autodiscover",
-        "TARGET_KIND": RESPONDER if personal else DOCUMENT,
+        "TARGET": "FILES.autodiscover" if answer is None else f'"{path}"',
+        "TARGET_KIND": DOCUMENT if answer is None else RESPONDER,
+        "DIGEST": hashlib.sha256(answer or b"").hexdigest(),
         "DOCUMENT": DOCUMENT,
         "HTTP": "" if http_port == 80 else f":{http_port}",
         "HTTPS": "" if https_port == 443 else f":{https_port}",
         "MARK": MARK,
     }
-    text = _SCRIPT
-    for name, value in values.items():
-        text = text.replace(f"@{name}@", value)
-    return text.encode()
+    return re.sub("@([A-Z_]+)@", lambda match: values[match[1]], _SCRIPT).encode()
 
 
 def _buckets(domains: t.Sequence[str]) -> list[str]:
@@ -160,6 +165,15 @@ local function parameter(r, ...)
   return nil
 end
 
+-- Whether the name that begins at an index of the body is that of a start tag, behind whatever prefix.
+local function opens_tag(body, index)
+  local before = string.byte(body, index - 1)
+  if before == 60 then -- <
+    return true
+  end
+  return before == 58 and string.find(string.sub(body, math.max(1, index - 64), index - 1), "<[%w_.-]*:$") ~= nil
+end
+
 -- The text of the first element of that local name, whatever its prefix. Plain searches only: the time is linear in the body.
 local function element(body, name)
   local from = 1
@@ -168,13 +182,15 @@ local function element(body, name)
     if not first then
       return nil
     end
-    local before = string.sub(body, math.max(1, first - 64), first - 1)
-    if string.find(before, "<[%w_.-]*:?$") then
-      local close = string.find(body, ">", last + 1, true)
+    if first > 1 and opens_tag(body, first) and not string.find(body, "^[%w_.-]", last + 1) then
+      local close = string.byte(body, last + 1) == 62 and last + 1 or string.find(body, ">", last + 1, true)
       local stop = close and string.find(body, "<", close + 1, true)
-      if stop and not string.find(string.sub(body, last + 1, close), "^[%w_.-]") then
-        local text = string.match(string.sub(body, close + 1, stop - 1), "^%s*(%S+)%s*$")
-        return text and string.gsub(text, "&(%a+);", ENTITIES) or ""
+      if stop then
+        local text = string.sub(body, close + 1, stop - 1)
+        if string.find(text, "[%s&]") then
+          text = string.gsub(string.match(text, "^%s*(%S+)%s*$") or "", "&(%a+);", ENTITIES)
+        end
+        return text
       end
     end
     from = last + 1
@@ -204,39 +220,70 @@ local function send_error(r, code, message)
 ]], os.date("!%H:%M:%S"), code, message))
 end
 
-local function document(r)
+-- The document in pieces, each second one the name of a placeholder, read once after each reload of Apache. Its digest stands
+-- here, so that a new document is a new script, for which Apache is reloaded: @DIGEST@
+local document = {}
+
+local function read_document()
   local stream = io.open(FILES.autodiscover, "rb")
   local text = stream and stream:read("*a")
   if stream then
     stream:close()
   end
-  if not text or not string.find(text, "</Autodiscover>%s*$") then
-    r:err("mail_autoconfig: " .. FILES.autodiscover .. " is missing or damaged")
+  -- Written with one line break at its end, so that a file that was cut off is told by that alone.
+  if not text or not string.find(text, "</Autodiscover>\n", -20, true) then
     return nil
   end
-  return text
+  local pieces, from = {}, 1
+  for first, name, after in string.gmatch(text, "()%%(EMAIL%u+)%%()") do
+    pieces[#pieces + 1] = string.sub(text, from, first - 1)
+    pieces[#pieces + 1] = name
+    from = after
+  end
+  pieces[#pieces + 1] = string.sub(text, from)
+  local neutral = string.gsub(text, "%s*<LoginName>[^<]*</LoginName>", function(login)
+    return string.find(login, "%EMAIL", 1, true) and "" or login
+  end)
+  return pieces, (string.gsub(neutral, "%%EMAILDOMAIN%%", "@PRIMARY@"))
+end
+
+local function current_document(r)
+  if not document.pieces then
+    local pieces, neutral = read_document()
+    if not pieces then
+      r:err("mail_autoconfig: " .. FILES.autodiscover .. " is missing or damaged")
+      return nil
+    end
+    document = { pieces = pieces, neutral = neutral }
+  end
+  return document
 end
 
 -- The settings for an address, or those without anything personal.
 local function send_settings(r, user, domain)
-  local text = document(r)
-  if not text then
+  local found = current_document(r)
+  if not found then
     return 500
   end
-  if user then
-    local values = {
-      EMAILADDRESS = escape_xml(user .. "@" .. domain),
-      EMAILLOCALPART = escape_xml(user),
-      EMAILDOMAIN = escape_xml(domain),
-    }
-    text = string.gsub(text, "%%(EMAIL%u+)%%", values)
-  else
-    text = string.gsub(text, "%s*<LoginName>[^<]*</LoginName>", function(login)
-      return string.find(login, "%EMAIL", 1, true) and "" or login
-    end)
-    text = string.gsub(text, "%%EMAILDOMAIN%%", "@PRIMARY@")
+  if not user then
+    return send(r, XML, found.neutral)
   end
-  return send(r, XML, text)
+  local address = escape_xml(user .. "@" .. domain)
+  local pieces, filled = found.pieces, {}
+  for index = 1, #pieces, 2 do
+    local name = pieces[index + 1]
+    filled[index] = pieces[index]
+    if name == "EMAILADDRESS" then
+      filled[index + 1] = address
+    elseif name == "EMAILLOCALPART" then
+      filled[index + 1] = escape_xml(user)
+    elseif name == "EMAILDOMAIN" then
+      filled[index + 1] = escape_xml(domain)
+    elseif name then
+      filled[index + 1] = "%" .. name .. "%"
+    end
+  end
+  return send(r, XML, table.concat(filled))
 end
 
 local function answer_xml(r)
@@ -251,21 +298,24 @@ local function answer_xml(r)
     end
     return send_settings(r, user, domain)
   end
-  if r.headers_in["Transfer-Encoding"] then
-    -- mod_lua reads no body without a length; the rest of the settings is worth more than an error.
-    return send_settings(r)
-  end
-  local body = ""
-  if (tonumber(r.headers_in["Content-Length"]) or 0) > 0 then
-    body = r:requestbody()
-    if not body then
+  local body = r:requestbody()
+  if not body then
+    if r.headers_in["Transfer-Encoding"] then
+      -- mod_lua reads no body without a length; the rest of the settings is worth more than an error.
+      return send_settings(r)
+    end
+    if (tonumber(r.headers_in["Content-Length"]) or 0) > 0 then
       -- Larger than LimitRequestBody, or cut off.
       return 413
     end
+    body = ""
   end
-  local schema = element(body, "AcceptableResponseSchema")
-  if schema and string.sub(string.lower(schema), 1, #OUTLOOK_SCHEMA) ~= OUTLOOK_SCHEMA then
-    return send_error(r, 601, "Provider is not available")
+  -- The one schema that nearly all ask for is told by a plain search; what stands around it matters only where it is missing.
+  if not string.find(body, OUTLOOK_SCHEMA, 1, true) then
+    local schema = element(body, "AcceptableResponseSchema")
+    if schema and string.sub(string.lower(schema), 1, #OUTLOOK_SCHEMA) ~= OUTLOOK_SCHEMA then
+      return send_error(r, 601, "Provider is not available")
+    end
   end
   local user, domain = split_address(element(body, "EMailAddress"))
   if not user then

@@ -42,6 +42,9 @@ class Route:
 _OUTLOOK_PATTERN = r"(?i:autodiscover/autodiscover\.xml)"
 # Autodiscover's second version, which only the responder answers; the address may be part of the path.
 _JSON_PATTERN = r"(?i:autodiscover/autodiscover\.json(?:/v1\.0/[^/]*)?)"
+# By default Apache makes a new interpreter for each request and looks at the script's date, which costs more than half of the
+# throughput; a changed script comes with a reload.
+_LUA = (directive("LuaScope", "thread"), directive("LuaCodeCache", "forever"))
 ROUTES = {
     thunderbird.PATH: Route(
         r"(?:(?:v1\.1/)?mail|\.well-known/autoconfig/mail)/config-v1\.1\.xml",
@@ -170,8 +173,8 @@ class _Builder:
         self._script = script
         self._domains = provider.domains
         self._documents = documents
-        directory = f"{options.document_root}/{provider.id}"
-        self._routes = [(ROUTES[document.path], f"{directory}/{document.path}") for document in documents]
+        self._directory = f"{options.document_root}/{provider.id}"
+        self._routes = [(ROUTES[document.path], f"{self._directory}/{document.path}") for document in documents]
         self._answers = options.personal and any(document.path == outlook.PATH for document in documents)
 
     def serving(self, group: HostGroup) -> Node:
@@ -183,7 +186,7 @@ class _Builder:
             if not (self._answers and route.service == "autodiscover")
         ]
         if self._answers:
-            routes.append(directive("LuaScope", "thread"))
+            routes.extend(_LUA)
             routes.append(directive("LuaMapHandler", f"^/(?:{_OUTLOOK_PATTERN}|{_JSON_PATTERN})$", self._script, "handle"))
         return self._virtual_host(port, group.names, group.names[0], [*self._tls(group.certificate), *routes])
 
@@ -222,7 +225,7 @@ class _Builder:
                 directive("ServerAdmin", self._options.server_admin or f"admin@{self._domains[0]}"),
                 directive("DocumentRoot", self._options.document_root),
                 section("Location", ["/"], [directive("AddDefaultCharset", "UTF-8"), *self._php()]),
-                self._directory(),
+                self._directory_section(self._options.document_root),
                 directive("Header", "always", "set", "X-Content-Type-Options", "nosniff"),
                 directive("LimitRequestBody", str(MAX_BODY)),
                 *own,
@@ -234,15 +237,15 @@ class _Builder:
             ],
         )
 
-    def _directory(self) -> Node:
-        """Access and media type of the documents; nothing in the document root is ever listed or run."""
+    def _directory_section(self, path: str) -> Node:
+        """Access and media type of the documents below a path; nothing there is ever listed or run."""
         types = [
             section("Files", [document.path.rpartition("/")[2]], [directive("ForceType", document.media_type)])
             for document in self._documents
         ]
         return section(
             "Directory",
-            [self._options.document_root],
+            [path],
             [
                 directive("Options", "None"),
                 directive("AllowOverride", "None"),
@@ -306,13 +309,13 @@ class _Builder:
             "If", [f"reqenv('{responder.MARK}') == '{responder.RESPONDER}'"], [directive("SetHandler", "lua-script")]
         )
         return [
-            self._directory(),
+            # This one counts for all sites, so it is no wider than what is ours for certain.
+            self._directory_section(self._directory),
             section(
                 "LocationMatch",
                 [f"^/(?:{here})$"],
                 [
-                    # A new interpreter for each request, Apache's default, would cost more than half of the throughput.
-                    directive("LuaScope", "thread"),
+                    *_LUA,
                     directive("LuaHookTranslateName", self._script, "translate", "early"),
                     section("If", [f"-n reqenv('{responder.MARK}')"], mine),
                     answer if self._answers else None,
@@ -324,7 +327,8 @@ class _Builder:
         """The script for mod_lua."""
         files = {route.service: file for route, file in self._routes}
         ports = (self._options.http_port, self._options.https_port)
-        return responder.script(HEADER.text, self._domains, self._script, files, self._answers, ports)
+        answer = next((document.content for document in self._documents if document.path == outlook.PATH), None)
+        return responder.script(HEADER.text, self._domains, self._script, files, answer if self._answers else None, ports)
 
 
 def _preferred(hosts: t.Sequence[str], service: str) -> str:

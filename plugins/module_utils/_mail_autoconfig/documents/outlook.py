@@ -64,10 +64,10 @@ def _protocol(account: ET.Element, name: str, server: Server, domain: str, perso
 
 
 def _warnings(provider: Provider, servers: list[tuple[str, Server]], personal: bool) -> t.Iterator[str]:
-    if not personal and any(server.username == "%EMAILADDRESS%" for _name, server in servers):
+    if not personal and any(server.username not in ("", "%EMAILLOCALPART%") for _name, server in servers):
         yield (
             "Outlook gets no login name from a static answer and tries the part before the @, which fails where the "
-            "server wants the whole address: users type it in Outlook's next dialogue"
+            "server wants another: users type it in Outlook's next dialogue"
         )
     for name, server in servers:
         starttls_port = server.port in _THUNDERBIRD_STARTTLS_PORTS

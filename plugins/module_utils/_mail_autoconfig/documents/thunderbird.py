@@ -182,5 +182,3 @@ def _server_warnings(server: Server) -> t.Iterator[str]:
         yield f"authentication {', '.join(server.authentication)} makes K-9 and Thunderbird for Android reject the whole file"
     elif set(server.authentication) == {"OAuth2"}:
         yield "OAuth2 alone works only where Thunderbird and K-9 have an issuer built in for this host"
-    if server.type in ("imap", "pop3", "smtp") and not server.port:
-        yield "there is no port: KMail ignores the server"

@@ -1,0 +1,210 @@
+"""Requests per second, latency, memory, and a long run of odd requests."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import shutil
+import statistics
+import subprocess
+import sys
+import time
+import urllib.request
+import venv
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from tests import fuzzing
+from tests.bench.publishing import certificate, private_apache, provider, publish_on
+from tests.conftest import CACHE
+from tools.http_client import OUTLOOK_REQUEST
+from tools.private_apache import PrivateApache, free_ports
+
+ROUNDS = 5
+FUZZ_REQUESTS = 200_000
+PLAIN_SITE = """\
+<VirtualHost *:{http}>
+    ServerName plain.tld
+    CustomLog ${{APACHE_LOG_DIR}}/plain.log combined
+    DocumentRoot {root}
+    <Directory {root}>
+        Require all granted
+    </Directory>
+</VirtualHost>
+<IfModule mod_ssl.c>
+<VirtualHost *:{https}>
+    ServerName plain.tld
+    CustomLog ${{APACHE_LOG_DIR}}/plain.log combined
+    DocumentRoot {root}
+    SSLEngine on
+    SSLCertificateFile {chain}
+    SSLCertificateKeyFile {key}
+    <Directory {root}>
+        Require all granted
+    </Directory>
+</VirtualHost>
+</IfModule>
+"""
+
+
+class Load(NamedTuple):
+    """What wrk found: requests per second, and the latency that 99 of 100 stay below, in milliseconds."""
+
+    rate: float
+    p99: float
+
+
+def load(url: str, host: str, connections: int, address: str = "") -> Load:
+    """Load one URL for two seconds on one thread, with keep-alive; as Outlook's POST if there is an address."""
+    script = CACHE / "outlook.lua"
+    command = ["wrk", "-t1", f"-c{connections}", "-d2s", "--latency", "-H", f"Host: {host}"]
+    if address:
+        body = OUTLOOK_REQUEST.format(address=address)
+        script.write_text(f"wrk.method = 'POST'\nwrk.body = [[{body}]]\nwrk.headers['Content-Type'] = 'text/xml'\n")
+        command += ["-s", str(script)]
+    output = subprocess.run([*command, url], capture_output=True, text=True, check=True).stdout
+    rate, p99 = re.search(r"Requests/sec:\s+([0-9.]+)", output), re.search(r"99%\s+([0-9.]+)(us|ms|s)", output)
+    if rate is None or p99 is None or "Non-2xx" in output:
+        raise RuntimeError(output)
+    return Load(float(rate[1]), float(p99[1]) * {"us": 0.001, "ms": 1, "s": 1000}[p99[2]])
+
+
+def add_plain_site(apache: PrivateApache, content: bytes) -> None:
+    """A site of the administrator's own with one file, of the same size as the answer it is compared with."""
+    root = apache.directory / "plain"
+    root.mkdir(mode=0o755)
+    (root / "plain.xml").write_bytes(content)
+    pair = {name.partition("_")[2]: path.replace("{domain}", "server.tld") for name, path in certificate(apache).items()}
+    text = PLAIN_SITE.format(http=apache.http_port, https=apache.https_port, root=root, chain=pair["file"], key=pair["key_file"])
+    apache.command("a2enmod", "-q", "ssl")
+    apache.add_site("000-plain", text)
+
+
+@contextlib.contextmanager
+def automx2() -> Iterator[str]:
+    """automx2 under gunicorn with its own example data; its address. From PyPI, into an environment of its own."""
+    directory = CACHE / "automx2"
+    if not (directory / "bin/gunicorn").exists():
+        venv.create(directory, with_pip=True, clear=True)
+        subprocess.run([directory / "bin/pip", "install", "-q", "automx2", "gunicorn"], check=True, capture_output=True)
+    port = free_ports(1)[0]
+    (directory / "automx2.conf").write_text(f"[automx2]\ndb_uri = sqlite:///{directory}/data.sqlite\n")
+    (directory / "data.sqlite").unlink(missing_ok=True)
+    command = [str(directory / "bin/gunicorn"), "-w", "2", "-b", f"127.0.0.1:{port}", "automx2.server:app"]
+    environment = {"AUTOMX2_CONF": str(directory / "automx2.conf"), "PATH": f"{directory}/bin:/usr/bin:/bin"}
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        for _attempt in range(100):
+            with contextlib.suppress(OSError):
+                urllib.request.urlopen(f"http://127.0.0.1:{port}/initdb/", timeout=5).close()
+                break
+            time.sleep(0.1)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+def compare(name: str, ours: tuple[str, str, str], theirs: tuple[str, str, str], connections: int) -> None:
+    """Print the ratio of two loads, measured in turn, and of their 99th percentiles."""
+    pairs = [
+        (load(ours[0], ours[1], connections, ours[2]), load(theirs[0], theirs[1], connections, theirs[2]))
+        for _round in range(ROUNDS)
+    ]
+    rate = statistics.median(first.rate / second.rate for first, second in pairs)
+    p99 = statistics.median(first.p99 / second.p99 for first, second in pairs)
+    print(f"  {name:<58} {connections:>3} connections: rate {rate:5.2f}, p99 {p99:5.2f}", flush=True)
+
+
+def rates() -> None:
+    """Our answers relative to a plain file of the same size, and automx2's relative to ours."""
+    user = "user@server.tld"
+    with private_apache() as apache:
+        publish_on(apache, domain="server.tld", well_known=True)
+        add_plain_site(apache, (apache.document_root / "server.tld/autodiscover/autodiscover.xml").read_bytes())
+        apache.reload()
+        bases = {"http": f"http://127.0.0.1:{apache.http_port}", "https": f"https://127.0.0.1:{apache.https_port}"}
+        print("relative to a plain file of the same size on a plain site of the same Apache:")
+        plain, config = bases["https"] + "/plain.xml", "/mail/config-v1.1.xml"
+        for connections in (1, 16, 64):
+            outlook = (bases["https"] + "/autodiscover/autodiscover.xml", "autodiscover.server.tld", user)
+            compare("https: Outlook's POST", outlook, (plain, "plain.tld", ""), connections)
+            compare("https: Outlook's POST, to a POST of the file", outlook, (plain, "plain.tld", user), connections)
+            compare(
+                "https: Thunderbird's GET",
+                (bases["https"] + config, "autoconfig.server.tld", ""),
+                (plain, "plain.tld", ""),
+                connections,
+            )
+        outlook = (bases["https"] + "/autodiscover/autodiscover.xml", "server.tld", user)
+        compare("https: Outlook's POST on the domain's own site", outlook, (plain, "plain.tld", ""), 16)
+    with private_apache() as apache:
+        publish_on(apache, domain="server.tld", https=False)
+        add_plain_site(apache, (apache.document_root / "server.tld/autodiscover/autodiscover.xml").read_bytes())
+        apache.reload()
+        base = f"http://127.0.0.1:{apache.http_port}"
+        outlook = (f"{base}/autodiscover/autodiscover.xml", "autodiscover.server.tld", user)
+        thunderbird = (base + config, "autoconfig.server.tld", "")
+        for connections in (1, 16, 64):
+            compare("http: Outlook's POST", outlook, (f"{base}/plain.xml", "plain.tld", ""), connections)
+            compare("http: Outlook's POST, to a POST of the file", outlook, (f"{base}/plain.xml", "plain.tld", user), connections)
+            compare("http: Thunderbird's GET", thunderbird, (f"{base}/plain.xml", "plain.tld", ""), connections)
+        print("relative to automx2 under gunicorn with two workers, the same requests over http:")
+        with automx2() as other:
+            theirs = (f"{other}/autodiscover/autodiscover.xml", "example.com", "user@example.com")
+            compare("Outlook's POST", outlook, theirs, 16)
+            query = "?emailaddress=user%40example.com"
+            compare("Thunderbird's GET", thunderbird, (f"{other}{config}{query}", "example.com", ""), 16)
+
+
+def resident(apache: PrivateApache) -> float:
+    """Proportional memory of all processes of an Apache, in MiB."""
+    parent = (apache.directory / "run/apache2.pid").read_text().strip()
+    total = 0
+    for directory in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError, ValueError):
+            fields = (directory / "stat").read_text().rpartition(")")[2].split()
+            if parent in (directory.name, fields[1]):
+                total += int(re.findall(r"^Pss:\s+(\d+)", (directory / "smaps_rollup").read_text(), re.MULTILINE)[0])
+    return total / 1024
+
+
+def memory() -> None:
+    """Memory after some load, and the rate for the last of many domains relative to the first."""
+    many = [f"d{number}.tld" for number in range(10_000)]
+    sizes: dict[str, float] = {}
+    for name, responder, domains in (
+        ("one domain, static", "none", ["server.tld"]),
+        ("one domain, responder", "lua", ["server.tld"]),
+        ("10,000 domains, static", "none", ["server.tld", *many]),
+        ("10,000 domains, responder", "lua", ["server.tld", *many]),
+    ):
+        with private_apache() as apache:
+            publish_on(apache, providers=[provider(*domains)], responder=responder, https=False)
+            url = f"http://127.0.0.1:{apache.http_port}/autodiscover/autodiscover.xml"
+            first = load(url, "autodiscover.server.tld", 64, "user@server.tld")
+            sizes[name] = resident(apache)
+            if len(domains) > 1 and responder == "lua":
+                pairs = [
+                    (
+                        load(url, "autodiscover.server.tld", 16, f"user@{many[-1]}").rate,
+                        load(url, "autodiscover.server.tld", 16, "user@server.tld").rate,
+                    )
+                    for _round in range(ROUNDS)
+                ]
+                ratio = statistics.median(last / one for last, one in pairs)
+                print(f"  an address in the last domain, relative to the first: rate {ratio:.2f}")
+
+            ratio = sizes[name] / sizes["one domain, static"]
+            print(f"  {name:<28} {ratio:5.2f} times ({sizes[name]:.0f} MiB in all processes), rate {first.rate:.0f}/s")
+
+
+def fuzz() -> None:
+    """Many odd requests; the first answer that is wrong ends it."""
+    if shutil.which("apache2", path="/usr/sbin") is None:
+        sys.exit("apache2 is not installed")
+    with private_apache() as apache:
+        publish_on(apache, domain="server.tld", https=False)
+        seen = fuzzing.run(apache.http_port, FUZZ_REQUESTS, seed=2)
+        print(f"  {sum(seen.values())} requests, all answered well: {dict(sorted(seen.items()))}")
