@@ -6,7 +6,6 @@ clients, whose short form is the second column. A check is given a :class:`Targe
 
 from __future__ import annotations
 
-import functools
 import json
 import re
 import ssl
@@ -39,12 +38,14 @@ class Target:
 
     def __init__(self, client: Client, foreign: str) -> None:
         self._client = client
+        self._answers: dict[tuple[str, str], Response] = {}
         self.foreign = foreign
 
-    @functools.cache  # noqa: B019 (one target a session)
     def get(self, url: str, method: str = "GET") -> Response:
-        """Ask without a body."""
-        return self._client.request(url, method)
+        """Ask without a body, once for all rules."""
+        if (url, method) not in self._answers:
+            self._answers[url, method] = self._client.request(url, method)
+        return self._answers[url, method]
 
     def post(self, url: str = AUTODISCOVER, address: str = USER, body: str = "", **headers: str) -> Response:
         """Ask as Outlook does, or with a body of one's own; headers by name with underscores."""
