@@ -428,7 +428,7 @@ def test_a_failed_write_leaves_no_temporary_file(tmp_path: Path) -> None:
 def without_leftovers(apache: FakeApache) -> Tree:
     """Temporary files and empty directories of a provider, which a kill may leave, hurt nobody."""
     for directory in sorted(apache.document_root.glob("*/**"), reverse=True):
-        if not any(directory.iterdir()):
+        if directory.is_dir() and not any(directory.iterdir()):
             directory.rmdir()
     return {name: state for name, state in apache.tree().items() if not Path(name).name.startswith(".mail_autoconfig-")}
 
