@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import pytest
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig import dns
+from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.dns import DnsOptions
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.model import Provider
 from hypothesis import given
 from hypothesis import strategies as st
@@ -25,7 +26,7 @@ SMTP = {"type": "smtp", "hostname": "mail.server.tld"}
 
 def lines(provider: Provider, *addresses: str) -> list[str]:
     """Owner, type and data of each record."""
-    return [f"{record.owner} {record.type} {record.rdata}" for record in dns.records(provider, addresses, 300)]
+    return [f"{record.owner} {record.type} {record.rdata}" for record in dns.records(provider, DnsOptions(addresses=addresses))]
 
 
 def service(provider: Provider, label: str) -> list[str]:
@@ -47,7 +48,7 @@ def test_the_usual_provider_needs_these_records(make_provider: MakeProvider) -> 
 
 
 def test_without_addresses_there_are_no_host_records(make_provider: MakeProvider) -> None:
-    assert {record.type for record in dns.records(make_provider(), (), 300)} == {"SRV"}
+    assert {record.type for record in dns.records(make_provider(), DnsOptions())} == {"SRV"}
 
 
 def test_every_domain_gets_its_own_records(make_provider: MakeProvider) -> None:
@@ -113,7 +114,7 @@ def test_a_path_of_the_user_is_not_announced(make_provider: MakeProvider) -> Non
 
 def test_a_path_is_quoted_for_a_zone_file(make_provider: MakeProvider) -> None:
     provider = make_provider(carddav={"url": 'https://dav.server.tld/a"b\\c;d'})
-    (record,) = [record for record in dns.records(provider, (), 300) if record.type == "TXT"]
+    (record,) = [record for record in dns.records(provider, DnsOptions()) if record.type == "TXT"]
     parsed = rdata.from_text("IN", "TXT", record.rdata)
     assert parsed.strings == (b'path=/a"b\\c;d',)
 
@@ -125,18 +126,20 @@ def test_jmap_and_managesieve_are_announced(make_provider: MakeProvider) -> None
 
 
 def test_a_record_is_plain_data_with_its_ttl(make_provider: MakeProvider) -> None:
-    record = dns.records(make_provider(), (), 86400)[0]
+    record = dns.records(make_provider(), DnsOptions(ttl=86400))[0]
     assert record.to_dict() == {
         "owner": "_autodiscover._tcp.server.tld.",
         "type": "SRV",
         "ttl": 86400,
         "rdata": "0 0 443 autodiscover.server.tld.",
+        "domain": "server.tld",
+        "fields": {"priority": 0, "weight": 0, "port": 443, "target": "autodiscover.server.tld."},
     }
 
 
 def test_records_are_sorted_and_none_is_twice(make_provider: MakeProvider) -> None:
     provider = make_provider(domains=["b.tld", "a.tld"], incoming=[IMAP, IMAP])
-    found = dns.records(provider, ("203.0.113.7",), 300)
+    found = dns.records(provider, DnsOptions(addresses=("203.0.113.7",)))
     assert found == sorted(set(found))
 
 
@@ -164,7 +167,7 @@ def test_what_is_no_host_name_is_no_target(make_provider: MakeProvider, url: str
 @given(data=st.data())
 def test_every_record_of_every_provider_can_be_published(data: st.DataObject, provider_options: ProviderOptions) -> None:
     provider = Provider.from_dict(data.draw(provider_options))
-    found = dns.records(provider, ("203.0.113.7", "2001:db8::7"), 300)
+    found = dns.records(provider, DnsOptions(addresses=("203.0.113.7", "2001:db8::7")))
     for record in found:
         owner = name.from_text(record.owner, origin=None)
         assert owner.is_absolute()
@@ -177,3 +180,106 @@ def test_every_record_of_every_provider_can_be_published(data: st.DataObject, pr
     for domain in provider.domains:
         (record,) = [record for record in found if record.owner == f"_autodiscover._tcp.{domain}."]
         assert rdata.from_text("IN", "SRV", record.rdata).port == 443
+
+
+# -- forms --------------------------------------------------------------------------------------------------------------
+
+
+def of_domain(domain: str, options: DnsOptions, **changes: t.Any) -> list[str]:
+    """The records of one of two domains."""
+    provider = Provider.from_dict({"domains": ["server.tld", "customer.tld"], "incoming": [IMAP], "outgoing": [SMTP], **changes})
+    return [
+        f"{record.owner} {record.type} {record.rdata}" for record in dns.records(provider, options) if record.domain == domain
+    ]
+
+
+def test_further_domains_can_be_aliases_of_the_first() -> None:
+    options = DnsOptions(addresses=("203.0.113.7",), further_domains="cname", caa=("letsencrypt.org",))
+    assert of_domain("customer.tld", options) == [
+        "_autodiscover._tcp.customer.tld. SRV 0 0 443 autodiscover.server.tld.",
+        "_imaps._tcp.customer.tld. SRV 0 1 993 mail.server.tld.",
+        "_submissions._tcp.customer.tld. SRV 0 1 465 mail.server.tld.",
+        "autoconfig.customer.tld. CNAME autoconfig.server.tld.",
+        "autodiscover.customer.tld. CNAME autodiscover.server.tld.",
+    ]
+    assert 'autoconfig.server.tld. CAA 0 issue "letsencrypt.org"' in of_domain("server.tld", options)
+
+
+def test_further_domains_can_do_without_host_names() -> None:
+    options = DnsOptions(addresses=("203.0.113.7",), further_domains="srv")
+    assert of_domain("customer.tld", options) == [
+        "_autodiscover._tcp.customer.tld. SRV 0 0 443 autodiscover.server.tld.",
+        "_imaps._tcp.customer.tld. SRV 0 1 993 mail.server.tld.",
+        "_submissions._tcp.customer.tld. SRV 0 1 465 mail.server.tld.",
+    ]
+    assert "autoconfig.server.tld. A 203.0.113.7" in of_domain("server.tld", options)
+
+
+def test_host_names_can_be_aliases_of_a_host_and_then_nothing_targets_them() -> None:
+    for form in ("own", "cname"):
+        found = of_domain("customer.tld", DnsOptions(host="web.server.tld", further_domains=form))
+        assert not [line for line in found if line.startswith("_autodiscover")]
+    assert "autoconfig.server.tld. CNAME web.server.tld." in of_domain("server.tld", DnsOptions(host="web.server.tld"))
+
+
+def test_what_is_not_offered_can_be_said() -> None:
+    found = of_domain("server.tld", DnsOptions(not_offered=True))
+    assert [line.partition(" ")[0] for line in found if line.endswith(" SRV 0 0 0 .")] == [
+        "_imap._tcp.server.tld.",
+        "_pop3._tcp.server.tld.",
+        "_pop3s._tcp.server.tld.",
+    ]
+
+
+def test_mail_exchangers_if_asked() -> None:
+    found = of_domain("server.tld", DnsOptions(mx=((10, "mx1.server.tld"), (20, "mx2.server.tld"))))
+    assert [line for line in found if " MX " in line] == [
+        "server.tld. MX 10 mx1.server.tld.",
+        "server.tld. MX 20 mx2.server.tld.",
+    ]
+
+
+def test_an_incoming_server_by_jmap_is_announced() -> None:
+    found = of_domain("server.tld", DnsOptions(), incoming=[IMAP, {"type": "jmap", "url": "https://jmap.server.tld/"}])
+    assert "_jmap._tcp.server.tld. SRV 0 1 443 jmap.server.tld." in found
+
+
+def test_record_sets_hold_all_records_of_an_owner_and_type(make_provider: MakeProvider) -> None:
+    found = dns.records(make_provider(), DnsOptions(addresses=("203.0.113.8", "203.0.113.7"), mx=((10, "a.tld"), (20, "b.tld"))))
+    sets = {(entry["owner"], entry["type"]): entry["rdata"] for entry in dns.record_sets(found)}
+    assert sets["autoconfig.server.tld.", "A"] == ["203.0.113.7", "203.0.113.8"]
+    assert sets["server.tld.", "MX"] == ["10 a.tld.", "20 b.tld."]
+    assert sum(map(len, sets.values())) == len(found)
+
+
+# -- zone text ----------------------------------------------------------------------------------------------------------
+
+
+@given(st.text(st.characters(exclude_categories=("Cs",)), max_size=700))
+def test_any_text_comes_back_from_its_character_strings(text: str) -> None:
+    parsed = rdata.from_text("IN", "TXT", dns.character_strings(text))
+    assert b"".join(parsed.strings) == text.encode()
+    assert all(len(string) <= 255 for string in parsed.strings)
+
+
+@given(data=st.data())
+def test_zone_text_is_read_back_as_the_same_records(data: st.DataObject, provider_options: ProviderOptions) -> None:
+    """By dnspython, whatever the default of the TTL is where the file is included."""
+    zonefile = pytest.importorskip("dns.zonefile")
+    options = DnsOptions(
+        addresses=("203.0.113.7", "2001:db8::7"),
+        further_domains=data.draw(st.sampled_from(dns.FURTHER_DOMAINS)),
+        not_offered=data.draw(st.booleans()),
+        mx=((10, "mx.server.tld"),),
+        caa=("letsencrypt.org",),
+    )
+    found = dns.records(Provider.from_dict(data.draw(provider_options)), options)
+    text = dns.zone_text(found, "header")
+    assert text == dns.zone_text(reversed(found), "header")
+    rrsets = zonefile.read_rrsets(text, default_ttl=1, rdclass=None, relativize=False)
+    read = {(str(rrset.name), rrset.ttl, item.to_text()) for rrset in rrsets for item in rrset}
+    expected = {
+        (record.owner, record.ttl, rdata.from_text("IN", record.type, record.rdata, relativize=False).to_text())
+        for record in found
+    }
+    assert read == expected

@@ -150,16 +150,38 @@ DIFFERENCES = (
         "Autodiscover/Autodiscover.xml is not found by clients that ask in lower case, Thunderbird among them.",
     ),
     Difference(
+        (HTTP,),
+        (),
+        ("RedirectMatch 302 ^/mail\\.mobileconfig$ https://autoconfig.server.tld/mail.mobileconfig",),
+        "Apple's devices, of which the guide does not speak, get a configuration profile.",
+    ),
+    Difference(
+        (HTTPS,),
+        (),
+        ("AliasMatch ^/mail\\.mobileconfig$ /var/www/autoconfig/server.tld/mail/mail.mobileconfig",),
+        "Apple's devices, of which the guide does not speak, get a configuration profile.",
+    ),
+    Difference(
         _SITES,
         (),
-        (f"RedirectMatch 404 ^/(?!(?:{_DOCUMENTS}|{_OUTLOOK})$|\\.well-known/acme-challenge/[^/]+$)",),
+        (
+            "Directory /var/www/autoconfig | Files mail.mobileconfig | ForceType application/x-apple-aspen-config",
+            "Directory /var/www/autoconfig | Files mail.mobileconfig | Header set Content-Disposition "
+            'attachment; filename="server.tld.mobileconfig"',
+        ),
+        "Apple's devices install a profile by its media type, and a browser saves it under a name.",
+    ),
+    Difference(
+        _SITES,
+        (),
+        (f"RedirectMatch 404 ^/(?!(?:{_DOCUMENTS}|{_OUTLOOK}|mail\\.mobileconfig)$|\\.well-known/acme-challenge/[^/]+$)",),
         "Not only / but every path except the documents and certificate challenges is 404, whatever lies in the directory.",
     ),
     Difference(
         _SITES,
         (),
         (
-            "Directory /var/www/autoconfig | Options None",
+            "Directory /var/www/autoconfig | Options FollowSymLinks",
             "Directory /var/www/autoconfig | AllowOverride None",
             "Directory /var/www/autoconfig | Require all granted",
         ),
