@@ -19,6 +19,8 @@ from tools.http_client import OUTLOOK_REQUEST
 # Must never come back as it is: markup that a careless echo would turn into structure.
 POISON = "<zz&\"zz'>"
 HOST = "autodiscover.server.tld"
+# A page that is XML, so that it can be judged as everything else is.
+PAGE = '<!DOCTYPE html>\n<html data-state="%STATE%"><p>%EMAILADDRESS% %EMAILLOCALPART% %EMAILDOMAIN%</p></html>\n'
 _PATHS = (
     "/autodiscover/autodiscover.xml",
     "/Autodiscover/Autodiscover.xml",
@@ -30,6 +32,10 @@ _PATHS = (
     "/autodiscover/%61utodiscover.xml",
     "/autodiscover/../autodiscover/autodiscover.xml",
     "/mail/config-v1.1.xml",
+    "/mail.mobileconfig",
+    "/mail.mobileconfig",
+    "/",
+    "/",
     "//autodiscover//autodiscover.xml",
 )
 _ADDRESSES = (
@@ -157,6 +163,8 @@ def _body(dice: random.Random, address: str) -> bytes:
         text = text.replace("<EMail", "<n:EMail").replace("</EMail", "</n:EMail")
     body = text.encode("utf-8", "replace")
     kind = dice.random()
+    if kind < 0.1:
+        return f"emailaddress={address}&x=%zz".encode("utf-8", "replace")
     if kind < 0.5:
         return body
     if kind < 0.8:

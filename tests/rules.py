@@ -1,18 +1,22 @@
 """The rules that mail clients impose, one row each: an id, what it says, and a check of a running server.
 
-To add a rule, add a row. Ids H (hosts), M (Mozilla's file) and A (Autodiscover) are those of the project's fact sheet on
-clients, whose short form is the second column. A check is given a :class:`Target` and is true if the rule is kept.
+To add a rule, add a row. Ids H (hosts), M (Mozilla's file), A (Autodiscover) and P (Apple's profiles) are those of the
+project's fact sheet on clients, whose short form is the second column. A check is given a :class:`Target` and is true if the
+rule is kept.
 """
 
 from __future__ import annotations
 
 import json
+import plistlib
 import re
 import ssl
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
-from typing import NamedTuple
+from pathlib import Path
+from typing import Any, NamedTuple
 
+from tools.certificates import verified
 from tools.http_client import OUTLOOK_REQUEST, Client, Response
 
 DOMAIN = "server.tld"
@@ -21,12 +25,14 @@ AUTOCONFIG = f"https://autoconfig.{DOMAIN}/mail/config-v1.1.xml"
 WELL_KNOWN = f"https://{DOMAIN}/.well-known/autoconfig/mail/config-v1.1.xml"
 AUTODISCOVER = f"https://autodiscover.{DOMAIN}/autodiscover/autodiscover.xml"
 APEX_AUTODISCOVER = f"https://{DOMAIN}/autodiscover/autodiscover.xml"
+PROFILE = f"https://autoconfig.{DOMAIN}/mail.mobileconfig"
 JSON = f"https://autodiscover.{DOMAIN}/autodiscover/autodiscover.json"
 SPELLINGS = ("/autodiscover/autodiscover.xml", "/Autodiscover/Autodiscover.xml", "/AutoDiscover/AutoDiscover.xml")
 QUERIES = ("", "?emailaddress=user%40server.tld", "?emailaddress=user@server.tld", "?emailaddress=user@server.tld&emailmd5=0f")
 OUTLOOK_SCHEMA = "http://schemas.microsoft.com/exchange/autodiscover/outlook/responseschema/2006a"
 ROOT_SCHEMA = "http://schemas.microsoft.com/exchange/autodiscover/responseschema/2006"
 MOBILESYNC = "http://schemas.microsoft.com/exchange/autodiscover/mobilesync/responseschema/2006"
+PERSONAL = {"EmailAddress", "IncomingMailServerUsername", "OutgoingMailServerUsername"}
 LEAVES = ("hostname", "port", "socketType", "username", "authentication")
 
 
@@ -34,10 +40,12 @@ class Target:
     """A server that publishes server.tld with its defaults, on its own hosts and on the domain's site.
 
     :arg foreign: a host name of the same server that is none of ours
+    :arg authority: the certificate of whoever signs TLS and profiles
     """
 
-    def __init__(self, client: Client, foreign: str) -> None:
+    def __init__(self, client: Client, foreign: str, authority: Path) -> None:
         self._client = client
+        self.authority = authority
         self._answers: dict[tuple[str, str], Response] = {}
         self.foreign = foreign
 
@@ -59,6 +67,17 @@ class Target:
         except ssl.SSLError:
             return False
 
+    def profile(self, address: str = "") -> dict[str, Any]:
+        """The profile that is in a signature, the general one without an address; fails if the signature is not good."""
+        content: dict[str, Any] = plistlib.loads(
+            self.verified(self.get(PROFILE + f"?emailaddress={address}" * bool(address)).body)
+        )
+        return content
+
+    def verified(self, signed: bytes) -> bytes:
+        """What was signed; fails if the signature does not lead to the authority."""
+        return verified(signed, self.authority)
+
     @property
     def provider(self) -> ET.Element:
         """The provider in Mozilla's file."""
@@ -70,6 +89,21 @@ class Target:
     def servers(self) -> list[ET.Element]:
         """The servers in Mozilla's file."""
         return [*self.provider.findall("incomingServer"), *self.provider.findall("outgoingServer")]
+
+
+def payloads(profile: dict[str, Any]) -> list[dict[str, Any]]:
+    """A profile and the payloads in it."""
+    return [profile, *profile["PayloadContent"]]
+
+
+def identities(profile: dict[str, Any]) -> set[str]:
+    """All identifiers and UUIDs of a profile."""
+    return {payload[key] for payload in payloads(profile) for key in ("PayloadIdentifier", "PayloadUUID")}
+
+
+def is_secret(key: str, value: object) -> bool:
+    """Whether an item of a payload holds a password."""
+    return key.endswith("Password") and not isinstance(value, bool)
 
 
 def account(answer: Response) -> ET.Element:
@@ -417,4 +451,73 @@ RULES = [
         "the host that SRV names answers with its certificate",
         lambda t: logins(t.post(f"https://autodiscover.{DOMAIN}:443/autodiscover/autodiscover.xml")) == {USER},
     ),
+    Rule(
+        "P1",
+        "served as a profile, over https only, not kept by caches",
+        lambda t: (
+            all(
+                (answer.status, answer.headers["content-type"]) == (200, "application/x-apple-aspen-config")
+                and answer.headers["cache-control"] == "no-store"
+                for answer in (t.get(PROFILE), t.get(f"{PROFILE}?emailaddress={USER}"), t.get(f"{PROFILE}?email={USER}"))
+            )
+            and t.get(PROFILE.replace("https:", "http:")).headers["location"] == PROFILE
+        ),
+    ),
+    Rule(
+        "P2",
+        "type, version 1, identifier and UUID everywhere",
+        lambda t: all(
+            # To isinstance, True is an integer as well, and 1.0 equals 1.
+            repr(payload["PayloadVersion"]) == "1"
+            and re.fullmatch("[0-9A-F]{8}(-[0-9A-F]{4}){3}-[0-9A-F]{12}", payload["PayloadUUID"])
+            and payload["PayloadIdentifier"]
+            and (payload["PayloadType"] == "Configuration") == (payload is profile)
+            for profile in (t.profile(), t.profile(USER))
+            for payload in payloads(profile)
+        ),
+    ),
+    Rule(
+        "P3",
+        "the same identities at every download, others for every address and payload",
+        lambda t: (
+            t.verified(t.get(f"{PROFILE}?email={USER}").body) == t.verified(t.get(f"{PROFILE}?emailaddress={USER}").body)
+            and identities(t.profile(USER)) == identities(t.profile(USER.upper()))
+            and not identities(t.profile(USER)) & (identities(t.profile(f"other@{DOMAIN}")) | identities(t.profile()))
+            and len(identities(t.profile(USER))) == 2 * len(payloads(t.profile(USER)))
+        ),
+    ),
+    Rule(
+        "P4",
+        "mail with host, port, UseSSL and authentication each way",
+        lambda t: all(
+            profile["PayloadContent"][0].items()
+            >= {
+                "EmailAccountType": "EmailTypeIMAP",
+                "IncomingMailServerHostName": f"mail.{DOMAIN}",
+                "IncomingMailServerPortNumber": 993,
+                "IncomingMailServerUseSSL": True,
+                "IncomingMailServerAuthentication": "EmailAuthPassword",
+                "OutgoingMailServerHostName": f"mail.{DOMAIN}",
+                "OutgoingMailServerPortNumber": 465,
+                "OutgoingMailServerUseSSL": True,
+                "OutgoingMailServerAuthentication": "EmailAuthPassword",
+                "OutgoingPasswordSameAsIncomingPassword": True,
+            }.items()
+            for profile in (t.profile(), t.profile(USER))
+        ),
+    ),
+    Rule(
+        "P4",
+        "address and user names in the personal profile alone",
+        lambda t: (
+            {t.profile(USER)["PayloadContent"][0][key] for key in PERSONAL} == {USER}
+            and not PERSONAL & set(t.profile()["PayloadContent"][0])
+        ),
+    ),
+    Rule(
+        "P4",
+        "never a password",
+        lambda t: not any(is_secret(*item) for payload in payloads(t.profile(USER)) for item in payload.items()),
+    ),
+    Rule("P5", "signed with content and intermediates", lambda t: t.verified(t.get(PROFILE).body).startswith(b"<?xml ")),
 ]

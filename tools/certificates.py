@@ -2,14 +2,39 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
 
 def _openssl(*arguments: str) -> None:
     subprocess.run(["openssl", *arguments], check=True, capture_output=True)
+
+
+def verified(signed: bytes, authority: Path, signer: Path | None = None) -> bytes:
+    """What was signed (CMS, DER), if the signature leads to the authority by the certificates in it.
+
+    :arg signer: where to write the certificate of whoever signed
+
+    Raises CalledProcessError if it does not.
+    """
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(signed)
+        file.flush()
+        command = ["openssl", "cms", "-verify", "-binary", "-inform", "der", "-in", file.name, "-CAfile", str(authority)]
+        command += ["-signer", str(signer)] if signer else []
+        return subprocess.run(command, check=True, capture_output=True).stdout
+
+
+def give_to_web_server(key: Path) -> None:
+    """Let the web server's user read a key, and nobody else."""
+    if os.geteuid() == 0:
+        shutil.chown(key, "root", "www-data")
+    key.chmod(0o640)
 
 
 class Authority:
@@ -31,21 +56,39 @@ class Authority:
         """Write ``fullchain.pem`` and ``privkey.pem`` for the names into a directory, as certbot does."""
         directory.mkdir(parents=True, exist_ok=True)
         listed = list(names)
-        request, extensions = directory / "request.pem", directory / "extensions"
         key, chain = directory / "privkey.pem", directory / "fullchain.pem"
         alternatives = ",".join(f"DNS:{name}" for name in listed)
-        extensions.write_text(f"subjectAltName={alternatives}\nextendedKeyUsage=serverAuth\nbasicConstraints=CA:FALSE\n")
+        text = f"subjectAltName={alternatives}\nextendedKeyUsage=serverAuth\nbasicConstraints=CA:FALSE\n"
+        self._sign(f"/CN={listed[0]}", text, key, chain, (self.certificate, self._key))
+
+    def issue_for_signing(self, directory: Path, name: str = "Profile signing", days: int = 60) -> None:
+        """Write ``cert.pem``, ``chain.pem`` and ``privkey.pem`` of a signer below an intermediate authority."""
+        directory.mkdir(parents=True, exist_ok=True)
+        chain, chain_key = directory / "chain.pem", directory / "chain.key"
+        authority = "basicConstraints=critical,CA:TRUE\nkeyUsage=critical,keyCertSign\nsubjectKeyIdentifier=hash\n"
+        self._sign("/CN=Test intermediate", authority, chain_key, chain, (self.certificate, self._key))
+        signer = "keyUsage=critical,digitalSignature\nextendedKeyUsage=emailProtection\nbasicConstraints=CA:FALSE\n"
+        self._sign(f"/CN={name}", signer, directory / "privkey.pem", directory / "cert.pem", (chain, chain_key), days)
+        chain_key.unlink()
+
+    @staticmethod
+    def _sign(subject: str, extensions: str, key: Path, certificate: Path, issuer: tuple[Path, Path], days: int = 20) -> None:
+        """Make a key, and a certificate of it by the issuer's certificate and key."""
+        request, file = certificate.with_suffix(".request"), certificate.with_suffix(".extensions")
+        file.write_text(extensions)
+        _openssl("req", "-new", "-newkey", "rsa:2048", "-nodes", "-subj", subject, "-keyout", str(key), "-out", str(request))
         _openssl(
-            *("req", "-new", "-newkey", "rsa:2048", "-nodes", "-subj", f"/CN={listed[0]}"),
-            *("-keyout", str(key), "-out", str(request)),
-        )
-        _openssl(
-            *("x509", "-req", "-in", str(request), "-CA", str(self.certificate), "-CAkey", str(self._key), "-CAcreateserial"),
-            *("-days", "20", "-extfile", str(extensions), "-out", str(chain)),
+            *("x509", "-req", "-in", str(request), "-CA", str(issuer[0]), "-CAkey", str(issuer[1]), "-CAcreateserial"),
+            *("-days", str(days), "-extfile", str(file), "-out", str(certificate)),
         )
         request.unlink()
-        extensions.unlink()
+        file.unlink()
 
 
 if __name__ == "__main__":
-    Authority(Path(sys.argv[1])).issue(Path(sys.argv[2]), sys.argv[3:])
+    # Without names, a pair that signs.
+    authority = Authority(Path(sys.argv[1]))
+    if sys.argv[3:]:
+        authority.issue(Path(sys.argv[2]), sys.argv[3:])
+    else:
+        authority.issue_for_signing(Path(sys.argv[2]))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import plistlib
 import shutil
 import subprocess
 import sys
@@ -14,7 +15,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-from .certificates import Authority
+from .certificates import Authority, give_to_web_server, verified
 from .http_client import OUTLOOK_REQUEST, Client, Response
 from .private_apache import PrivateApache
 
@@ -44,7 +45,7 @@ def say(text: str) -> None:
     print(f"\n== {text}", flush=True)
 
 
-def publish(apache: PrivateApache, live: Path) -> dict[str, Any]:
+def publish(apache: PrivateApache, live: Path, signing: Path) -> dict[str, Any]:
     """Run the playbook; what the role returned."""
     result = apache.directory / "result.json"
     variables = {f"mail_autoconfig_{name}": value for name, value in apache.module_options().items()}
@@ -55,6 +56,10 @@ def publish(apache: PrivateApache, live: Path) -> dict[str, Any]:
         mail_autoconfig_certificate_key_file=f"{live.parent}/{{domain}}/privkey.pem",
         mail_autoconfig_addresses=["185.68.8.228"],
         mail_autoconfig_well_known=True,
+        mail_autoconfig_setup_page=True,
+        mail_autoconfig_signing_certificate=f"{signing}/cert.pem",
+        mail_autoconfig_signing_chain=f"{signing}/chain.pem",
+        mail_autoconfig_signing_key=f"{signing}/privkey.pem",
     )
     environment = {**os.environ, **apache.environment, "ANSIBLE_DISPLAY_SKIPPED_HOSTS": "false"}
     environment.update(ANSIBLE_LOCALHOST_WARNING="false", ANSIBLE_INVENTORY_UNPARSED_WARNING="false")
@@ -74,9 +79,20 @@ def ask(client: Client, method: str, url: str) -> Response:
     raise RuntimeError(f"{url} redirects without end")
 
 
-def settings_in(body: bytes) -> Iterator[str]:
+def settings_in(answer: Response, authority: Path) -> Iterator[str]:
     """The servers that a document names, in words."""
-    root = ET.fromstring(body)
+    media_type = answer.headers["content-type"].partition(";")[0]
+    if media_type == "text/html":
+        yield "a page with the settings, the profile and a QR code"
+        return
+    if media_type == "application/x-apple-aspen-config":
+        mail = plistlib.loads(verified(answer.body, authority))["PayloadContent"][0]
+        for direction, name in (("Incoming", "IMAP"), ("Outgoing", "SMTP")):
+            host, port = mail[f"{direction}MailServerHostName"], mail[f"{direction}MailServerPortNumber"]
+            yield f"{name} {host}:{port} SSL"
+        yield f"signed, for {mail['EmailAddress']}"
+        return
+    root = ET.fromstring(answer.body)
     if root.tag == "clientConfig":
         for server in root.iterfind("emailProvider/*[@type]"):
             hostname, port = server.findtext("hostname"), server.findtext("port")
@@ -87,12 +103,12 @@ def settings_in(body: bytes) -> Iterator[str]:
         yield "{} {}:{} {}".format(*values)
 
 
-def rows(client: Client, urls: list[dict[str, str]]) -> Iterator[tuple[str, str, str, str]]:
+def rows(client: Client, authority: Path, urls: list[dict[str, str]]) -> Iterator[tuple[str, str, str, str]]:
     """One line of the table for each look-up."""
     for entry in urls:
         url = entry["url"].replace("{address}", quote(ADDRESS, safe=""))
         answer = ask(client, entry["method"], url)
-        got = ", ".join(settings_in(answer.body)) if answer.status == 200 else "nothing"
+        got = ", ".join(settings_in(answer, authority)) if answer.status == 200 else "nothing"
         yield entry["client"], f"{entry['method']} {url}", f"{answer.status}", got
 
 
@@ -107,7 +123,7 @@ def negative_rows(client: Client) -> list[tuple[str, ...]]:
     """What must not be answered."""
     found: list[tuple[str, ...]] = []
     for url in (
-        f"https://autoconfig.{DOMAIN}/",
+        f"https://autodiscover.{DOMAIN}/mail/",
         f"https://autoconfig.{DOMAIN}/anything-else",
         f"https://{DOMAIN}/",
         "http://foreign.tld/mail/config-v1.1.xml",
@@ -131,12 +147,15 @@ def main() -> int:
             site = OWN_SITE.format(http=apache.http_port, https=apache.https_port, domain=DOMAIN, live=live)
             apache.add_site(DOMAIN, site)
             apache.reload()
-            say(f"Publishing with one variable: mail_autoconfig_domain: {DOMAIN}")
-            result = publish(apache, live)
+            say(f"Publishing mail_autoconfig_domain: {DOMAIN}, with a page for people and signed profiles for Apple's devices")
+            signing = apache.directory / "signing"
+            authority.issue_for_signing(signing)
+            give_to_web_server(signing / "privkey.pem")
+            result = publish(apache, live, signing)
             apache.reload()
             client = Client("127.0.0.1", authority.certificate, {"http": apache.http_port, "https": apache.https_port})
             say(f"What each client gets for {ADDRESS}")
-            answers = list(rows(client, result["urls"]))
+            answers = list(rows(client, authority.certificate, result["urls"]))
             for line in answers:
                 print(f"{line[0]:<50} {line[2]}  {line[3]}\n    {line[1]}")
             say("What nobody gets: the sites that were there answer as before, everything else is 404")

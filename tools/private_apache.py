@@ -87,9 +87,13 @@ class PrivateApache:
         user = "www-data" if os.geteuid() == 0 else getpass.getuser()
         group = user if os.geteuid() == 0 else str(os.getegid())
         run = self.directory / "run"
+        lock = self.directory / "run/lock"
+        lock.mkdir()
+        if os.geteuid() == 0:
+            shutil.chown(lock, user)
         (self.config_directory / "envvars").write_text(
             f"export APACHE_RUN_USER={user} APACHE_RUN_GROUP={group.replace('#', '')} APACHE_PID_FILE={run}/apache2.pid\n"
-            f"export APACHE_RUN_DIR={run} APACHE_LOCK_DIR={run} APACHE_LOG_DIR={self.log_directory} LANG=C\n"
+            f"export APACHE_RUN_DIR={run} APACHE_LOCK_DIR={lock} APACHE_LOG_DIR={self.log_directory} LANG=C\n"
             "APACHE_ULIMIT_MAX_FILES=true\n"
         )
         (self.config_directory / "ports.conf").write_text(

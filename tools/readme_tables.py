@@ -48,7 +48,7 @@ def tables() -> dict[str, str]:
     found["provider"] = "\n".join(table(provider))
     # Incoming and outgoing servers have the same options, and so have the other twins: each is shown once.
     shown = {"incoming": "server", "pop3": "pop3", "documentation": "documentation", "webmail": "webmail", "caldav": "caldav"}
-    shown.update(oauth2="oauth2", managesieve="managesieve", input_fields="input_fields")
+    shown.update(oauth2="oauth2", managesieve="managesieve", input_fields="input_fields", profile="profile")
     for name, place in shown.items():
         if name != "pop3":
             found[place] = "\n".join(table(provider[name]["options"]))

@@ -10,9 +10,10 @@ import http.client
 import json
 import socket
 import ssl
-import subprocess
 import sys
 from pathlib import Path
+
+from tools.containers import container_address
 
 HOSTS = ("server.tld", "shop.example", "unknown.example", "")
 PATHS = (
@@ -24,12 +25,6 @@ PATHS = (
     "/Autodiscover/Autodiscover.xml",
 )
 KEPT_HEADERS = ("content-type", "location", "www-authenticate", "x-content-type-options")
-
-
-def container_address(name: str) -> str:
-    """The container's address on the bridge."""
-    command = ["podman", "inspect", name, "--format", "{{.NetworkSettings.IPAddress}}"]
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()  # noqa: S603
 
 
 def ask(address: str, scheme: str, host: str, method: str, path: str) -> list[object]:

@@ -274,6 +274,36 @@ options:
       config_update_url:
         description: Where a later version of the file can be fetched (Mozilla's C(clientConfigUpdate)).
         type: str
+      profile:
+        description: What Apple's devices show of the configuration profile, and when it goes.
+        type: dict
+        suboptions:
+          organization:
+            description: Name of the organization; O(providers[].display_name) by default.
+            type: str
+          description:
+            description: What the profile is for.
+            type: str
+          consent:
+            description: Agreements, by language, that the user must accept. One without a language is for all others.
+            type: list
+            elements: dict
+            suboptions:
+              text:
+                description: The agreement. Required.
+                type: str
+              lang:
+                description: Language tag, for example V(de).
+                type: str
+          removal_disallowed:
+            description: Whether the user may not remove the profile. Devices obey on supervised devices and on macOS only.
+            type: bool
+          removal_date:
+            description: Day on which the device removes the profile with its accounts, C(YYYY-MM-DD).
+            type: str
+      logo:
+        description: Path of an image on the controller, for the setup page that the role renders.
+        type: str
   responder:
     description:
       - Who answers Outlook. V(lua) is a script inside Apache, which tells each user the own login name, answers errors as
@@ -296,6 +326,43 @@ options:
   certificate_key_file:
     description: Path of the key, likewise. Required with O(certificate_file).
     type: path
+  signing_certificate:
+    description:
+      - Path on the managed host of the certificate (PEM) that signs Apple's profiles. Without it profiles are not signed, and
+        devices say so.
+      - A certificate that has ended, or does not belong to O(signing_key), is refused; one that ends within 30 days is a warning.
+    type: path
+  signing_key:
+    description:
+      - Path of its key (PEM, without passphrase), which the web server's user must be able to read, and nobody else but its
+        owner. Required with O(signing_certificate).
+    type: path
+  signing_chain:
+    description: Path of the certificates between O(signing_certificate) and its root (PEM), which devices need to trust it.
+    type: path
+  signing_with_tls_key:
+    description: Whether the signing key may be a key that serves TLS too.
+    type: bool
+    default: false
+  setup_pages:
+    description:
+      - Pages for people, shown on C(/) of the sites instead of the error 404; the role renders them from its template.
+      - The browser's languages choose among those of a provider; the first is for everybody else.
+      - Needs the responder, which puts V(form), V(settings) or V(refused) for C(%STATE%) and the visitor's address for
+        C(%EMAILADDRESS%), C(%EMAILLOCALPART%) and C(%EMAILDOMAIN%).
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      provider:
+        description: Id of the provider. Required.
+        type: str
+      language:
+        description: Two or three letters, for example V(de). Required.
+        type: str
+      html:
+        description: The page. Required.
+        type: str
   document_root:
     description: Where the documents lie, one directory a provider; also the webroot for ACME challenges.
     type: path
@@ -348,6 +415,45 @@ options:
     description: Time to live of RV(dns_records), in seconds.
     type: int
     default: 300
+  dns_host:
+    description:
+      - Host name of which C(autoconfig) and C(autodiscover) of the mail domains are aliases (C(CNAME)), instead of O(addresses).
+      - There is no C(_autodiscover) record then, because the target of C(SRV) must not be an alias.
+    type: str
+  dns_further_domains:
+    description:
+      - How the domains of a provider after its first are published. V(own) gives each host names like those of the first, V(cname)
+        makes these aliases of the first one's, V(srv) has no host names, only C(SRV) records towards the hosts of the provider.
+    type: str
+    choices: [own, cname, srv]
+    default: own
+  dns_not_offered:
+    description: Whether to say by C(SRV) records with the target C(.) that IMAP or POP3 is not offered. Some panels refuse them.
+    type: bool
+    default: false
+  dns_mx:
+    description: Hosts that take mail for the domains, if their C(MX) records shall be among RV(dns_records).
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      preference:
+        description: The lowest is tried first; 10 by default.
+        type: int
+      host:
+        description: Host name. Required.
+        type: str
+  dns_caa:
+    description: Certification authorities that may issue certificates for the host names, for example V(letsencrypt.org).
+    type: list
+    elements: str
+    default: []
+  dns_zone_file:
+    description:
+      - Path on the managed host of a file with the records as zone text, to C($INCLUDE) in a zone. C({domain}) stands for the mail
+        domain; without it all records of a run are in one file.
+      - Reload the name server when RV(changed_files) names it.
+    type: path
   config_directory:
     description: Apache's configuration directory; another than the default means another instance of Apache on this host.
     type: path
@@ -443,13 +549,30 @@ urls:
       url: https://autoconfig.server.tld/mail/config-v1.1.xml
 dns_records:
   description:
-    - The DNS records that belong to the settings, with absolute owners, and C(rdata) as in a zone file.
+    - The DNS records that belong to the settings, with absolute owners, C(rdata) as in a zone file and the same as C(fields), and
+      the mail domain that each belongs to.
     - The address records of the host names are among them only if O(addresses) is given.
   returned: success
   type: list
   elements: dict
   sample:
-    - {owner: _imaps._tcp.server.tld., type: SRV, ttl: 300, rdata: 0 1 993 mail.server.tld.}
+    - domain: server.tld
+      owner: _imaps._tcp.server.tld.
+      type: SRV
+      ttl: 300
+      rdata: 0 1 993 mail.server.tld.
+      fields: {priority: 0, weight: 1, port: 993, target: mail.server.tld.}
+dns_record_sets:
+  description: The same records, all those of an owner and type in one entry, for modules that set a whole record set.
+  returned: success
+  type: list
+  elements: dict
+  sample:
+    - domain: server.tld
+      owner: autoconfig.server.tld.
+      type: A
+      ttl: 300
+      rdata: [203.0.113.7, 203.0.113.8]
 problems:
   description: Everything that is wrong with the input, a line each.
   returned: when the input is refused
@@ -470,7 +593,7 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig import plan as planning
-from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig import publish, settings
+from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig import dns, publish, settings
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.apply import ApplyError, Host, Result
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.argument_spec import argument_spec
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.layout import DebianLayout
@@ -529,12 +652,14 @@ def report(preparation: publish.Preparation) -> dict[str, t.Any]:
         "needs_reload": plan.needs_reload,
         "urls": [request.to_dict() for request in preparation.requests],
         "dns_records": [record.to_dict() for record in preparation.records],
+        "dns_record_sets": dns.record_sets(preparation.records),
         "diff": planning.diffs(plan, preparation.current),
     }
 
 
 def main() -> None:
-    module = AnsibleModule(argument_spec=argument_spec(), supports_check_mode=True)
+    # Whole pages and ten thousand domains are nothing for the system's log.
+    module = AnsibleModule(argument_spec=argument_spec(), supports_check_mode=True, no_log=True)
     try:
         result = run(module)
     except InputError as exc:

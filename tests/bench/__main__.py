@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import sys
 
-from tests.bench import planning, serving
+from tests.bench import dns_pushing, planning, serving
 
 BENCHES = {
     "planning": planning.main,
     "serving": serving.rates,
+    "downloads": serving.downloads,
+    "dns_pushing": dns_pushing.main,
     "memory": serving.memory,
     "fuzz": serving.fuzz,
 }

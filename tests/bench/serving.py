@@ -12,12 +12,14 @@ import time
 import urllib.request
 import venv
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
 from tests import fuzzing
 from tests.bench.publishing import certificate, private_apache, provider, publish_on
 from tests.conftest import CACHE
+from tools.certificates import Authority, give_to_web_server
 from tools.http_client import OUTLOOK_REQUEST
 from tools.private_apache import PrivateApache, free_ports
 
@@ -158,6 +160,42 @@ def rates() -> None:
             compare("Thunderbird's GET", thunderbird, (f"{other}{config}{query}", "example.com", ""), 16)
 
 
+def downloads() -> None:
+    """Apple's profile, unsigned and signed, and what is left for others while people fetch signed ones."""
+    with private_apache() as apache:
+        config = ("http://127.0.0.1:{}/mail/config-v1.1.xml", "autoconfig.server.tld", "")
+        signing = apache.directory / "signing"
+        Authority(apache.directory.parent / "ca").issue_for_signing(signing)
+        give_to_web_server(signing / "privkey.pem")
+        pair = {"certificate": "cert.pem", "chain": "chain.pem", "key": "privkey.pem"}
+        url = f"http://127.0.0.1:{apache.http_port}/mail.mobileconfig?emailaddress=user@server.tld"
+        plain = (config[0].format(apache.http_port), *config[1:])
+        publish_on(apache, domain="server.tld", https=False)
+        print("relative to Thunderbird's file over http:")
+        compare("Apple's profile, unsigned", (url, "autoconfig.server.tld", ""), plain, 16)
+        publish_on(
+            apache, domain="server.tld", https=False, **{f"signing_{name}": str(signing / file) for name, file in pair.items()}
+        )
+        with ThreadPoolExecutor(1) as pool:
+            rates = []
+            for flooded in (plain[0], url):
+                flood = pool.submit(_flood, flooded, "autoconfig.server.tld")
+                time.sleep(0.5)
+                rates.append(load(*plain[:2], 4).rate)
+                served, turned_away = flood.result()
+        print(f"  signed, 64 at once: {served:.0f} a second signed, {turned_away:.0f} turned away with 503")
+        print(f"  Thunderbird's file meanwhile, relative to a flood of that file itself: rate {rates[1] / rates[0]:.2f}")
+
+
+def _flood(url: str, host: str) -> tuple[float, float]:
+    """Signed profiles and refusals a second, of 64 connections for five seconds."""
+    command = ["wrk", "-t1", "-c64", "-d5s", "-H", f"Host: {host}", url]
+    output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    total, refused = re.search(r"(\d+) requests in", output), re.search(r"Non-2xx or 3xx responses: (\d+)", output)
+    away = int(refused[1]) if refused else 0
+    return ((int(total[1]) if total else 0) - away) / 5, away / 5
+
+
 def resident(apache: PrivateApache) -> float:
     """Proportional memory of all processes of an Apache, in MiB."""
     parent = (apache.directory / "run/apache2.pid").read_text().strip()
@@ -205,6 +243,7 @@ def fuzz() -> None:
     if shutil.which("apache2", path="/usr/sbin") is None:
         sys.exit("apache2 is not installed")
     with private_apache() as apache:
-        publish_on(apache, domain="server.tld", https=False)
+        page = {"provider": "server.tld", "language": "en", "html": fuzzing.PAGE}
+        publish_on(apache, domain="server.tld", https=False, setup_pages=[page])
         seen = fuzzing.run(apache.http_port, FUZZ_REQUESTS, seed=2)
         print(f"  {sum(seen.values())} requests, all answered well: {dict(sorted(seen.items()))}")

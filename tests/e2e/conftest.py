@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -51,10 +50,9 @@ def existing_sites_scenario(pytestconfig: pytest.Config) -> Iterator[subprocess.
     yield from scenario("existing_sites", pytestconfig)
 
 
-def container_address(name: str) -> str:
-    """The address of a running container."""
-    command = ["podman", "inspect", name, "--format", "{{.NetworkSettings.IPAddress}}"]
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+@pytest.fixture(scope="session")
+def setup_page_scenario(pytestconfig: pytest.Config) -> Iterator[subprocess.CompletedProcess[str]]:
+    yield from scenario("setup_page", pytestconfig)
 
 
-AUTHORITY = Path(CACHE / "ca/ca.pem")
+AUTHORITY = CACHE / "ca/ca.pem"

@@ -1,4 +1,4 @@
-"""Every rule of tests/rules.py against the container with sites of its own, over HTTPS."""
+"""Every rule of tests/rules.py against a container over HTTPS: that with sites of its own, for P the one that signs."""
 
 from __future__ import annotations
 
@@ -7,22 +7,30 @@ import subprocess
 import pytest
 
 from tests.rules import RULES, Rule, Target
+from tools.containers import container_address
 from tools.http_client import Client
 
-from .conftest import AUTHORITY, container_address
+from .conftest import AUTHORITY
 
 
 @pytest.fixture(scope="module")
-def target(existing_sites_scenario: subprocess.CompletedProcess[str]) -> Target:
+def server(existing_sites_scenario: subprocess.CompletedProcess[str]) -> Target:
     assert existing_sites_scenario.returncode == 0, existing_sites_scenario.stdout[-3000:]
-    return Target(Client(container_address("mailops-existing"), AUTHORITY), "shop.example")
+    return Target(Client(container_address("mailops-existing"), AUTHORITY), "shop.example", AUTHORITY)
+
+
+@pytest.fixture(scope="module")
+def signing_server(setup_page_scenario: subprocess.CompletedProcess[str]) -> Target:
+    assert setup_page_scenario.returncode == 0, setup_page_scenario.stdout[-3000:]
+    return Target(Client(container_address("mailops-setup-page"), AUTHORITY), "", AUTHORITY)
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: f"{rule.id}: {rule.says}")
-def test_rule(target: Target, rule: Rule) -> None:
+def test_rule(request: pytest.FixtureRequest, rule: Rule) -> None:
+    target: Target = request.getfixturevalue("signing_server" if rule.id.startswith("P") else "server")
     assert rule.check(target)
 
 
 def test_every_rule_of_these_kinds_has_a_row() -> None:
-    wanted = {f"{kind}{number}" for kind, last in (("H", 5), ("M", 12), ("A", 12)) for number in range(1, last + 1)}
+    wanted = {f"{kind}{number}" for kind, last in (("H", 5), ("M", 12), ("A", 12), ("P", 5)) for number in range(1, last + 1)}
     assert {rule.id for rule in RULES} == wanted

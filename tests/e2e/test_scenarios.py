@@ -16,3 +16,7 @@ def test_default(default_scenario: subprocess.CompletedProcess[str]) -> None:
 
 def test_existing_sites(existing_sites_scenario: subprocess.CompletedProcess[str]) -> None:
     assert verdict(existing_sites_scenario) == ""
+
+
+def test_setup_page(setup_page_scenario: subprocess.CompletedProcess[str]) -> None:
+    assert verdict(setup_page_scenario) == ""

@@ -8,9 +8,10 @@ from collections.abc import Iterator
 import pytest
 
 from tests.conftest import need
+from tools.containers import container_address
 from tools.thunderbird import PASSWORD_CLEARTEXT, SSL, STARTTLS, Thunderbird
 
-from .conftest import AUTHORITY, container_address
+from .conftest import AUTHORITY
 
 HOSTS = [f"{host}.{domain}" for host in ("autoconfig", "autodiscover") for domain in ("server.tld", "other.tld", "customer.tld")]
 

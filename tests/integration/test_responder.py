@@ -29,7 +29,8 @@ def published(apache: PrivateApache, playbook: Playbook) -> PrivateApache:
             {"type": "smtp", "hostname": "mail.%EMAILDOMAIN%", "username": "%EMAILLOCALPART%.%EMAILDOMAIN%", "port": 587}
         ],
     }
-    assert not playbook.module({**apache.module_options(), "providers": [provider]})["failed"]
+    page = {"provider": "server.tld", "language": "en", "html": fuzzing.PAGE}
+    assert not playbook.module({**apache.module_options(), "providers": [provider], "setup_pages": [page]})["failed"]
     apache.reload()
     return apache
 
@@ -87,6 +88,8 @@ def test_addresses_reach_no_log(published: PrivateApache, client: Client) -> Non
     post(client, "secret@server.tld")
     client.request(f"{URL}?Email=secret@server.tld")
     client.request(URL.replace("xml", "json") + "?Protocol=x&Email=secret@server.tld")
+    for address in ("v1.0/secret@server.tld", "V1.0/secret%40server.tld"):
+        assert client.request(f"{URL.replace('xml', 'json')}/{address}?Protocol=AutodiscoverV1").status == 200
     assert all("secret" not in path.read_text() for path in published.log_directory.glob("*.log"))
 
 

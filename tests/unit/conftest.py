@@ -143,6 +143,14 @@ def provider_options(texts: st.SearchStrategy[str]) -> ProviderOptions:
         managesieve=_with(_some(port=ports, socket_type=sockets), hostname=server_hosts),
         input_fields=st.lists(_with(_some(value=texts), key=texts, label=texts), max_size=2),
         config_update_url=urls,
+        profile=_some(
+            organization=texts,
+            description=texts,
+            consent=st.lists(_with(_some(lang=st.sampled_from(["en", "de"])), text=texts), max_size=2),
+            removal_disallowed=st.booleans(),
+            removal_date=st.dates().map(str),
+        ),
+        logo=texts,
     )
     return _with(
         optional,
@@ -162,10 +170,13 @@ _MODULES = {
     "Require": "authz_core",
     "Header": "headers",
     "SetEnv": "env",
+    "SetEnvIf": "setenvif",
     "LuaScope": "lua",
     "LuaCodeCache": "lua",
     "LuaHookTranslateName": "lua",
     "LuaMapHandler": "lua",
+    "LuaOutputFilter": "lua",
+    "ExtFilterDefine": "ext_filter",
 }
 _COMMANDS = {
     "a2ensite": ("sites", True),

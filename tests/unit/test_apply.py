@@ -198,12 +198,12 @@ def test_a_changed_document_needs_neither_command_nor_reload(apache: FakeApache)
     apache.publish(providers=[provider])
     (apache.state / "reload-pending").unlink()
     apache.commands.clear()
-    plan = apache.publish(providers=[{**provider, "display_name": "New"}]).plan
+    plan = apache.publish(providers=[{**provider, "short_name": "New"}]).plan
     assert [Path(path).name for path in plan.write] == ["config-v1.1.xml"]
     assert not plan.needs_reload
     assert {command[0] for command in apache.commands} <= {"openssl"}
     assert not (apache.state / "reload-pending").exists()
-    assert not apache.prepare(providers=[{**provider, "display_name": "New"}]).plan.changes
+    assert not apache.prepare(providers=[{**provider, "short_name": "New"}]).plan.changes
 
 
 def test_files_can_be_read_by_apache_whatever_the_umask(apache: FakeApache) -> None:

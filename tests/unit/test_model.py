@@ -75,8 +75,8 @@ MISTAKES: dict[str, tuple[Options, list[str]]] = {
         {**SMALLEST, "catch_all": True},
         [
             "providers[0].catch_all: is unknown; allowed are caldav, carddav, config_update_url, display_name, "
-            "documentation, domains, enable, id, incoming, input_fields, instructions, jmap, managesieve, oauth2, outgoing, "
-            "short_name, webmail"
+            "documentation, domains, enable, id, incoming, input_fields, instructions, jmap, logo, managesieve, oauth2, "
+            "outgoing, profile, short_name, webmail"
         ],
     ),
     "an unknown option of a server": (

@@ -18,9 +18,9 @@ ROOT = Path(__file__).parents[2]
 ROLE = ROOT / "roles/mail_autoconfig"
 PREFIX = "mail_autoconfig_"
 MODULE = "mailops.autoconfig.mail_autoconfig"
-# The role decides the one, and knows the others beside the module's.
-ONLY_MODULE = {"apache_is_coming"}
-ONLY_ROLE = {"manage_apache", "service"}
+# The role decides these, and knows the others beside the module's.
+ONLY_MODULE = {"apache_is_coming", "setup_pages"}
+ONLY_ROLE = {"manage_apache", "service", "setup_page", "setup_page_texts"}
 RUN_OPTIONS = {"state", "apache_is_coming"}
 
 
@@ -166,7 +166,7 @@ def test_what_ansible_lets_pass_without_values_the_library_refuses_with_places()
 def test_what_the_report_holds_is_documented(module: t.Any) -> None:
     documented = yaml.safe_load(module.RETURN)
     always = {name for name, value in documented.items() if value["returned"] == "success"}
-    assert always == {"changed_files", "enabled", "disabled", "needs_reload", "urls", "dns_records"}
+    assert always == {"changed_files", "enabled", "disabled", "needs_reload", "urls", "dns_records", "dns_record_sets"}
     assert set(documented) - always == {"problems", "details", "rolled_back"}
 
 
@@ -184,7 +184,7 @@ def as_role(spec: Spec) -> Spec:
     }
 
 
-def test_the_role_has_the_modules_options_and_two_of_its_own(role_options: Spec) -> None:
+def test_the_role_has_the_modules_options_and_some_of_its_own(role_options: Spec) -> None:
     expected = {
         f"{PREFIX}{name}": value for name, value in as_role(shape(argument_spec(), "options")).items() if name not in ONLY_MODULE
     }
@@ -194,6 +194,8 @@ def test_the_role_has_the_modules_options_and_two_of_its_own(role_options: Spec)
     assert own == {
         "mail_autoconfig_manage_apache": {"type": "bool", "default": False, "below": {}},
         "mail_autoconfig_service": {"type": "str", "default": "apache2", "below": {}},
+        "mail_autoconfig_setup_page": {"type": "bool", "default": False, "below": {}},
+        "mail_autoconfig_setup_page_texts": {"type": "dict", "default": {}, "below": {}},
     }
 
 
@@ -220,10 +222,11 @@ def test_the_role_uses_no_variable_that_it_does_not_define(role_options: Spec) -
     import re
 
     registered = {"mail_autoconfig_result"}
-    for path in sorted(ROLE.glob("*/main.yml")):
+    texts = {path: path.read_text() for path in sorted(ROLE.glob("*/*.yml"))}
+    everything = "".join(texts.values())
+    for path, text in texts.items():
         if path.parent.name in ("tasks", "handlers"):
-            text = path.read_text()
             used = set(re.findall(r"(?<![\w.])mail_autoconfig_\w+", text))
             assert used <= set(role_options) | registered, path
             for internal in re.findall(r"(?<![\w.])__mail_autoconfig_\w+", text):
-                assert f"register: {internal}" in (ROLE / "tasks/main.yml").read_text()
+                assert re.search(rf"register: {internal}\b|\b{internal}:", everything), internal

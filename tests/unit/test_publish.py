@@ -49,7 +49,7 @@ def test_without_a_certificate_it_is_http_only_and_that_is_said(apache: FakeApac
     preparation = apache.prepare()
     assert list(sites(preparation)) == ["autoconfig.server.tld.conf"]
     assert "ssl" not in preparation.plan.enable["mods"]
-    assert about(preparation, "certificate") == [
+    assert about(preparation, "no certificate names") == [
         f"server.tld: no certificate names autoconfig.server.tld, autodiscover.server.tld (looked at {apache.root}/live/"
         "server.tld/fullchain.pem): served over HTTP only, which K-9 marks as untrusted and Delta Chat, aerc, Geary and Outlook "
         "do not ask"
@@ -64,7 +64,7 @@ def test_with_a_certificate_it_is_https_and_nothing_is_said(apache: FakeApache) 
     assert (
         f"SSLCertificateFile {apache.root}/live/server.tld/fullchain.pem" in sites(preparation)["autoconfig.server.tld-ssl.conf"]
     )
-    assert about(preparation, "certificate") == []
+    assert about(preparation, "no certificate names") == []
     assert {request.url.partition(":")[0] for request in preparation.requests} == {"https"}
 
 
@@ -79,7 +79,7 @@ def test_a_certificate_that_names_one_host_serves_that_one_alone(apache: FakeApa
     ]
     assert "RedirectMatch 302" in written["autoconfig.server.tld.conf"]
     assert "RedirectMatch 302" not in written["autodiscover.server.tld.conf"]
-    (warning,) = about(preparation, "certificate")
+    (warning,) = about(preparation, "no certificate names")
     assert warning.startswith("server.tld: no certificate names autodiscover.server.tld (looked at")
     schemes = {request.url.split("/")[2]: request.url.partition(":")[0] for request in preparation.requests}
     assert schemes == {"autoconfig.server.tld": "https", "autodiscover.server.tld": "http"}
@@ -96,6 +96,14 @@ def test_a_further_domain_may_use_the_first_ones_certificate(apache: FakeApache)
         "autodiscover.other.tld.conf",
     ]
     assert "ServerAlias autoconfig.other.tld" in written["autoconfig.server.tld-ssl.conf"]
+
+
+def test_a_certificate_that_providers_share_is_read_once(apache: FakeApache) -> None:
+    apache.add_certificate("shared", "autoconfig.a.tld", "autodiscover.a.tld", "autoconfig.b.tld", "autodiscover.b.tld")
+    live = apache.root / "live/shared"
+    options = {"certificate_file": f"{live}/fullchain.pem", "certificate_key_file": f"{live}/privkey.pem"}
+    apache.prepare(providers=[provider("a.tld"), provider("b.tld")], **options)
+    assert len([command for command in apache.commands if command[0] == "openssl"]) == 1
 
 
 def test_many_hosts_without_certificate_are_counted_after_six(apache: FakeApache) -> None:
@@ -273,7 +281,9 @@ def test_the_responder_comes_and_goes_and_leaves_nothing(apache: FakeApache) -> 
     script = f"{apache.layout.available('conf')}/autoconfig.server.tld.lua"
     assert script in personal.write
     assert b"%EMAILADDRESS%" in personal.write[f"{apache.document_root}/server.tld/autodiscover/autodiscover.xml"]
-    assert apache.publish(responder="none").plan.remove == (script,)
+    profile = f"{apache.document_root}/server.tld/mail/personal.mobileconfig"
+    assert b"%EMAILADDRESS%" in personal.write[profile]
+    assert apache.publish(responder="none").plan.remove == (script, profile)
     assert sorted(path.name for path in Path(apache.layout.available("conf")).iterdir()) == before
     assert not apache.publish(responder="none").plan.changes
 
@@ -301,6 +311,7 @@ def test_the_requests_of_every_client_are_reported_for_every_domain(apache: Fake
             ("POST", f"http://autodiscover.{domain}/autodiscover/autodiscover.xml"),
             ("POST", f"http://autodiscover.{domain}/Autodiscover/Autodiscover.xml"),
             ("GET", f"http://autodiscover.{domain}/autodiscover/autodiscover.xml"),
+            ("GET", f"http://autoconfig.{domain}/mail.mobileconfig?emailaddress={{address}}"),
         ]
         assert all(set(request.to_dict()) == {"client", "method", "url"} for request in mine)
 
@@ -426,3 +437,65 @@ def test_removing_a_domain_that_a_provider_of_another_name_serves_is_refused(apa
     apache.publish(providers=[provider("server.tld", id="first.tld")])
     with pytest.raises(InputError, match="is served on this host by provider"):
         apache.remove()
+
+
+# -- setup pages --------------------------------------------------------------------------------------------------------
+
+
+def test_setup_pages_come_and_go(apache: FakeApache) -> None:
+    html = "<!DOCTYPE html>\n<html><body data-state='%STATE%'></body></html>\n"
+    pages = [{"provider": "server.tld", "language": language, "html": html} for language in ("de", "en")]
+    preparation = apache.publish(setup_pages=pages)
+    directory = apache.document_root / "server.tld/page"
+    assert sorted(path.name for path in directory.iterdir()) == ["de.html", "en.html"]
+    assert "http://autoconfig.server.tld/" in [request.url for request in preparation.requests]
+    assert "RedirectMatch 404 ^/$" not in sites(preparation)["autoconfig.server.tld.conf"]
+    script = Path(apache.layout.available("conf"), "autoconfig.server.tld.lua").read_text()
+    assert 'local best, highest = "de", 0' in script
+    assert not apache.publish(setup_pages=pages).plan.changes
+    plan = apache.publish().plan
+    assert not directory.exists()
+    assert "RedirectMatch 404 ^/$" in plan.write[f"{apache.layout.available('sites')}/autoconfig.server.tld.conf"].decode()
+
+
+def test_pages_and_signing_need_the_responder(apache: FakeApache) -> None:
+    pages = [{"provider": "server.tld", "language": "en", "html": "<html></html>"}]
+    assert problems(apache, responder="none", setup_pages=pages) == [
+        "setup_pages: needs the responder, which needs Apache's module lua (responder: lua)"
+    ]
+
+
+# -- zone files ---------------------------------------------------------------------------------------------------------
+
+
+def test_zone_files_come_and_go_by_domain_without_a_word_to_apache(apache: FakeApache) -> None:
+    zones = apache.root / "zones"
+    zones.mkdir()
+    options = {"dns_zone_file": f"{zones}/{{domain}}.zone", "addresses": ["203.0.113.7"]}
+    apache.publish(providers=[provider("server.tld", "other.tld")], **options)
+    assert sorted(path.name for path in zones.iterdir()) == ["other.tld.zone", "server.tld.zone"]
+    assert "autoconfig.other.tld.\t300\tIN\tA\t203.0.113.7\n" in (zones / "other.tld.zone").read_text()
+    (apache.state / "reload-pending").unlink()
+    plan = apache.publish(providers=[provider("server.tld", "other.tld")], **{**options, "dns_ttl": 60}).plan
+    assert sorted(plan.write) == [f"{zones}/other.tld.zone", f"{zones}/server.tld.zone"]
+    assert not plan.needs_reload
+    apache.publish(providers=[provider("server.tld", "other.tld")])
+    assert list(zones.iterdir()) == []
+
+
+def test_one_zone_file_holds_the_records_of_all(apache: FakeApache) -> None:
+    file = apache.root / "all.zone"
+    options = {"providers": [provider("server.tld"), provider("other.tld")], "dns_zone_file": str(file)}
+    apache.publish(**options)
+    text = file.read_text()
+    assert text.startswith("; Managed by Ansible")
+    assert "_imaps._tcp.other.tld." in text
+    assert "_imaps._tcp.server.tld." in text
+    assert not apache.publish(**options).plan.changes
+
+
+def test_a_zone_file_of_somebody_else_is_not_touched(apache: FakeApache) -> None:
+    file = apache.root / "db.server.tld"
+    file.write_text("; mine\n")
+    (problem,) = problems(apache, dns_zone_file=str(file))
+    assert problem.startswith(f"{file}: is there and was not made by this collection")

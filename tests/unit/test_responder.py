@@ -20,7 +20,8 @@ ANSWER = b"<Autodiscover/>\n"
 def script(
     *domains: str, answer: bytes | None = ANSWER, ports: tuple[int, int] = (80, 443), files: dict[str, str] | None = None
 ) -> str:
-    content: bytes = responder.script("Managed by Ansible", domains, "/conf/x.lua", files or FILES, answer, ports)
+    answers = responder.Answers(**(files or FILES), personal=answer is not None)
+    content: bytes = responder.script("Managed by Ansible", domains, "/conf/x.lua", answers, filter(None, [answer]), ports)
     return content.decode("ascii")
 
 

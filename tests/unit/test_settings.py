@@ -7,6 +7,7 @@ import typing as t
 import pytest
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig import settings
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.apache import Directive, Section
+from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.dns import DnsOptions
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.model import Provider
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.reading import InputError
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.site import SiteOptions
@@ -44,8 +45,10 @@ def test_a_domain_is_enough() -> None:
         certificate_file="/etc/letsencrypt/live/{domain}/fullchain.pem",
         certificate_key_file="/etc/letsencrypt/live/{domain}/privkey.pem",
         certificate_is_given=False,
-        addresses=(),
-        dns_ttl=300,
+        signing_with_tls_key=False,
+        pages={},
+        dns=DnsOptions(),
+        zone_file="",
         config_directory="/etc/apache2",
         state_directory="/var/lib/mail_autoconfig",
         adopt=False,
@@ -99,8 +102,8 @@ def test_every_option_arrives() -> None:
     assert (read.https, read.adopt, read.purge) == (False, True, True)
     assert (read.certificate_file, read.certificate_key_file) == ("/tls/{domain}/chain.pem", "/tls/key of all.pem")
     assert read.certificate_is_given
-    assert read.addresses == ("203.0.113.7", "2001:db8::7")
-    assert read.dns_ttl == 0
+    assert read.dns.addresses == ("203.0.113.7", "2001:db8::7")
+    assert read.dns.ttl == 0
     assert (read.config_directory, read.state_directory) == ("/etc/apache2-mail", "/srv/state")
 
 
@@ -314,3 +317,40 @@ def test_a_virtual_host_deep_in_the_extra_directives_is_refused() -> None:
 
 def test_extra_directives_that_cannot_be_written_are_refused() -> None:
     assert problems_of(extra_directives="Timeout 5\\ ")
+
+
+# -- DNS ----------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        (
+            {"dns_host": "web.tld", "addresses": ["203.0.113.7"]},
+            "dns_host: is for host names that are aliases; give it or addresses",
+        ),
+        (
+            {"dns_host": "web.tld", "dns_caa": ["ca.tld"]},
+            "dns_caa: cannot stand beside the alias that dns_host makes (RFC 1034 section 3.6.2)",
+        ),
+        (
+            {"dns_host": "web.tld", "dns_further_domains": "srv"},
+            "dns_further_domains: srv needs addresses instead of dns_host: the target of SRV must be no alias (RFC 2782)",
+        ),
+        (
+            {"dns_host": "autoconfig.server.tld"},
+            "dns_host: 'autoconfig.server.tld' is one of the names that would be its aliases",
+        ),
+        ({"dns_further_domains": "mx"}, "dns_further_domains: 'mx' is unknown; allowed are own, cname, srv"),
+        ({"dns_mx": [{"preference": 70000, "host": "mx.tld"}]}, "dns_mx[0].preference: 70000 is not a preference (0 to 65535)"),
+        ({"dns_mx": [{"host": "203.0.113.7"}]}, "dns_mx[0].host: '203.0.113.7' is an IP address or a number, not a host name"),
+        ({"dns_zone_file": "zones/x"}, f"dns_zone_file: 'zones/x' {NOT_A_PATH}"),
+        (
+            {"dns_zone_file": "/etc/bind/{domain}.conf"},
+            "dns_zone_file: '/etc/bind/{domain}.conf' has the suffix of another of our files (.conf, .lua, .html, .mobileconfig, "
+            ".xml)",
+        ),
+    ],
+)
+def test_mistakes_of_dns_options(options: dict[str, t.Any], expected: str) -> None:
+    assert problems_of(**options) == [expected]

@@ -313,7 +313,7 @@ def test_documents_have_their_type_and_nothing_is_listed_or_run(make_provider: M
     for lines in rendered(make_provider(), EVERYONE).values():
         directory = [line for line in lines if "Directory /var/www/autoconfig" in line.scopes]
         assert [(line.scopes[-1], line.text) for line in directory] == [
-            ("Directory /var/www/autoconfig", "Options None"),
+            ("Directory /var/www/autoconfig", "Options FollowSymLinks"),
             ("Directory /var/www/autoconfig", "AllowOverride None"),
             ("Directory /var/www/autoconfig", "Require all granted"),
             ("Files config-v1.1.xml", 'ForceType "text/xml; charset=utf-8"'),
@@ -416,6 +416,7 @@ def test_only_the_modules_that_the_sites_use_are_asked_for(make_provider: MakePr
     assert site.modules(SiteOptions(), without) == ("alias", "authz_core", "headers")
     assert site.modules(SiteOptions(php="mod_php"), without) == ("alias", "authz_core", "headers")
     assert site.modules(SiteOptions(php="fpm"), without) == ("alias", "authz_core", "env", "headers")
+    assert site.modules(SiteOptions(personal=True), without) == ("alias", "authz_core", "headers", "lua", "setenvif")
     assert site.modules(SiteOptions(well_known=True), with_tls) == ("alias", "authz_core", "headers", "lua", "ssl")
 
 
@@ -451,10 +452,11 @@ def test_the_responder_answers_outlook_and_only_outlook(
     for path, document in SERVED.items():
         mine = document.startswith("mail/")
         assert bool(re.search(pattern, path)) != mine
-        assert answer(serving, path) == (f"/var/www/autoconfig/server.tld/{document}" if mine else "document root")
+        assert answer(serving, path) == f"/var/www/autoconfig/server.tld/{document}"
     for path in JSON_PATHS:
         assert re.search(pattern, path)
-        assert answer(serving, path) == "document root"
+        # A file that exists, which the responder does not send.
+        assert answer(serving, path) == "/var/www/autoconfig/server.tld/autodiscover/autodiscover.xml"
     for path in (*NO_JSON_PATHS, *set(NOT_FOUND) - set(JSON_PATHS)):
         assert not re.search(pattern, path)
         assert answer(serving, path) == "404"

@@ -624,9 +624,9 @@ def test_an_entry_with_two_mistakes_is_left_out_alone(parts: dict[str, str]) -> 
 @given(data=st.data())
 def test_what_the_library_renders_it_reads_again(data: st.DataObject, provider_options: ProviderOptions) -> None:
     options = data.draw(provider_options)
-    # JMAP as an option of its own and as an incoming server are the same in the file; ManageSieve is not in it.
-    options.pop("jmap", None)
-    options.pop("managesieve", None)
+    # JMAP as an option of its own and as an incoming server are the same in the file; the others are not in it.
+    for name in ("jmap", "managesieve", "profile", "logo"):
+        options.pop(name, None)
     provider = Provider.from_dict(options)
     result = read(thunderbird.render(provider).content)
     assert result.provider == provider

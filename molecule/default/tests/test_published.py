@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from testinfra.host import Host
 
+from tools.containers import container_address
 from tools.http_client import OUTLOOK_REQUEST, Client, Response
 
 PROJECT = Path(os.environ["MOLECULE_PROJECT_DIRECTORY"])
@@ -28,9 +29,7 @@ def name(host: Host) -> str:
 
 @pytest.fixture
 def client(name: str) -> Client:
-    local = Host.get_host("local://")
-    address = local.check_output("podman inspect %s --format '{{.NetworkSettings.IPAddress}}'", name)
-    return Client(address, PROJECT / ".cache/ca/ca.pem")
+    return Client(container_address(name), PROJECT / ".cache/ca/ca.pem")
 
 
 def post(client: Client, url: str) -> Response:

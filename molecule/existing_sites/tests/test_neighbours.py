@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from testinfra.host import Host
 
-from molecule.existing_sites.answers import answers, container_address
+from molecule.existing_sites.answers import answers
+from tools.containers import container_address
 from tools.http_client import OUTLOOK_REQUEST, Client
 
 PROJECT = Path(os.environ["MOLECULE_PROJECT_DIRECTORY"])

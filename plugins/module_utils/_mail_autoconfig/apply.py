@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import stat
 import tempfile
 import typing as t
 
 from . import plan as planning
+from . import signing
 from .layout import KINDS, DebianLayout
 from .plan import ABSENT, FILE_MODE, Current, FileState, Plan
 
@@ -72,6 +74,50 @@ class Host:
         except OSError:
             return None
         return result.output if result.status == 0 and "DNS:" in result.output else None
+
+    def certificate_facts(self, path: str) -> signing.CertificateFacts | None:
+        """What openssl says of a certificate; None if it is none."""
+        result = self._openssl("x509", "-in", path, *signing.CERTIFICATE_QUESTIONS)
+        return signing.read_certificate(result.output) if result.status == 0 else None
+
+    def pair_facts(self, signer: signing.Signer) -> signing.PairFacts:
+        """What there is to know of a signing pair. Nothing is written; one text is signed for trial."""
+        paths = (signer.certificate, signer.key, *filter(None, [signer.chain]))
+        missing = tuple(path for path in paths if not self.exists(path))
+        if missing:
+            return signing.PairFacts(missing)
+        user = self._web_user()
+        trial = self._trial(signer, user)
+        return signing.PairFacts(
+            certificate=self.certificate_facts(signer.certificate),
+            certificates=(read_file(os.path.realpath(signer.certificate)).content or b"").count(b"-----BEGIN CERTIFICATE-----"),
+            public_key=signing.public_key(self._openssl("pkey", "-in", signer.key, "-pubout", "-passin", "pass:").output),
+            key_mode=stat.S_IMODE(os.stat(signer.key).st_mode),
+            user=user,
+            trial=trial,
+        )
+
+    def _trial(self, signer: signing.Signer, user: str) -> str:
+        """Sign as the web server's user; what openssl says if it cannot."""
+        command = signer.trial()
+        if os.geteuid() == 0:
+            if not self.apache_is_installed():
+                return ""  # nor is there the user
+            command = ["runuser", "-u", user, "--", *command]
+        result = self._try(command)
+        return "" if result.status == 0 else " ".join(result.errors.split())[-300:] or "openssl failed"
+
+    def _openssl(self, *arguments: str) -> Result:
+        try:
+            return self._run(["openssl", *arguments], {"LC_ALL": "C"})
+        except OSError as exc:
+            raise ApplyError(f"openssl cannot be run: {exc}") from exc
+
+    def _web_user(self) -> str:
+        """The user that Apache answers as."""
+        content = read_file(f"{self.layout.config_directory}/envvars").content or b""
+        found = re.search(r"\bAPACHE_RUN_USER=(\S+)", content.decode("utf-8", "replace"))
+        return found.group(1) if found else "www-data"
 
     def manifest(self) -> planning.Manifest:
         """What earlier runs made. Raises ApplyError if the manifest cannot be read."""
@@ -303,7 +349,7 @@ def _remove(path: str) -> None:
     """Remove a file of ours, and with a document the provider's directories that it leaves empty."""
     os.unlink(path)
     directory = os.path.dirname(path)
-    for _level in range(0 if planning.is_configuration(path) else 2):
+    for _level in range(2 if planning.is_document(path) else 0):
         try:
             os.rmdir(directory)
         except OSError:

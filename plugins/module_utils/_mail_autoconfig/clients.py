@@ -11,6 +11,7 @@ import typing as t
 WELL_KNOWN_PATH = "/.well-known/autoconfig/mail/config-v1.1.xml"
 AUTOCONFIG_PATH = "/mail/config-v1.1.xml"
 AUTODISCOVER_PATH = "/autodiscover/autodiscover.xml"
+PROFILE_PATH = "/mail.mobileconfig"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,8 +27,14 @@ class Request:
         return dataclasses.asdict(self)
 
 
-def requests(domain: str, secure_hosts: t.Collection[str], hosts: t.Collection[str]) -> list[Request]:
-    """The look-ups for one domain that these hosts answer, those in ``secure_hosts`` over HTTPS."""
+def requests(
+    domain: str, secure_hosts: t.Collection[str], hosts: t.Collection[str], profile: bool = False, page: bool = False
+) -> list[Request]:
+    """The look-ups for one domain that these hosts answer, those in ``secure_hosts`` over HTTPS.
+
+    :arg profile: whether there is a profile for Apple's devices, to which people follow a link
+    :arg page: whether there is a setup page
+    """
 
     def url(host: str, path: str) -> str:
         return ("https" if host in secure_hosts else "http") + f"://{host}{path}"
@@ -45,4 +52,8 @@ def requests(domain: str, secure_hosts: t.Collection[str], hosts: t.Collection[s
         ("Outlook (older spelling)", "POST", autodiscover, "/Autodiscover/Autodiscover.xml"),
         ("Delta Chat", "GET", autodiscover, AUTODISCOVER_PATH),
     ]
+    if profile:
+        candidates.append(("Apple Mail", "GET", autoconfig, PROFILE_PATH + "?emailaddress={address}"))
+    if page:
+        candidates.append(("people", "GET", autoconfig, "/"))
     return [Request(client, method, url(host, path)) for client, method, host, path in candidates if host in hosts]

@@ -7,6 +7,8 @@ those of Mozilla's format, draft-ietf-mailmaint-autoconfig and the ISPDB (thunde
 from __future__ import annotations
 
 import dataclasses
+import datetime
+import re
 import typing as t
 
 from . import reading
@@ -132,6 +134,21 @@ class Dav:
 
 
 @dataclasses.dataclass(frozen=True)
+class Profile:
+    """What Apple's devices show of a configuration profile, and when it goes (TopLevel in apple/device-management).
+
+    :ivar consent: agreements by language that the user must accept; one without a language is for all others
+    :ivar removal_date: ``YYYY-MM-DD``, empty for never
+    """
+
+    organization: str = ""
+    description: str = ""
+    consent: tuple[Text, ...] = ()
+    removal_disallowed: bool | None = None
+    removal_date: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
 class InputField:
     """A value that a client should ask for (Mozilla's ``inputField``; no client read does)."""
 
@@ -146,6 +163,7 @@ class Provider:
 
     :ivar id: literal host name that names the provider
     :ivar domains: at least one, lower-case ASCII; the first names the sites
+    :ivar logo: path of an image on the controller, for the setup page
     """
 
     id: str
@@ -165,6 +183,8 @@ class Provider:
     managesieve: Server | None = None
     input_fields: tuple[InputField, ...] = ()
     config_update_url: str = ""
+    profile: Profile | None = None
+    logo: str = ""
 
     @classmethod
     def from_dict(cls, value: t.Mapping[str, t.Any]) -> Provider:
@@ -235,6 +255,8 @@ def read_provider(fields: Fields) -> Provider:
         managesieve=_read_managesieve(fields.mapping("managesieve")),
         input_fields=tuple(_read_input_field(entry) for entry in fields.mappings("input_fields")),
         config_update_url=fields.text("config_update_url", reading.url),
+        profile=_read_profile(fields.mapping("profile")),
+        logo=fields.text("logo"),
     )
     fields.close()
     return provider
@@ -319,7 +341,7 @@ def _read_text(fields: Fields) -> Text:
 
 
 def _language(value: str) -> str:
-    if not value.replace("-", "").isalnum() or not value.isascii():
+    if not re.fullmatch(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*", value):
         raise ValueError(f"{reading.shown(value)} is not a language tag (BCP 47, for example de or pt-BR)")
     return value
 
@@ -392,6 +414,27 @@ def _read_managesieve(fields: Fields | None) -> Server | None:
     )
     fields.close()
     return server
+
+
+def _read_profile(fields: Fields | None) -> Profile | None:
+    if fields is None:
+        return None
+    profile = Profile(
+        organization=fields.text("organization"),
+        description=fields.text("description"),
+        consent=tuple(_read_text(entry) for entry in fields.mappings("consent")),
+        removal_disallowed=fields.boolean("removal_disallowed", None),
+        removal_date=fields.text("removal_date", _date),
+    )
+    fields.close()
+    return None if profile == Profile() else profile
+
+
+def _date(value: str) -> str:
+    try:
+        return datetime.datetime.strptime(value, "%Y-%m-%d").date().isoformat()
+    except ValueError:
+        raise ValueError(f"{reading.shown(value)} is not a date (YYYY-MM-DD)") from None
 
 
 def _read_input_field(fields: Fields) -> InputField:

@@ -13,6 +13,9 @@ import typing as t
 FILE_MODE = 0o644
 # A diff is for people; beyond this they read the files.
 MAX_DIFFS = 50
+_CONFIGURATION_SUFFIXES = (".conf", ".lua")
+_DOCUMENT_SUFFIXES = (".html", ".mobileconfig", ".xml")
+OUR_SUFFIXES = (*_CONFIGURATION_SUFFIXES, *_DOCUMENT_SUFFIXES)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -162,7 +165,12 @@ def _digests(manifest: Manifest) -> dict[str, tuple[str, ...]]:
 
 def is_configuration(path: str) -> bool:
     """Whether Apache reads the file when it starts, other than a document, which it reads at each request."""
-    return path.endswith((".conf", ".lua"))
+    return path.endswith(_CONFIGURATION_SUFFIXES)
+
+
+def is_document(path: str) -> bool:
+    """Whether the file lies below the directory of its provider; zone files lie wherever the administrator says."""
+    return path.endswith(_DOCUMENT_SUFFIXES)
 
 
 def _claims(desired: t.Sequence[Desired], dropped: t.Collection[str], current: Current) -> t.Iterator[str]:

@@ -6,16 +6,20 @@ PRIVATE to the collection.
 from __future__ import annotations
 
 import dataclasses
+import time
 import typing as t
 
-from . import clients, dns, neighbours, plan, site, tls
+from . import clients, dns, neighbours, plan, signing, site, tls
 from .apply import Host, blocked_by
-from .documents import Document, outlook, thunderbird
+from .documents import Document, apple, outlook, thunderbird
 from .model import Provider
 from .plan import Current, Desired, Plan
 from .reading import InputError
 from .settings import Settings
 from .site import HostGroup
+
+# A certificate a domain would make ten thousand runs of openssl.
+_COMPARED_CERTIFICATES = 20
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,13 +35,20 @@ class Preparation:
 
 def prepare(settings: Settings, host: Host) -> Preparation:
     """Work out what to publish. Raises InputError for what cannot be done on this host; nothing is written."""
-    problems = list(_certificate_problems(settings, host))
+    certificates = _certificates(settings, host)
+    problems = list(_certificate_problems(settings, certificates))
     settings = _settle_responder(settings, host, problems)
     problems.extend(_root_problems(settings))
     warnings: list[str] = []
-    groups = {provider.id: _host_groups(settings, provider, host, warnings) for provider in settings.providers}
+    groups = {provider.id: _host_groups(settings, provider, certificates, warnings) for provider in settings.providers}
+    _check_signing(settings, groups, host, problems, warnings)
     prefix = _site_prefix(settings, groups, host, problems, warnings)
-    desired = [_desired(settings, provider, groups[provider.id], prefix, host, warnings) for provider in settings.providers]
+    records = _records(settings)
+    zone_files = _zone_files(settings, records)
+    desired = [
+        _desired(settings, provider, groups[provider.id], prefix, host, zone_files.get(provider.id, {}), warnings)
+        for provider in settings.providers
+    ]
     current = host.current(path for item in desired for path in item.files)
     dropped = set(current.manifest) - {item.provider for item in desired} if settings.purge else set()
     modules = site.modules(settings.site, [group for item in groups.values() for group in item])
@@ -49,7 +60,7 @@ def prepare(settings: Settings, host: Host) -> Preparation:
         plan=result,
         current=current,
         requests=_requests(settings, groups),
-        records=_records(settings),
+        records=tuple(record for provider in settings.providers for record in records[provider.id]),
         warnings=(*warnings, *result.warnings),
     )
 
@@ -82,12 +93,16 @@ def _settle_responder(settings: Settings, host: Host, problems: list[str]) -> Se
                 "the package apache2-bin brings it"
             )
     personal = available if settings.responder == "auto" else settings.responder == "lua"
+    for option, given in (("signing_certificate", settings.site.signer), ("setup_pages", settings.pages)):
+        if given and not personal:
+            problems.append(f"{option}: needs the responder, which needs Apache's module lua (responder: lua)")
     return dataclasses.replace(settings, site=dataclasses.replace(settings.site, personal=personal))
 
 
-def _documents(provider: Provider, personal: bool) -> list[Document]:
-    documents = (thunderbird.render(provider), outlook.render(provider, personal))
-    return [document for document in documents if document is not None]
+def _documents(settings: Settings, provider: Provider) -> list[Document]:
+    personal = settings.site.personal
+    documents = (thunderbird.render(provider), outlook.render(provider, personal), *apple.render(provider, personal))
+    return [*(document for document in documents if document is not None), *settings.pages.get(provider.id, {}).values()]
 
 
 def _desired(
@@ -96,12 +111,13 @@ def _desired(
     groups: tuple[HostGroup, ...],
     prefix: str,
     host: Host,
+    zone_files: t.Mapping[str, bytes],
     warnings: list[str],
 ) -> Desired:
-    documents = _documents(provider, settings.site.personal)
+    documents = _documents(settings, provider)
     warnings.extend(f"{provider.id}: {warning}" for document in documents for warning in document.warnings)
     directory = f"{settings.site.document_root}/{provider.id}"
-    files = {f"{directory}/{document.path}": document.content for document in documents}
+    files = {**zone_files, **{f"{directory}/{document.path}": document.content for document in documents}}
     enabled: dict[str, list[str]] = {"sites": [], "conf": []}
     for item in site.site_files(provider, groups, documents, settings.site, host.layout, prefix):
         files[f"{host.layout.available(item.kind)}/{item.name}{item.suffix}"] = item.content
@@ -118,15 +134,59 @@ def _certificates(settings: Settings, host: Host) -> tls.Certificates:
     return tls.Certificates(settings.certificate_file, settings.certificate_key_file, host.exists, names_of)
 
 
-def _certificate_problems(settings: Settings, host: Host) -> t.Iterator[str]:
+def _certificate_problems(settings: Settings, certificates: tls.Certificates) -> t.Iterator[str]:
     """A certificate that the administrator named must be there, at least for the provider's first domain."""
     if not (settings.https and settings.certificate_is_given):
         return
-    certificates = _certificates(settings, host)
     for provider in settings.providers:
         for path in certificates.missing(provider.domains[0]):
             which = "certificate_file" if path == certificates.at(provider.domains[0]).file else "certificate_key_file"
             yield f"{which}: {path} does not exist on this host"
+
+
+def _check_signing(
+    settings: Settings,
+    groups: t.Mapping[str, tuple[HostGroup, ...]],
+    host: Host,
+    problems: list[str],
+    warnings: list[str],
+) -> None:
+    """Refuse a pair that cannot sign, or that the web server's user should not be able to read."""
+    signer = settings.site.signer
+    if signer is None:
+        warnings.extend(
+            f"{provider.id}: Apple's profile is not signed: iPhones and Macs show it as Not Signed or Unverified, and install it "
+            "all the same; signing_certificate and signing_key sign it"
+            for provider in settings.providers
+            if apple.render(provider)
+        )
+        return
+    now = time.time()
+    found = host.pair_facts(signer)
+    problems.extend(signing.problems(signer, found, now))
+    warnings.extend(filter(None, [signing.warning(found, now)]))
+    if not settings.signing_with_tls_key:
+        problems.extend(_tls_key_problems(signer, found, groups, host))
+
+
+def _tls_key_problems(
+    signer: signing.Signer, found: signing.PairFacts, groups: t.Mapping[str, tuple[HostGroup, ...]], host: Host
+) -> t.Iterator[str]:
+    """The signing key must not be a TLS key, whose owner is root alone for good reason."""
+    used = {group.certificate for item in groups.values() for group in item if group.certificate}
+    for certificate in sorted(used, key=lambda pair: pair.file)[:_COMPARED_CERTIFICATES]:
+        facts = host.certificate_facts(certificate.file)
+        if facts and facts.public_key == found.public_key:
+            yield (
+                f"signing_key: {signer.key} is the TLS key of {certificate.file}, and everything that runs as {found.user} could "
+                "read it: make a pair of its own, or say signing_with_tls_key: true"
+            )
+            return
+
+
+def _some(names: t.Sequence[str]) -> str:
+    """A list of names for a message, not longer than a line."""
+    return ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "")
 
 
 def _root_problems(settings: Settings) -> t.Iterator[str]:
@@ -136,23 +196,23 @@ def _root_problems(settings: Settings) -> t.Iterator[str]:
             yield f"{option}: {blocker} is not a directory"
 
 
-def _host_groups(settings: Settings, provider: Provider, host: Host, warnings: list[str]) -> tuple[HostGroup, ...]:
+def _host_groups(
+    settings: Settings, provider: Provider, certificates: tls.Certificates, warnings: list[str]
+) -> tuple[HostGroup, ...]:
     """Group the host names by certificate, and warn of those that have none."""
-    certificates = _certificates(settings, host)
     first = provider.domains[0]
 
     def certificate_for(name: str, domain: str) -> site.Certificate | None:
         return certificates.choose(name, (domain, first)) if settings.https else None
 
     groups = site.host_groups(provider, certificate_for)
+    without = [name for group in groups if group.certificate is None for name in group.names]
     if not settings.https:
         warnings.append(f"{provider.id}: https is off: Delta Chat, aerc and Geary ask over HTTPS only")
-    elif certificates.without:
-        names = certificates.without
-        shown = ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "")
+    elif without:
         warnings.append(
-            f"{provider.id}: no certificate names {shown} (looked at {certificates.at(first).file}): served over HTTP only, "
-            "which K-9 marks as untrusted and Delta Chat, aerc, Geary and Outlook do not ask"
+            f"{provider.id}: no certificate names {_some(without)} (looked at {certificates.at(first).file}): "
+            "served over HTTP only, which K-9 marks as untrusted and Delta Chat, aerc, Geary and Outlook do not ask"
         )
     return groups
 
@@ -193,12 +253,29 @@ def _requests(settings: Settings, groups: t.Mapping[str, tuple[HostGroup, ...]])
             # Whether the domain's own site has TLS is not ours to know; clients ask there over HTTPS first.
             hosts.update(provider.domains)
             secure.update(provider.domains if settings.https else ())
+        profile, page = bool(apple.render(provider)), provider.id in settings.pages
         for domain in provider.domains:
-            found.extend(clients.requests(domain, secure, hosts))
+            found.extend(clients.requests(domain, secure, hosts, profile, page))
     return tuple(found)
 
 
-def _records(settings: Settings) -> tuple[dns.Record, ...]:
-    return tuple(
-        record for provider in settings.providers for record in dns.records(provider, settings.addresses, settings.dns_ttl)
-    )
+def _records(settings: Settings) -> dict[str, list[dns.Record]]:
+    """The records of each provider."""
+    return {provider.id: dns.records(provider, settings.dns) for provider in settings.providers}
+
+
+def _zone_files(settings: Settings, records: t.Mapping[str, list[dns.Record]]) -> dict[str, dict[str, bytes]]:
+    """Zone text by provider and path; a file for all of them belongs to the first."""
+    if not settings.zone_file:
+        return {}
+    owners: dict[str, str] = {}
+    found: dict[str, list[dns.Record]] = {}
+    for provider in sorted(records):
+        for record in records[provider]:
+            path = dns.zone_file(settings.zone_file, record.domain)
+            owners.setdefault(path, provider)
+            found.setdefault(path, []).append(record)
+    files: dict[str, dict[str, bytes]] = {}
+    for path, provider in owners.items():
+        files.setdefault(provider, {})[path] = dns.zone_text(found[path], site.HEADER.text).encode()
+    return files

@@ -3,14 +3,19 @@
 PRIVATE to the collection. The script finds the mail address in a request, validates it, fills it into the document on disk
 and answers. It keeps nothing between requests, opens no file that a request names, and looks no mailbox up. One script a
 provider, with the provider's domains in it. Protocols: Autodiscover for Exchange, "Autodiscover request (POX)" and "Error
-(POX)"; for the JSON form, what Outlook was seen to ask and what mailcow, Stalwart and gromox answer.
+(POX)"; for the JSON form, what Outlook was seen to ask and what mailcow, Stalwart and gromox answer. It fills Apple's profile
+and the setup page likewise, and judges what a signing filter made of a profile.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import re
 import typing as t
+
+from . import signing
+from .page import Page
 
 # Tells the requests that the script has answered on a site that is not ours from all others of that site.
 MARK = "MAIL_AUTOCONFIG"
@@ -19,40 +24,69 @@ _DOMAINS_IN_A_BUCKET = 16
 _HASH_MODULUS = 65521
 
 
+@dataclasses.dataclass(frozen=True)
+class Answers:
+    """What a script answers with: paths of documents on the host, empty where it has none; all paths are of checked letters.
+
+    :ivar autodiscover: what Outlook gets; ``personal`` if the script answers it itself, else it is sent as it lies there
+    :ivar profile: Apple's profile with placeholders, ``general_profile`` the one without an address
+    :ivar profile_name: the name under which a browser saves it
+    :ivar signing_slots: how many signing filters there are (see ``signing``), 0 without signing
+    :ivar pages: the setup page by language, the first for everybody else
+    """
+
+    autoconfig: str
+    autodiscover: str = ""
+    personal: bool = False
+    profile: str = ""
+    general_profile: str = ""
+    profile_name: str = ""
+    signing_slots: int = 0
+    pages: tuple[Page, ...] = ()
+
+
 def script(
-    header: str,
-    domains: t.Sequence[str],
-    path: str,
-    files: t.Mapping[str, str],
-    answer: bytes | None,
-    ports: tuple[int, int],
+    header: str, domains: t.Sequence[str], path: str, answers: Answers, contents: t.Iterable[bytes], ports: tuple[int, int]
 ) -> bytes:
     """Render the script.
 
     :arg header: a line of comment
     :arg domains: the provider's mail domains, the first for requests that name none; lower-case ASCII
     :arg path: where the script itself will lie
-    :arg files: paths of the documents by service, ``autoconfig`` and ``autodiscover``; all paths are of checked letters
-    :arg answer: the document with which the script answers Outlook itself; None if Outlook gets the file as it lies there
+    :arg contents: the documents that the script reads
     :arg ports: for HTTP and HTTPS
     """
     http_port, https_port = ports
     buckets = _buckets(domains)
+    names = ("autoconfig", "autodiscover", "profile", "general_profile")
+    files = {name: getattr(answers, name) for name in names if getattr(answers, name)}
     values = {
         "HEADER": header,
         "BUCKETS": str(len(buckets)),
         "DOMAINS": "".join(f'  "{bucket}",\n' for bucket in buckets),
-        "FILES": "".join(f'  {service} = "{file}",\n' for service, file in sorted(files.items())),
+        "FILES": "".join(f'  {name} = "{file}",\n' for name, file in sorted(files.items())),
+        "PAGES": "".join(
+            f'  ["{page.language}"] = {{ file = "{page.file}", policy = "{page.policy}" }},\n' for page in answers.pages
+        ),
+        "LANGUAGE": answers.pages[0].language if answers.pages else "",
+        "PROFILE_NAME": answers.profile_name,
+        "SLOTS": str(answers.signing_slots),
+        "SLOT": signing.SLOT,
+        "SIGNED_A_SECOND": str(signing.STARTED_A_SECOND),
         "PRIMARY": domains[0],
-        "TARGET": "FILES.autodiscover" if answer is None else f'"{path}"',
-        "TARGET_KIND": DOCUMENT if answer is None else RESPONDER,
-        "DIGEST": hashlib.sha256(answer or b"").hexdigest(),
+        "TARGET": f'"{path}"' if answers.personal else "FILES.autodiscover",
+        "TARGET_KIND": RESPONDER if answers.personal else DOCUMENT,
+        "DIGEST": hashlib.sha256(b"".join(contents)).hexdigest(),
         "DOCUMENT": DOCUMENT,
         "HTTP": "" if http_port == 80 else f":{http_port}",
         "HTTPS": "" if https_port == 443 else f":{https_port}",
         "MARK": MARK,
     }
     return re.sub("@([A-Z_]+)@", lambda match: values[match[1]], _SCRIPT).encode()
+
+
+def _page_entry(page: Page) -> str:
+    return f'["{page.language}"] = {{ file = "{page.file}", policy = "{page.policy}" }}'
 
 
 def _buckets(domains: t.Sequence[str]) -> list[str]:
@@ -92,10 +126,14 @@ def _escaped(text: str) -> str:
 _SCRIPT = r"""-- @HEADER@
 local FILES = {
 @FILES@}
+local PAGES = {
+@PAGES@}
 -- Domains by hash, see is_ours.
 local DOMAINS = {
 @DOMAINS@}
 local XML, JSON = "text/xml; charset=utf-8", "application/json; charset=utf-8"
+local BUSY = "The profile could not be signed just now. Please try again in a moment.\n"
+local HTML, PROFILE = "text/html; charset=utf-8", "application/x-apple-aspen-config"
 local OUTLOOK_SCHEMA = "http://schemas.microsoft.com/exchange/autodiscover/outlook/responseschema/2006"
 -- Longest address: RFC 5321 section 4.5.3.1; the rest of a request is a few hundred bytes.
 local MAX_ADDRESS, MAX_LOCAL_PART = 254, 64
@@ -150,10 +188,10 @@ local function decode_url(text)
   return (string.gsub(text, "%%(%x%x)", function(code) return string.char(tonumber(code, 16)) end))
 end
 
--- The value of a parameter of the query string; names in any case. A plus stays one: addresses are not form data.
-local function parameter(r, ...)
+-- The value of a parameter of a query string; names in any case. A plus stays one: mail clients do not encode it, browsers do.
+local function parameter(query, ...)
   local names = { ... }
-  for pair in string.gmatch(r.args or "", "[^&]+") do
+  for pair in string.gmatch(query or "", "[^&]+") do
     local equals = string.find(pair, "=", 1, true) or #pair + 1
     local key = string.lower(string.sub(pair, 1, equals - 1))
     for _, name in ipairs(names) do
@@ -163,6 +201,11 @@ local function parameter(r, ...)
     end
   end
   return nil
+end
+
+local function address_in(query)
+  local address = parameter(query, "email", "emailaddress")
+  return address ~= "" and address or nil
 end
 
 -- Whether the name that begins at an index of the body is that of a start tag, behind whatever prefix.
@@ -201,7 +244,10 @@ end
 local function send(r, media_type, text)
   r.content_type = media_type
   r.headers_out["Cache-Control"] = "no-store"
+  -- Sent at once instead of after all tidying up: a client on a connection of its own has its answer in half the time.
+  r.headers_out["Content-Length"] = tostring(#text)
   r:write(text)
+  r:flush()
   return apache2.OK
 end
 
@@ -220,76 +266,94 @@ local function send_error(r, code, message)
 ]], os.date("!%H:%M:%S"), code, message))
 end
 
--- The document in pieces, each second one the name of a placeholder, read once after each reload of Apache. Its digest stands
--- here, so that a new document is a new script, for which Apache is reloaded: @DIGEST@
-local document = {}
+-- The documents in pieces, each second one the name of a placeholder, read once after each reload of Apache. Their digest
+-- stands here, so that a new document is a new script, for which Apache is reloaded: @DIGEST@
+local documents = {}
 
-local function read_document()
-  local stream = io.open(FILES.autodiscover, "rb")
+local function is_placeholder(name)
+  return string.find(name, "^EMAIL%u+$") or string.find(name, "^UUID%-[%x-]+$") or name == "STATE"
+end
+
+local function split(text)
+  local pieces, from, search = {}, 1, 1
+  while true do
+    local first, last, name = string.find(text, "%%(%u[%w-]+)%%", search)
+    if not first then
+      pieces[#pieces + 1] = string.sub(text, from)
+      return pieces
+    end
+    if is_placeholder(name) then
+      pieces[#pieces + 1] = string.sub(text, from, first - 1)
+      pieces[#pieces + 1] = name
+      from, search = last + 1, last + 1
+    else
+      search = last
+    end
+  end
+end
+
+-- A document by its path, or nil and a line in the log. It was written with its last tag and one line break at the end, so
+-- that a file that was cut off is told by that alone.
+local function document(r, path, last_tag)
+  local found = documents[path]
+  if found then
+    return found
+  end
+  local stream = io.open(path, "rb")
   local text = stream and stream:read("*a")
   if stream then
     stream:close()
   end
-  -- Written with one line break at its end, so that a file that was cut off is told by that alone.
-  if not text or not string.find(text, "</Autodiscover>\n", -20, true) then
+  local ending = last_tag .. "\n"
+  if not text or string.sub(text, -#ending) ~= ending then
+    r:err("mail_autoconfig: " .. path .. " is missing or damaged")
     return nil
   end
-  local pieces, from = {}, 1
-  for first, name, after in string.gmatch(text, "()%%(EMAIL%u+)%%()") do
-    pieces[#pieces + 1] = string.sub(text, from, first - 1)
-    pieces[#pieces + 1] = name
-    from = after
-  end
-  pieces[#pieces + 1] = string.sub(text, from)
-  local neutral = string.gsub(text, "%s*<LoginName>[^<]*</LoginName>", function(login)
-    return string.find(login, "%EMAIL", 1, true) and "" or login
-  end)
-  return pieces, (string.gsub(neutral, "%%EMAILDOMAIN%%", "@PRIMARY@"))
+  found = { text = text, pieces = split(text) }
+  documents[path] = found
+  return found
 end
 
-local function current_document(r)
-  if not document.pieces then
-    local pieces, neutral = read_document()
-    if not pieces then
-      r:err("mail_autoconfig: " .. FILES.autodiscover .. " is missing or damaged")
-      return nil
+-- The pieces joined, with a value for each placeholder that has one.
+local function fill(pieces, value)
+  local filled = {}
+  for index = 1, #pieces, 2 do
+    local name = pieces[index + 1]
+    filled[index] = pieces[index]
+    if name then
+      filled[index + 1] = value[name] or "%" .. name .. "%"
     end
-    document = { pieces = pieces, neutral = neutral }
   end
-  return document
+  return table.concat(filled)
+end
+
+local function personal_values(user, domain)
+  local user_text, domain_text = escape_xml(user), escape_xml(domain)
+  return { EMAILADDRESS = user_text .. "@" .. domain_text, EMAILLOCALPART = user_text, EMAILDOMAIN = domain_text }
 end
 
 -- The settings for an address, or those without anything personal.
 local function send_settings(r, user, domain)
-  local found = current_document(r)
+  local found = document(r, FILES.autodiscover, "</Autodiscover>")
   if not found then
     return 500
   end
-  if not user then
-    return send(r, XML, found.neutral)
+  if user then
+    return send(r, XML, fill(found.pieces, personal_values(user, domain)))
   end
-  local address = escape_xml(user .. "@" .. domain)
-  local pieces, filled = found.pieces, {}
-  for index = 1, #pieces, 2 do
-    local name = pieces[index + 1]
-    filled[index] = pieces[index]
-    if name == "EMAILADDRESS" then
-      filled[index + 1] = address
-    elseif name == "EMAILLOCALPART" then
-      filled[index + 1] = escape_xml(user)
-    elseif name == "EMAILDOMAIN" then
-      filled[index + 1] = escape_xml(domain)
-    elseif name then
-      filled[index + 1] = "%" .. name .. "%"
-    end
+  if not found.neutral then
+    local neutral = string.gsub(found.text, "%s*<LoginName>[^<]*</LoginName>", function(login)
+      return string.find(login, "%EMAIL", 1, true) and "" or login
+    end)
+    found.neutral = string.gsub(neutral, "%%EMAILDOMAIN%%", "@PRIMARY@")
   end
-  return send(r, XML, table.concat(filled))
+  return send(r, XML, found.neutral)
 end
 
 local function answer_xml(r)
   if r.method ~= "POST" then
-    local address = parameter(r, "email", "emailaddress")
-    if not address or address == "" then
+    local address = address_in(r.args)
+    if not address then
       return send_settings(r)
     end
     local user, domain = split_address(address)
@@ -330,11 +394,11 @@ local function send_json(r, status, first, first_value, second, second_value)
 end
 
 local function answer_json(r)
-  local protocol = string.lower(parameter(r, "protocol") or "")
+  local protocol = string.lower(parameter(r.args, "protocol") or "")
   if protocol ~= "autodiscoverv1" then
     return send_json(r, 400, "ErrorCode", "InvalidProtocol", "ErrorMessage", "The supported protocol is AutodiscoverV1.")
   end
-  local address = parameter(r, "email", "emailaddress") or string.match(r.uri, "/[vV]1%.0/(.+)$")
+  local address = parameter(r.args, "email", "emailaddress") or string.match(r.uri, "/[vV]1%.0/(.+)$")
   local user, domain = split_address(address)
   if address and not user then
     return send_json(r, 400, "ErrorCode", "InvalidDomain", "ErrorMessage", "The address is not in a domain that is served here.")
@@ -351,16 +415,207 @@ local function answer_json(r)
   return send_json(r, 200, "Protocol", "AutodiscoverV1", "Url", url)
 end
 
--- Answers a request whose path Apache has matched.
+-- Whether the method is one of those that are answered; otherwise the client is told which are.
+local function allows(r, methods)
+  if string.find(", " .. methods .. ",", ", " .. r.method .. ",", 1, true) then
+    return true
+  end
+  r.headers_out["Allow"] = methods
+  return false
+end
+
+-- Answers Outlook.
 function handle(r)
-  if r.method ~= "GET" and r.method ~= "HEAD" and r.method ~= "POST" then
-    r.headers_out["Allow"] = "GET, HEAD, POST"
+  if not allows(r, "GET, HEAD, POST") then
     return 405
   end
   if string.find(string.lower(r.uri), "^/autodiscover/autodiscover%.json") then
     return answer_json(r)
   end
   return answer_xml(r)
+end
+
+-- The language of the setup page that the browser prefers.
+local function language_for(r)
+  local best, highest = "@LANGUAGE@", 0
+  for tag, options in string.gmatch(r.headers_in["Accept-Language"] or "", "(%a[%w-]*)([^,]*)") do
+    local language = string.lower(string.match(tag, "^%a+"))
+    local quality = tonumber(string.match(options, "q=([%d.]+)") or 1) or 0
+    if PAGES[language] and quality > highest then
+      best, highest = language, quality
+    end
+  end
+  return best
+end
+
+local function send_page(r, state, values)
+  local language = language_for(r)
+  local found = document(r, PAGES[language].file, "</html>")
+  if not found then
+    return 500
+  end
+  values.STATE = state
+  r.headers_out["Content-Security-Policy"] = PAGES[language].policy
+  r.headers_out["Content-Language"] = language
+  r.headers_out["Referrer-Policy"] = "no-referrer"
+  r.headers_out["Vary"] = "Accept-Language"
+  return send(r, HTML, fill(found.pieces, values))
+end
+
+-- The page, without a word of what was asked for.
+local function page_without_address(r, state)
+  return send_page(r, state, { EMAILADDRESS = "", EMAILLOCALPART = "", EMAILDOMAIN = "@PRIMARY@" })
+end
+
+local function refuse_address(r)
+  r.status = 400
+  if next(PAGES) then
+    return page_without_address(r, "refused")
+  end
+  return send(r, "text/plain; charset=utf-8", "This is no mail address of a domain that is served here.\n")
+end
+
+-- Answers people: the setup page, with the settings for an address if they have typed one.
+function page(r)
+  if not allows(r, "GET, HEAD, POST") then
+    return 405
+  end
+  local query = r.args
+  if r.method == "POST" then
+    query = r:requestbody()
+    if not query and (tonumber(r.headers_in["Content-Length"]) or 0) > 0 then
+      return 413
+    end
+  end
+  local address = address_in(query)
+  if not address then
+    return page_without_address(r, "form")
+  end
+  local user, domain = split_address(string.match(address, "^%s*(.-)%s*$"))
+  if not user then
+    return refuse_address(r)
+  end
+  return send_page(r, "settings", personal_values(user, domain))
+end
+
+-- The UUID (version 5, RFC 9562 section 5.5) of a name.
+local function uuid(r, namespace, name)
+  local bytes = string.gsub(string.gsub(namespace, "%-", ""), "%x%x", function(pair) return string.char(tonumber(pair, 16)) end)
+  local hex = string.upper(r:sha1(bytes .. name))
+  local variant = string.format("%X", 8 + tonumber(string.sub(hex, 17, 17), 16) % 4)
+  return table.concat({
+    string.sub(hex, 1, 8), string.sub(hex, 9, 12), "5" .. string.sub(hex, 14, 16), variant .. string.sub(hex, 18, 20),
+    string.sub(hex, 21, 32),
+  }, "-")
+end
+
+-- The profile for an address. Whoever types the own address in capitals is the same person, and shall replace the same account.
+local function personal_profile(r, user, domain)
+  local found = document(r, FILES.profile, "</plist>")
+  if not found then
+    return nil
+  end
+  local values, identity = personal_values(user, domain), string.lower(user .. "@" .. domain)
+  for index = 2, #found.pieces, 2 do
+    local namespace = string.match(found.pieces[index], "^UUID%-([%x-]+)$")
+    if namespace then
+      values[found.pieces[index]] = uuid(r, namespace, identity)
+    end
+  end
+  return fill(found.pieces, values)
+end
+
+-- The place in the waiting room for one more profile to be signed, or nil if there were enough this second. Each of Apache's
+-- processes counts for itself (two to six by default); two threads that count at the same instant count once, which does no harm.
+local function signing_place(r)
+  local now = r:clock()
+  local second = math.floor(now / 1000000)
+  local started = r:ivm_get("mail_autoconfig_second") == second and r:ivm_get("mail_autoconfig_started") or 0
+  if started >= @SIGNED_A_SECOND@ then
+    return nil
+  end
+  -- Each process begins anywhere, so that two of them seldom send people to the same place.
+  local first = r:ivm_get("mail_autoconfig_first_place") or math.floor(now % @SLOTS@)
+  r:ivm_set("mail_autoconfig_first_place", first)
+  r:ivm_set("mail_autoconfig_second", second)
+  r:ivm_set("mail_autoconfig_started", started + 1)
+  return math.floor((first + second + started) % @SLOTS@)
+end
+
+local function send_busy(r)
+  r.status = 503
+  r.headers_out["Retry-After"] = "5"
+  r.headers_out["Content-Disposition"] = "inline"
+  return send(r, "text/plain; charset=utf-8", BUSY)
+end
+
+-- Answers Apple's devices, and people who fetch the profile for them.
+function profile(r)
+  if not allows(r, "GET, HEAD") then
+    return 405
+  end
+  local address, text = address_in(r.args), nil
+  if address then
+    local user, domain = split_address(string.match(address, "^%s*(.-)%s*$"))
+    if not user then
+      return refuse_address(r)
+    end
+    text = personal_profile(r, user, domain)
+  else
+    local found = document(r, FILES.general_profile, "</plist>")
+    text = found and found.text
+  end
+  if not text then
+    return 500
+  end
+  r.headers_out["Content-Disposition"] = 'attachment; filename="@PROFILE_NAME@"'
+  if @SLOTS@ == 0 then
+    return send(r, PROFILE, text)
+  end
+  local place = signing_place(r)
+  if not place then
+    return send_busy(r)
+  end
+  r.subprocess_env["@SLOT@" .. place] = "1"
+  r.headers_out["Cache-Control"] = "no-store"
+  r.content_type = PROFILE
+  r:write(text)
+  return apache2.OK
+end
+
+-- Whether a text is one whole DER structure (X.690 section 8.1.3: identifier, length in definite form, contents).
+local function is_der(text)
+  local tag, length = string.byte(text, 1, 2)
+  if tag ~= 48 or not length or length < 128 or length > 132 then
+    return false
+  end
+  local size = 0
+  for index = 3, length - 126 do
+    size = size * 256 + (string.byte(text, index) or 0)
+  end
+  return #text == length - 126 + size
+end
+
+-- Filters what the signing filter has made of a profile. If openssl fails, mod_ext_filter sends nothing, half of it, or the
+-- unsigned text, and always the status 200.
+function signed(r)
+  local parts = {}
+  coroutine.yield()
+  while bucket ~= nil do
+    parts[#parts + 1] = bucket
+    -- With Lua 5.4 mod_lua takes anything but one value for an error; nothing is sent for an empty one.
+    coroutine.yield("")
+  end
+  local text = table.concat(parts)
+  if r.status == 200 and not is_der(text) then
+    r:err("mail_autoconfig: a profile could not be signed, or too many are being signed")
+    r.status = 503
+    r.content_type = "text/plain; charset=utf-8"
+    r.headers_out["Retry-After"] = "5"
+    r.headers_out["Content-Disposition"] = "inline"
+    text = BUSY
+  end
+  coroutine.yield(text)
 end
 
 -- Maps a request for one of our domains to its answer, on a site that is not ours, and leaves every other to the site.

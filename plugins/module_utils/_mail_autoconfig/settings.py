@@ -11,7 +11,9 @@ import posixpath
 import re
 import typing as t
 
-from . import apache, reading
+from . import apache, page, plan, reading, signing
+from .dns import FURTHER_DOMAINS, LABELS, DnsOptions
+from .documents import Document
 from .layout import DEFAULT_CONFIG_DIRECTORY
 from .model import Provider, default_provider, read_providers
 from .reading import Fields, InputError, shown
@@ -29,6 +31,9 @@ class Settings:
     """A checked input.
 
     :ivar responder: ``auto`` is to be settled on the host, by whether it has mod_lua
+    :ivar signing_with_tls_key: whether the administrator wants a key to serve both
+    :ivar pages: rendered setup pages by provider and language
+    :ivar zone_file: path of the zone text, in which ``{domain}`` may stand; empty for none
     :ivar certificate_file: pattern with ``{domain}``; ``certificate_is_given`` tells a wish from the default
     """
 
@@ -39,8 +44,10 @@ class Settings:
     certificate_file: str
     certificate_key_file: str
     certificate_is_given: bool
-    addresses: tuple[str, ...]
-    dns_ttl: int
+    signing_with_tls_key: bool
+    pages: t.Mapping[str, t.Mapping[str, Document]]
+    dns: DnsOptions
+    zone_file: str
     config_directory: str
     state_directory: str
     adopt: bool
@@ -63,8 +70,10 @@ def read(options: t.Mapping[str, t.Any]) -> Settings:
         certificate_file=file or LETS_ENCRYPT_FILE,
         certificate_key_file=key or LETS_ENCRYPT_KEY,
         certificate_is_given=bool(file),
-        addresses=fields.texts("addresses", _address),
-        dns_ttl=fields.integer("dns_ttl", 0, 2**31 - 1, "a TTL in seconds", 300),
+        signing_with_tls_key=bool(fields.boolean("signing_with_tls_key")),
+        pages=_read_pages(fields, providers),
+        dns=_read_dns(fields, providers),
+        zone_file=fields.text("dns_zone_file", _zone_file),
         config_directory=fields.text("config_directory", _path, default=DEFAULT_CONFIG_DIRECTORY),
         state_directory=fields.text("state_directory", _path, default="/var/lib/mail_autoconfig"),
         adopt=bool(fields.boolean("adopt")),
@@ -101,8 +110,88 @@ def _read_site(fields: Fields) -> SiteOptions:
         well_known=bool(fields.boolean("well_known")),
         log_directory=fields.text("log_directory", _path),
         log_queries=bool(fields.boolean("log_queries")),
+        signer=_read_signer(fields),
         extra=_read_extra(fields),
     )
+
+
+def _read_signer(fields: Fields) -> signing.Signer | None:
+    certificate, key = fields.text("signing_certificate", _command_path), fields.text("signing_key", _command_path)
+    chain = fields.text("signing_chain", _command_path)
+    if not (certificate or key or chain):
+        return None
+    for option in ("signing_certificate", "signing_key"):
+        if not fields.given(option):
+            fields.problem(option, "is required with its counterpart")
+    return signing.Signer(certificate, key, chain)
+
+
+def _read_pages(fields: Fields, providers: t.Iterable[Provider]) -> dict[str, dict[str, Document]]:
+    """The setup pages; the first language of each provider is for those whose language there is none in."""
+    ids = [provider.id for provider in providers]
+    pages: dict[str, dict[str, Document]] = {}
+    for entry in fields.mappings("setup_pages"):
+        provider = entry.text("provider", reading.one_of(*ids), required=True)
+        language = entry.text("language", _page_language, required=True)
+        text = entry.text("html", str, required=True)
+        entry.close()
+        if language in pages.get(provider, {}):
+            entry.problem("language", f"'{language}' is there for {provider} already")
+        try:
+            document = page.document(language, text)
+            page.policy(document.content)
+        except page.PageError as exc:
+            entry.problem("html", str(exc))
+        else:
+            pages.setdefault(provider, {})[language] = document
+    return pages
+
+
+def _page_language(value: str) -> str:
+    if not re.fullmatch("[a-z]{2,3}", value):
+        raise ValueError(f"{shown(value)} is not a language (two or three letters, for example de)")
+    return value
+
+
+def _command_path(value: str) -> str:
+    """A path that stands in a command line."""
+    path = _path(value)
+    if " " in path:
+        raise ValueError(f"{shown(value)} holds a blank, which the command that signs cannot have")
+    return path
+
+
+def _read_dns(fields: Fields, providers: t.Iterable[Provider]) -> DnsOptions:
+    options = DnsOptions(
+        ttl=fields.integer("dns_ttl", 0, 2**31 - 1, "a TTL in seconds", 300),
+        addresses=fields.texts("addresses", _address),
+        host=fields.text("dns_host", reading.hostname),
+        further_domains=fields.text("dns_further_domains", reading.one_of(*FURTHER_DOMAINS), default="own"),
+        not_offered=bool(fields.boolean("dns_not_offered")),
+        mx=tuple(_read_mx(entry) for entry in fields.mappings("dns_mx")),
+        caa=fields.texts("dns_caa", reading.hostname),
+    )
+    if options.host and options.addresses:
+        fields.problem("dns_host", "is for host names that are aliases; give it or addresses")
+    if options.host and options.caa:
+        fields.problem("dns_caa", "cannot stand beside the alias that dns_host makes (RFC 1034 section 3.6.2)")
+    if options.host and options.further_domains == "srv":
+        fields.problem(
+            "dns_further_domains", "srv needs addresses instead of dns_host: the target of SRV must be no alias (RFC 2782)"
+        )
+    aliases = {f"{label}.{domain}" for provider in providers for domain in provider.domains for label in LABELS}
+    if options.host in aliases:
+        fields.problem("dns_host", f"'{options.host}' is one of the names that would be its aliases")
+    return options
+
+
+def _read_mx(fields: Fields) -> tuple[int, str]:
+    entry = (
+        fields.integer("preference", 0, 65535, "a preference", 10),
+        fields.text("host", reading.hostname, required=True),
+    )
+    fields.close()
+    return entry
 
 
 def _read_extra(fields: Fields) -> tuple[apache.Node, ...]:
@@ -140,6 +229,14 @@ def _path(value: str) -> str:
 def _path_pattern(value: str) -> str:
     """A path in which ``{domain}`` may stand."""
     _path(value.replace("{domain}", "domain"))
+    return value
+
+
+def _zone_file(value: str) -> str:
+    """A pattern for files that are read by a name server, not by Apache."""
+    _path_pattern(value)
+    if value.endswith(plan.OUR_SUFFIXES):
+        raise ValueError(f"{shown(value)} has the suffix of another of our files ({', '.join(plan.OUR_SUFFIXES)})")
     return value
 
 

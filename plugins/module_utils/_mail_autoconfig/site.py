@@ -8,9 +8,9 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
-from . import clients, responder
+from . import clients, page, responder, signing
 from .apache import Comment, Expanding, Node, directive, section, write
-from .documents import Document, outlook, thunderbird
+from .documents import Document, apple, outlook, thunderbird
 from .layout import DebianLayout
 from .model import Provider
 
@@ -27,7 +27,7 @@ class Route:
     """Where clients ask for a document.
 
     :ivar pattern: regular expression of the paths on our own hosts, without the leading slash
-    :ivar apex_pattern: the same for the sites of the mail domains themselves
+    :ivar apex_pattern: the same for the sites of the mail domains themselves; empty for what no client asks for there
     :ivar path: the path that redirects lead to
     :ivar service: the first label of the host that redirects lead to
     """
@@ -53,6 +53,7 @@ ROUTES = {
         "autoconfig",
     ),
     outlook.PATH: Route(_OUTLOOK_PATTERN, _OUTLOOK_PATTERN, clients.AUTODISCOVER_PATH, "autodiscover"),
+    apple.GENERAL_PATH: Route(r"mail\.mobileconfig", "", clients.PROFILE_PATH, "autoconfig"),
 }
 
 
@@ -69,7 +70,8 @@ class SiteOptions:
     """What an administrator says of the sites, the same for all providers.
 
     :ivar listen: addresses of ``<VirtualHost>``, ``*`` for all
-    :ivar personal: whether the responder answers Outlook (see ``responder``), else the document does as it lies there
+    :ivar personal: whether the responder answers (see ``responder``), else the documents do as they lie there
+    :ivar signer: what signs Apple's profiles, if anything does
     :ivar log_directory: empty for the distribution's ``${APACHE_LOG_DIR}``
     :ivar extra: directives of the administrator's own, parsed
     """
@@ -84,6 +86,7 @@ class SiteOptions:
     log_directory: str = ""
     log_queries: bool = False
     personal: bool = False
+    signer: signing.Signer | None = None
     extra: tuple[Node, ...] = ()
 
 
@@ -131,6 +134,10 @@ def modules(options: SiteOptions, groups: t.Iterable[HostGroup]) -> tuple[str, .
         needed.add("env")
     if options.well_known or options.personal:
         needed.add("lua")
+    if options.personal:
+        needed.add("setenvif")
+    if options.signer:
+        needed.add("ext_filter")
     return tuple(sorted(needed))
 
 
@@ -158,6 +165,8 @@ def site_files(
         files.append(SiteFile("conf", f"{script_name}-well-known", _bytes(builder.well_known())))
     if options.well_known or options.personal:
         files.append(SiteFile("conf", script_name, builder.script(), ".lua"))
+    if options.signer:
+        files.append(SiteFile("conf", f"{script_name}-signing", _bytes(signing.definitions(options.signer, provider.id))))
     return files
 
 
@@ -171,24 +180,42 @@ class _Builder:
     def __init__(self, provider: Provider, documents: tuple[Document, ...], options: SiteOptions, script: str) -> None:
         self._options = options
         self._script = script
+        self._provider_id = provider.id
         self._domains = provider.domains
         self._documents = documents
         self._directory = f"{options.document_root}/{provider.id}"
-        self._routes = [(ROUTES[document.path], f"{self._directory}/{document.path}") for document in documents]
-        self._answers = options.personal and any(document.path == outlook.PATH for document in documents)
+        self._download_name = apple.download_name(provider)
+        paths = [document.path for document in documents]
+        self._routes = [(ROUTES[path], f"{self._directory}/{path}") for path in paths if path in ROUTES]
+        self._answers = options.personal and outlook.PATH in paths
+        self._answers_apple = options.personal and apple.PERSONAL_PATH in paths
+        self._pages = [path for path in paths if path.startswith("page/")]
 
     def serving(self, group: HostGroup) -> Node:
         """The virtual host that answers with the documents."""
         port = self._options.https_port if group.certificate else self._options.http_port
-        routes = [
-            directive("AliasMatch", f"^/{route.pattern}$", file)
-            for route, file in self._routes
-            if not (self._answers and route.service == "autodiscover")
-        ]
+        routes: list[Node] = [directive("AliasMatch", f"^/{route.pattern}$", file) for route, file in self._routes]
+        # The responder opens documents itself. That Apache finds a file behind each path, too, saves it the search for one,
+        # directory by directory, a tenth of the time of the whole answer.
         if self._answers:
-            routes.extend(_LUA)
-            routes.append(directive("LuaMapHandler", f"^/(?:{_OUTLOOK_PATTERN}|{_JSON_PATTERN})$", self._script, "handle"))
+            routes.append(directive("AliasMatch", f"^/{_JSON_PATTERN}$", f"{self._directory}/{outlook.PATH}"))
+        if self._pages:
+            routes.append(directive("AliasMatch", "^/$", f"{self._directory}/{self._pages[0]}"))
+        handlers = list(self._handlers())
+        if handlers:
+            routes.extend((*_LUA, *handlers))
+        if self._answers_apple and self._options.signer:
+            routes.extend(signing.directives(self._provider_id, self._script, clients.PROFILE_PATH))
         return self._virtual_host(port, group.names, group.names[0], [*self._tls(group.certificate), *routes])
+
+    def _handlers(self) -> t.Iterator[Node]:
+        """What the responder answers."""
+        if self._answers:
+            yield directive("LuaMapHandler", f"^/(?:{_OUTLOOK_PATTERN}|{_JSON_PATTERN})$", self._script, "handle")
+        if self._answers_apple:
+            yield directive("LuaMapHandler", f"^/{ROUTES[apple.GENERAL_PATH].pattern}$", self._script, "profile")
+        if self._pages:
+            yield directive("LuaMapHandler", "^/$", self._script, "page")
 
     def redirecting(self, group: HostGroup) -> list[Node]:
         """Virtual hosts that send requests to the same name over TLS; the target is never taken from the request."""
@@ -210,12 +237,16 @@ class _Builder:
             if self._answers:
                 base = f"https://{_preferred(hosts, 'autodiscover')}{port}"
                 redirects.append(directive("RedirectMatch", "302", f"^(/{_JSON_PATTERN})$", f"{base}$1"))
+            if self._pages:
+                redirects.append(directive("RedirectMatch", "302", "^/$", f"https://{_preferred(hosts, 'autoconfig')}{port}/"))
             nodes.append(self._virtual_host(self._options.http_port, hosts, group.names[0], redirects))
         return nodes
 
     def _virtual_host(self, port: int, hosts: t.Sequence[str], log_name: str, own: t.Iterable[Node]) -> Node:
         """A virtual host: what all of them have, around what is its ``own``."""
-        here = "|".join([route.pattern for route, _file in self._routes] + [_JSON_PATTERN] * self._answers)
+        patterns = [route.pattern for route, _file in self._routes] + [_JSON_PATTERN] * self._answers
+        here = "|".join(patterns)
+        root = [] if self._pages else [directive("RedirectMatch", "404", "^/$")]
         return section(
             "VirtualHost",
             [f"{address}:{port}" for address in self._options.listen],
@@ -229,9 +260,9 @@ class _Builder:
                 directive("Header", "always", "set", "X-Content-Type-Options", "nosniff"),
                 directive("LimitRequestBody", str(MAX_BODY)),
                 *own,
-                directive("RedirectMatch", "404", "^/$"),
+                *root,
                 Comment("Nothing but the documents and certificate challenges, whatever lies in the document root."),
-                directive("RedirectMatch", "404", f"^/(?!(?:{here})$|{ACME_PATH})"),
+                directive("RedirectMatch", "404", f"^/(?!(?:{here})$|{ACME_PATH}{'|$' if self._pages else ''})"),
                 *self._options.extra,
                 *self._logs(log_name),
             ],
@@ -239,18 +270,30 @@ class _Builder:
 
     def _directory_section(self, path: str) -> Node:
         """Access and media type of the documents below a path; nothing there is ever listed or run."""
-        types = [
-            section("Files", [document.path.rpartition("/")[2]], [directive("ForceType", document.media_type)])
-            for document in self._documents
-        ]
+        sent = [path for path in ROUTES if not (self._answers_apple and path == apple.GENERAL_PATH)]
+        types = [self._file_section(document) for document in self._documents if document.path in sent]
         return section(
             "Directory",
             [path],
             [
-                directive("Options", "None"),
+                # Without FollowSymLinks Apache asks for each directory of the path whether it is a link.
+                directive("Options", "FollowSymLinks"),
                 directive("AllowOverride", "None"),
                 directive("Require", "all", "granted"),
                 *types,
+            ],
+        )
+
+    @staticmethod
+    def _file_section(document: Document) -> Node:
+        """The headers of a document that Apache sends as it lies there."""
+        disposition = f'attachment; filename="{document.download_name}"'
+        return section(
+            "Files",
+            [document.path.rpartition("/")[2]],
+            [
+                directive("ForceType", document.media_type),
+                directive("Header", "set", "Content-Disposition", disposition) if document.download_name else None,
             ],
         )
 
@@ -284,10 +327,18 @@ class _Builder:
         directory = self._options.log_directory
         make = str if directory else Expanding
         prefix = f"{directory or '${APACHE_LOG_DIR}'}/{name}"
-        log_format = _LOG_FORMAT.format(path="%U%q" if self._options.log_queries else "%U")
+        file = make(f"{prefix}-access.log")
+        nodes: list[Node] = [directive("ErrorLog", make(f"{prefix}-error.log"))]
+        if self._options.log_queries:
+            return [*nodes, directive("CustomLog", file, _LOG_FORMAT.format(path="%U%q"))]
+        if not self._answers:
+            return [*nodes, directive("CustomLog", file, _LOG_FORMAT.format(path="%U"))]
+        # A mail address is part of this one path, and belongs in no log.
         return [
-            directive("ErrorLog", make(f"{prefix}-error.log")),
-            directive("CustomLog", make(f"{prefix}-access.log"), log_format),
+            *nodes,
+            directive("SetEnvIf", "Request_URI", r"(?i)\.json/", responder.MARK),
+            directive("CustomLog", file, _LOG_FORMAT.format(path="%U"), f"env=!{responder.MARK}"),
+            directive("CustomLog", file, _LOG_FORMAT.format(path="/autodiscover/autodiscover.json/..."), f"env={responder.MARK}"),
         ]
 
     def well_known(self) -> list[Node]:
@@ -297,7 +348,8 @@ class _Builder:
         server can: virtual hosts without a rewrite directive of their own never run them (mod_rewrite.c, hook_uri2file), and
         an alias cannot decline.
         """
-        here = "|".join([route.apex_pattern for route, _file in self._routes] + [_JSON_PATTERN] * self._answers)
+        patterns = [route.apex_pattern for route, _file in self._routes if route.apex_pattern]
+        here = "|".join(patterns + [_JSON_PATTERN] * self._answers)
         mine = [
             # The site may ask for a login or hand everything to an application; a mail client must see neither.
             directive("Require", "all", "granted"),
@@ -325,10 +377,28 @@ class _Builder:
 
     def script(self) -> bytes:
         """The script for mod_lua."""
-        files = {route.service: file for route, file in self._routes}
+        contents = {document.path: document.content for document in self._documents}
+        read_by_script = [path for path in sorted(contents) if path != thunderbird.PATH and self._options.personal]
+        answers = responder.Answers(
+            **self._files(contents),
+            personal=self._answers,
+            profile_name=self._download_name,
+            signing_slots=signing.SLOTS if self._options.signer else 0,
+            pages=tuple(
+                page.Page(page.language(path), f"{self._directory}/{path}", page.policy(contents[path])) for path in self._pages
+            ),
+        )
         ports = (self._options.http_port, self._options.https_port)
-        answer = next((document.content for document in self._documents if document.path == outlook.PATH), None)
-        return responder.script(HEADER.text, self._domains, self._script, files, answer if self._answers else None, ports)
+        return responder.script(
+            HEADER.text, self._domains, self._script, answers, [contents[path] for path in read_by_script], ports
+        )
+
+    def _files(self, contents: t.Collection[str]) -> dict[str, str]:
+        """Where the documents of the script lie, by its names for them."""
+        names = {"autoconfig": thunderbird.PATH, "autodiscover": outlook.PATH}
+        if self._answers_apple:
+            names.update(profile=apple.PERSONAL_PATH, general_profile=apple.GENERAL_PATH)
+        return {name: f"{self._directory}/{path}" for name, path in names.items() if path in contents}
 
 
 def _preferred(hosts: t.Sequence[str], service: str) -> str:

@@ -28,7 +28,7 @@ def covers(names: t.Iterable[str], host: str) -> bool:
 
 
 class Certificates:
-    """Chooses certificates for host names, once per name, and remembers which names have none.
+    """Chooses certificates for host names; reads each once, however many providers share it.
 
     :arg file: path pattern of the chain, ``{domain}`` is the mail domain
     :arg key: path pattern of the key
@@ -39,7 +39,6 @@ class Certificates:
         self._exists = exists
         self._names_of = names_of
         self._names: dict[str, t.Collection[str] | None] = {}
-        self.without: list[str] = []
 
     def at(self, domain: str) -> Certificate:
         """The pair of paths for a mail domain, whether it exists or not."""
@@ -62,5 +61,4 @@ class Certificates:
             names = self._names[pair.file]
             if names is None or covers(names, host):
                 return pair
-        self.without.append(host)
         return None

@@ -14,6 +14,7 @@ class Document:
     """What a client gets.
 
     :ivar path: where it lies below the provider's directory
+    :ivar download_name: the name under which a browser saves it, empty for what is not saved
     :ivar warnings: what some client cannot do with it, naming the client
     """
 
@@ -21,6 +22,7 @@ class Document:
     media_type: str
     content: bytes
     warnings: tuple[str, ...] = ()
+    download_name: str = ""
 
 
 def leaf(parent: ET.Element, tag: str, text: str | int | bool, **attributes: str) -> None:
