@@ -363,6 +363,14 @@ options:
       html:
         description: The page. Required.
         type: str
+  pacc:
+    description:
+      - Whether to publish the document of PACC (draft-ietf-mailmaint-pacc-03, an Internet-Draft) too, on a host
+        C(ua-auto-config) of each domain, with its digest among the records. Experimental - the format may change with the draft.
+      - When the document changes, the records hold the digests of the old one and the new one, and from the next run on the new
+        one's alone.
+    type: bool
+    default: false
   document_root:
     description: Where the documents lie, one directory a provider; also the webroot for ACME challenges.
     type: path
@@ -448,6 +456,13 @@ options:
     type: list
     elements: str
     default: []
+  dns_tlsa:
+    description:
+      - Whether there are C(TLSA) records (DANE, RFC 7671) with the keys of the certificates that serve the host names. They make
+        sense in a zone that is signed (DNSSEC).
+      - A renewed certificate with another key needs another run and new records first; certbot keeps the key with C(--reuse-key).
+    type: bool
+    default: false
   dns_zone_file:
     description:
       - Path on the managed host of a file with the records as zone text, to C($INCLUDE) in a zone. C({domain}) stands for the mail

@@ -20,7 +20,7 @@ def run(server: NameServer, domains: Iterable[str], zones: list[str]) -> tuple[f
     provider = {"domains": list(domains), "incoming": [{"type": "imap", "hostname": "mail.server.tld"}]}
     provider["outgoing"] = [{"type": "smtp", "hostname": "mail.server.tld"}]
     (wanted,) = settings.read({"providers": [provider]}).providers
-    entries = [record.to_dict() for record in dns.records(wanted, ("192.0.2.80", "2001:db8::80"), 300)]
+    entries = [record.to_dict() for record in dns.records(wanted, dns.DnsOptions(addresses=("192.0.2.80", "2001:db8::80")))]
     begun = time.perf_counter()
     options = records.read({**server.module_options(), "records": entries, "zones": zones})
     with Exchange(options.server, options.port, options.key, 60) as exchange:

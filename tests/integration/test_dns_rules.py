@@ -6,6 +6,8 @@ data of an owner (without the domain) and type, sorted.
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import io
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -32,6 +34,10 @@ PROVIDER: dict[str, Any] = {
     "managesieve": {"hostname": HOST},
 }
 OPTIONS = our_dns.DnsOptions(addresses=("203.0.113.7", "2001:db8::7"), not_offered=True, caa=("letsencrypt.org",))
+# While PACC's document changes, clients may have the old one or the new one.
+SERVED = our_dns.Served(pacc=(hashlib.sha256(b"old").hexdigest(), hashlib.sha256(b"new").hexdigest()))
+# What the domain had before at its own name, where each record set has one owner.
+SPF = '"v=spf1 mx -all"'
 
 
 class Rule(NamedTuple):
@@ -88,9 +94,25 @@ RULES = [
             (find("_jmap._tcp", "SRV"), find("_sieve._tcp", "SRV")) == ([f"0 1 443 jmap.{DOMAIN}."], [f"0 1 4190 {HOST}"])
         ),
     ),
-    Rule("D9", "nothing that sends Outlook to Microsoft", lambda find: find("", "TXT") == []),
     Rule(
-        "D9",
+        "D8",
+        "PACC's host",
+        lambda find: (find("ua-auto-config", "A"), find("ua-auto-config", "AAAA")) == (["203.0.113.7"], ["2001:db8::7"]),
+    ),
+    Rule(
+        "D8",
+        "PACC's digests, of the old document and the new one",
+        lambda find: (
+            find("_ua-auto-config", "TXT")
+            == sorted(
+                f'"v=UAAC1; a=sha256; d={base64.b64encode(hashlib.sha256(text).digest()).decode()}"' for text in (b"old", b"new")
+            )
+        ),
+    ),
+    Rule("D9", "nothing that sends Outlook to Microsoft", lambda find: not [text for text in find("", "TXT") if "MS=" in text]),
+    Rule("D10", "no mailconf: at the domain's own name the SPF record stays alone", lambda find: find("", "TXT") in ([], [SPF])),
+    Rule(
+        "D1",
         "certificates from the named authority alone",
         lambda find: find("autoconfig", "CAA") == ['0 issue "letsencrypt.org"'],
     ),
@@ -98,7 +120,7 @@ RULES = [
 
 
 def records() -> list[our_dns.Record]:
-    return our_dns.records(Provider.from_dict(PROVIDER), OPTIONS)
+    return our_dns.records(Provider.from_dict(PROVIDER), OPTIONS, SERVED)
 
 
 def owner(name: str) -> str:
@@ -123,11 +145,15 @@ def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     """A server with the records, pushed by the module."""
     need(request.param.program)
     directory: Path = tmp_path_factory.mktemp("server")
-    with request.param(directory / "server", {DOMAIN: ""}) as running:
+    with request.param(directory / "server", {DOMAIN: f"@ TXT {SPF}\n"}) as running:
         options = {**running.module_options(), "records": [record.to_dict() for record in records()]}
         result = Playbook(directory, {}).module(options, name="mail_autoconfig_dns")
         assert not result["failed"], result
         yield running
+
+
+def test_every_rule_has_a_row() -> None:
+    assert {rule.id for rule in RULES} == {f"D{number}" for number in range(1, 11)} | {"A12"}
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: f"{rule.id}: {rule.says}")

@@ -252,6 +252,37 @@ def test_record_sets_hold_all_records_of_an_owner_and_type(make_provider: MakePr
     assert sum(map(len, sets.values())) == len(found)
 
 
+def test_pacc_has_a_host_and_a_digest_for_every_document_that_clients_may_have() -> None:
+    served = dns.Served(pacc=("00" * 32, "ff" * 32))
+    provider = Provider.from_dict({"domains": ["server.tld", "customer.tld"], "incoming": [IMAP], "outgoing": [SMTP]})
+    found = [
+        f"{record.owner} {record.type} {record.rdata}"
+        for record in dns.records(provider, DnsOptions(addresses=("203.0.113.7",), further_domains="cname"), served)
+        if "ua-auto-config" in record.owner
+    ]
+    digests = [f'"v=UAAC1; a=sha256; d={text}="' for text in ("/" * 42 + "8", "A" * 43)]
+    assert found == [
+        *(f"_ua-auto-config.customer.tld. TXT {digest}" for digest in digests),
+        *(f"_ua-auto-config.server.tld. TXT {digest}" for digest in digests),
+        "ua-auto-config.customer.tld. CNAME ua-auto-config.server.tld.",
+        "ua-auto-config.server.tld. A 203.0.113.7",
+    ]
+    srv_only = dns.records(provider, DnsOptions(further_domains="srv"), served)
+    assert {record.domain for record in srv_only if record.type == "TXT"} == {"server.tld"}
+
+
+def test_keys_are_named_for_the_hosts_that_have_records() -> None:
+    keys = {
+        f"{label}.{domain}": "ab" * 32 for label in ("autoconfig", "autodiscover") for domain in ("server.tld", "customer.tld")
+    }
+    provider = Provider.from_dict({"domains": ["server.tld", "customer.tld"], "incoming": [IMAP], "outgoing": [SMTP]})
+    found = dns.records(provider, DnsOptions(further_domains="srv"), dns.Served(keys=keys, https_port=8443))
+    assert [f"{record.owner} {record.rdata}" for record in found if record.type == "TLSA"] == [
+        f"_8443._tcp.autoconfig.server.tld. 3 1 1 {'ab' * 32}",
+        f"_8443._tcp.autodiscover.server.tld. 3 1 1 {'ab' * 32}",
+    ]
+
+
 # -- zone text ----------------------------------------------------------------------------------------------------------
 
 
@@ -273,7 +304,9 @@ def test_zone_text_is_read_back_as_the_same_records(data: st.DataObject, provide
         mx=((10, "mx.server.tld"),),
         caa=("letsencrypt.org",),
     )
-    found = dns.records(Provider.from_dict(data.draw(provider_options)), options)
+    provider = Provider.from_dict(data.draw(provider_options))
+    keys = {f"autoconfig.{domain}": "ab" * 32 for domain in provider.domains}
+    found = dns.records(provider, options, dns.Served(pacc=("ff" * 32, "00" * 32), keys=keys))
     text = dns.zone_text(found, "header")
     assert text == dns.zone_text(reversed(found), "header")
     rrsets = zonefile.read_rrsets(text, default_ttl=1, rdclass=None, relativize=False)

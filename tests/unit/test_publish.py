@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import typing as t
 from pathlib import Path
 
 import pytest
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig import publish, settings
+from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.apply import Result
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.reading import InputError
 
 if t.TYPE_CHECKING:
@@ -463,6 +466,100 @@ def test_pages_and_signing_need_the_responder(apache: FakeApache) -> None:
     assert problems(apache, responder="none", setup_pages=pages) == [
         "setup_pages: needs the responder, which needs Apache's module lua (responder: lua)"
     ]
+
+
+# -- PACC ---------------------------------------------------------------------------------------------------------------
+
+
+def digests(preparation: publish.Preparation) -> list[str]:
+    """The digests in the records of server.tld."""
+    texts = [record.rdata for record in preparation.records if record.owner == "_ua-auto-config.server.tld."]
+    return [text.rpartition("d=")[2].strip('"') for text in texts]
+
+
+def served_digest(apache: FakeApache) -> str:
+    content = (apache.document_root / "server.tld/pacc/user-agent-configuration.json").read_bytes()
+    return base64.b64encode(hashlib.sha256(content).digest()).decode()
+
+
+def test_pacc_comes_with_a_host_and_goes_without_a_trace(apache: FakeApache) -> None:
+    apache.add_certificate("server.tld", *NAMES, "ua-auto-config.server.tld")
+    before = apache.prepare().records
+    preparation = apache.publish(pacc=True)
+    assert digests(preparation) == [served_digest(apache)]
+    assert "https://ua-auto-config.server.tld/.well-known/user-agent-configuration.json" in [
+        request.url for request in preparation.requests
+    ]
+    assert "ServerAlias ua-auto-config.server.tld" in sites(preparation)["autoconfig.server.tld-ssl.conf"]
+    assert about(preparation, "no certificate names") == []
+    assert not apache.publish(pacc=True).plan.changes
+    assert apache.publish().records == before
+    assert not (apache.document_root / "server.tld/pacc").exists()
+
+
+def test_old_and_new_digest_stand_side_by_side_until_the_run_after_a_change(apache: FakeApache) -> None:
+    options = {"pacc": True, "dns_zone_file": str(apache.root / "all.zone")}
+    apache.publish(providers=[provider("server.tld")], **options)
+    old = served_digest(apache)
+    changed = [provider("server.tld", display_name="Another name")]
+    # Check mode says what to publish before anything is changed on the host.
+    beforehand = digests(apache.prepare(providers=changed, **options))
+    assert digests(apache.publish(providers=changed, **options)) == beforehand
+    new = served_digest(apache)
+    assert old != new
+    assert sorted(beforehand) == sorted([old, new])
+    last = apache.publish(providers=changed, **options)
+    assert digests(last) == [new]
+    assert list(last.plan.write) == [options["dns_zone_file"]]
+    assert not apache.publish(providers=changed, **options).plan.changes
+
+
+def test_a_provider_of_which_pacc_can_say_nothing_has_no_host_of_it(apache: FakeApache) -> None:
+    servers = {
+        "incoming": [{"type": "imap", "hostname": "mail.server.tld", "port": 143}],
+        "outgoing": [{"type": "smtp", "hostname": "mail.server.tld", "port": 587}],
+    }
+    preparation = apache.prepare(providers=[{"domains": ["server.tld"], **servers}], pacc=True)
+    assert about(preparation, "PACC") == [
+        "server.tld: PACC can say nothing of it (servers with TLS on the default port, the address as user name): there is no "
+        "document"
+    ]
+    assert "ua-auto-config" not in sites(preparation)["autoconfig.server.tld.conf"]
+    assert digests(preparation) == []
+
+
+# -- forms of further domains -------------------------------------------------------------------------------------------
+
+
+def test_a_domain_by_srv_alone_has_no_host_to_serve_or_to_warn_of(apache: FakeApache) -> None:
+    apache.add_certificate("server.tld", *NAMES)
+    preparation = apache.publish(
+        providers=[provider("server.tld", "customer.tld")], dns_further_domains="srv", addresses=["203.0.113.7"]
+    )
+    assert sorted(sites(preparation)) == ["autoconfig.server.tld-ssl.conf", "autoconfig.server.tld.conf"]
+    assert not [text for text in sites(preparation).values() if "customer.tld" in text]
+    assert about(preparation, "no certificate names") == []
+    script = Path(apache.layout.available("conf"), "autoconfig.server.tld.lua").read_text()
+    assert "|customer.tld|" in script
+    assert ("Outlook, Thunderbird (by the SRV record)", "https://autodiscover.server.tld/autodiscover/autodiscover.xml") in [
+        (request.client, request.url) for request in preparation.requests
+    ]
+
+
+def test_keys_are_in_the_records_if_asked_for(apache: FakeApache) -> None:
+    apache.add_certificate("server.tld", *NAMES)
+    key = "-----BEGIN PUBLIC KEY-----\nTUlJ\n-----END PUBLIC KEY-----\n"
+    facts = f"subject=CN=x\nnotBefore=Nov  1 00:00:00 2026 GMT\nnotAfter=Dec  1 00:00:00 2026 GMT\n{key}"
+    apache.before = lambda number, command: Result(0, facts, "") if "-pubkey" in command else None
+    preparation = apache.prepare(dns_tlsa=True)
+    expected = f"3 1 1 {hashlib.sha256(b'MII').hexdigest()}"
+    assert {record.owner: record.rdata for record in preparation.records if record.type == "TLSA"} == {
+        f"_443._tcp.{name}.": expected for name in NAMES
+    }
+    assert len([command for command in apache.commands if "-pubkey" in command]) == 1
+    apache.before = lambda number, command: Result(1, "", "no") if "-pubkey" in command else None
+    assert about(apache.prepare(dns_tlsa=True), "dns_tlsa: openssl cannot read")
+    assert not [record for record in apache.prepare().records if record.type == "TLSA"]
 
 
 # -- zone files ---------------------------------------------------------------------------------------------------------

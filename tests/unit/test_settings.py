@@ -48,6 +48,8 @@ def test_a_domain_is_enough() -> None:
         signing_with_tls_key=False,
         pages={},
         dns=DnsOptions(),
+        pacc=False,
+        tlsa=False,
         zone_file="",
         config_directory="/etc/apache2",
         state_directory="/var/lib/mail_autoconfig",
@@ -347,8 +349,8 @@ def test_extra_directives_that_cannot_be_written_are_refused() -> None:
         ({"dns_zone_file": "zones/x"}, f"dns_zone_file: 'zones/x' {NOT_A_PATH}"),
         (
             {"dns_zone_file": "/etc/bind/{domain}.conf"},
-            "dns_zone_file: '/etc/bind/{domain}.conf' has the suffix of another of our files (.conf, .lua, .html, .mobileconfig, "
-            ".xml)",
+            "dns_zone_file: '/etc/bind/{domain}.conf' has the suffix of another of our files (.conf, .lua, .html, .json, "
+            ".mobileconfig, .xml)",
         ),
     ],
 )

@@ -44,7 +44,7 @@ def rendered(
     provider: Provider, certificates: dict[str, Certificate], prefix: str = "", **options: t.Any
 ) -> dict[str, list[Line]]:
     """Every file of the provider's sites by its name."""
-    groups = site.host_groups(provider, lambda host, domain: certificates.get(host))
+    groups = site.host_groups(provider.domains, lambda host, domain: certificates.get(host))
     documents = [document for document in (thunderbird.render(provider), outlook.render(provider)) if document]
     files = site.site_files(provider, groups, documents, SiteOptions(**options), DebianLayout(), prefix)
     return {f"{item.kind}/{item.name}{item.suffix}": read(item.content) for item in files if item.suffix == ".conf"}
@@ -90,7 +90,7 @@ def test_with_a_certificate_one_site_redirects_and_one_serves(make_provider: Mak
 
 def test_every_file_begins_with_a_warning_to_editors(make_provider: MakeProvider) -> None:
     provider = make_provider()
-    groups = site.host_groups(provider, lambda host, domain: CERTIFICATE)
+    groups = site.host_groups(provider.domains, lambda host, domain: CERTIFICATE)
     options = SiteOptions(well_known=True)
     for item in site.site_files(provider, groups, [thunderbird.render(provider)], options, DebianLayout()):
         assert item.content.decode().splitlines()[0].lstrip("#- ").startswith("Managed by Ansible")
@@ -105,7 +105,7 @@ def test_names_of_one_certificate_share_a_site_and_the_others_have_their_own(mak
         "autodiscover.other.tld": OTHER,
         "autodiscover.third.tld": OTHER,
     }
-    groups = site.host_groups(provider, lambda host, domain: certificates.get(host))
+    groups = site.host_groups(provider.domains, lambda host, domain: certificates.get(host))
     assert [(group.names, group.certificate) for group in groups] == [
         (("autoconfig.server.tld", "autodiscover.server.tld", "autoconfig.other.tld"), CERTIFICATE),
         (("autodiscover.other.tld", "autodiscover.third.tld"), OTHER),
@@ -300,7 +300,7 @@ def test_the_guides_rule_for_the_root_is_there(make_provider: MakeProvider) -> N
 
 def test_without_an_answer_for_outlook_its_path_is_not_found(make_provider: MakeProvider) -> None:
     provider = make_provider()
-    groups = site.host_groups(provider, lambda host, domain: None)
+    groups = site.host_groups(provider.domains, lambda host, domain: None)
     (item,) = site.site_files(provider, groups, [thunderbird.render(provider)], SiteOptions(), DebianLayout())
     assert answer(read(item.content), "/autodiscover/autodiscover.xml") == "404"
     assert answer(read(item.content), "/mail/config-v1.1.xml").startswith("/var/www/")
@@ -411,8 +411,8 @@ def test_paths_with_blanks_are_quoted(make_provider: MakeProvider) -> None:
 
 
 def test_only_the_modules_that_the_sites_use_are_asked_for(make_provider: MakeProvider) -> None:
-    with_tls = site.host_groups(make_provider(), lambda host, domain: CERTIFICATE)
-    without = site.host_groups(make_provider(), lambda host, domain: None)
+    with_tls = site.host_groups(make_provider().domains, lambda host, domain: CERTIFICATE)
+    without = site.host_groups(make_provider().domains, lambda host, domain: None)
     assert site.modules(SiteOptions(), without) == ("alias", "authz_core", "headers")
     assert site.modules(SiteOptions(php="mod_php"), without) == ("alias", "authz_core", "headers")
     assert site.modules(SiteOptions(php="fpm"), without) == ("alias", "authz_core", "env", "headers")
@@ -476,7 +476,7 @@ def test_with_the_responder_both_forms_of_outlooks_request_are_redirected_to_a_f
 
 def test_without_an_answer_for_outlook_there_is_nothing_for_the_responder(make_provider: MakeProvider) -> None:
     provider = make_provider()
-    groups = site.host_groups(provider, lambda host, domain: None)
+    groups = site.host_groups(provider.domains, lambda host, domain: None)
     files = site.site_files(provider, groups, [thunderbird.render(provider)], SiteOptions(personal=True), DebianLayout())
     lines = read(files[0].content)
     assert of(lines, "LuaMapHandler") == []
@@ -498,7 +498,7 @@ def test_the_responder_answers_on_the_domains_own_sites_too(make_provider: MakeP
 
 def well_known(provider: Provider, **options: t.Any) -> tuple[list[Line], str]:
     """The snippet and its script."""
-    groups = site.host_groups(provider, lambda host, domain: None)
+    groups = site.host_groups(provider.domains, lambda host, domain: None)
     documents = [document for document in (thunderbird.render(provider), outlook.render(provider)) if document]
     files = site.site_files(provider, groups, documents, SiteOptions(well_known=True, **options), DebianLayout())
     snippet, script = files[-2:]

@@ -8,10 +8,14 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
+# The hosts of a mail domain that answer clients, by their first labels; the last one is PACC's (draft-ietf-mailmaint-pacc).
+LABELS = ("autoconfig", "autodiscover")
+PACC_LABEL = "ua-auto-config"
 WELL_KNOWN_PATH = "/.well-known/autoconfig/mail/config-v1.1.xml"
 AUTOCONFIG_PATH = "/mail/config-v1.1.xml"
 AUTODISCOVER_PATH = "/autodiscover/autodiscover.xml"
 PROFILE_PATH = "/mail.mobileconfig"
+PACC_PATH = "/.well-known/user-agent-configuration.json"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,11 +39,7 @@ def requests(
     :arg profile: whether there is a profile for Apple's devices, to which people follow a link
     :arg page: whether there is a setup page
     """
-
-    def url(host: str, path: str) -> str:
-        return ("https" if host in secure_hosts else "http") + f"://{host}{path}"
-
-    autoconfig, autodiscover = f"autoconfig.{domain}", f"autodiscover.{domain}"
+    autoconfig, autodiscover, pacc = (f"{label}.{domain}" for label in (*LABELS, PACC_LABEL))
     candidates = [
         # FetchConfig.sys.mjs (Thunderbird), e-mail-autoconfig.c (Evolution), IspDb.php (Nextcloud Mail)
         ("Thunderbird, Evolution, FairEmail, Nextcloud Mail", "GET", autoconfig, AUTOCONFIG_PATH + "?emailaddress={address}"),
@@ -51,9 +51,20 @@ def requests(
         ("Outlook, Thunderbird", "POST", autodiscover, AUTODISCOVER_PATH),
         ("Outlook (older spelling)", "POST", autodiscover, "/Autodiscover/Autodiscover.xml"),
         ("Delta Chat", "GET", autodiscover, AUTODISCOVER_PATH),
+        # io-pim-discovery, src/pacc; nobody else yet
+        ("himalaya (PACC, experimental)", "GET", pacc, PACC_PATH),
     ]
     if profile:
         candidates.append(("Apple Mail", "GET", autoconfig, PROFILE_PATH + "?emailaddress={address}"))
     if page:
         candidates.append(("people", "GET", autoconfig, "/"))
-    return [Request(client, method, url(host, path)) for client, method, host, path in candidates if host in hosts]
+    return [Request(client, method, _url(host, path, secure_hosts)) for client, method, host, path in candidates if host in hosts]
+
+
+def request_by_srv(host: str, secure_hosts: t.Collection[str]) -> Request:
+    """The look-up for a domain that has no host of its own but a record ``_autodiscover`` that names this one."""
+    return Request("Outlook, Thunderbird (by the SRV record)", "POST", _url(host, AUTODISCOVER_PATH, secure_hosts))
+
+
+def _url(host: str, path: str, secure_hosts: t.Collection[str]) -> str:
+    return ("https" if host in secure_hosts else "http") + f"://{host}{path}"

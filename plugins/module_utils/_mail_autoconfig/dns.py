@@ -1,17 +1,20 @@
 """The DNS records that clients look up, as plain data and as zone text.
 
 PRIVATE to the collection. RFC 2782 (SRV), 6186 and 8314 section 5.1 (mail), 6764 (CalDAV, CardDAV), 8620 section 2.2 (JMAP),
-5804 section 1.8 (ManageSieve), 8659 (CAA); zone text is that of RFC 1035 section 5.1; ``_autodiscover`` is Microsoft's.
+5804 section 1.8 (ManageSieve), 8659 (CAA), 6698 and 7671 (TLSA); zone text is that of RFC 1035 section 5.1;
+``_autodiscover`` is Microsoft's, ``_ua-auto-config`` that of draft-ietf-mailmaint-pacc-03.
 """
 
 from __future__ import annotations
 
+import base64
 import dataclasses
 import ipaddress
 import typing as t
 from urllib.parse import urlsplit
 
 from . import reading
+from .clients import LABELS, PACC_LABEL
 from .model import Dav, Provider
 
 # Service names by server type and socket type, in the order clients should prefer.
@@ -25,8 +28,6 @@ _MAIL_SERVICES = {
 }
 # Those that may be said not to be offered: Claws Mail and aerc know no other name than _submission.
 _REFUSABLE = ("_imap", "_imaps", "_pop3", "_pop3s")
-# The hosts of a mail domain that answer clients.
-LABELS = ("autoconfig", "autodiscover")
 FURTHER_DOMAINS = ("own", "cname", "srv")
 _FIELDS = {
     "A": ("address",),
@@ -35,6 +36,7 @@ _FIELDS = {
     "CNAME": ("target",),
     "MX": ("preference", "exchange"),
     "SRV": ("priority", "weight", "port", "target"),
+    "TLSA": ("usage", "selector", "matching_type", "data"),
     "TXT": ("text",),
 }
 # RFC 1035 section 3.3: a character-string is at most this long.
@@ -100,18 +102,43 @@ class DnsOptions:
     caa: tuple[str, ...] = ()
 
 
-def records(provider: Provider, options: DnsOptions) -> list[Record]:
+@dataclasses.dataclass(frozen=True)
+class Served:
+    """What the sites of a provider serve, as far as records speak of it.
+
+    :ivar pacc: digests (SHA-256, hexadecimal) of the PACC documents that clients may get; none without such a document
+    :ivar keys: digest (likewise) of the public key that answers for TLS, by host name
+    :ivar https_port: where it does
+    """
+
+    pacc: tuple[str, ...] = ()
+    keys: t.Mapping[str, str] = dataclasses.field(default_factory=dict)
+    https_port: int = 443
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The hosts of a mail domain that answer clients."""
+        return (*LABELS, PACC_LABEL) if self.pacc else LABELS
+
+
+def records(provider: Provider, options: DnsOptions, served: Served = Served()) -> list[Record]:
     """All records of all domains of a provider, sorted; host records only where it is known where they lead."""
-    return sorted({record for domain in provider.domains for record in _Zone(provider, domain, options).records()})
+    return sorted({record for domain in provider.domains for record in _Zone(provider, domain, options, served).records()})
+
+
+def has_hosts(provider: Provider, domain: str, further_domains: str) -> bool:
+    """Whether a domain has host names of its own."""
+    return further_domains != "srv" or domain == provider.domains[0]
 
 
 class _Zone:
     """The records of one mail domain."""
 
-    def __init__(self, provider: Provider, domain: str, options: DnsOptions) -> None:
+    def __init__(self, provider: Provider, domain: str, options: DnsOptions, served: Served) -> None:
         self._provider = provider
         self._domain = domain
         self._options = options
+        self._served = served
         self._first = provider.domains[0]
         self._form = "own" if domain == self._first else options.further_domains
 
@@ -124,7 +151,10 @@ class _Zone:
 
     def records(self) -> t.Iterator[Record]:
         """All of them."""
-        yield from self._hosts()
+        if self._form != "srv":
+            yield from self._hosts()
+            yield from self._pacc()
+            yield from self._tlsa()
         yield from self._autodiscover()
         yield from self._mail()
         for service, dav in (("_caldav", self._provider.caldav), ("_carddav", self._provider.carddav)):
@@ -134,12 +164,12 @@ class _Zone:
             yield self._record("", "MX", preference, f"{host}.")
 
     def _hosts(self) -> t.Iterator[Record]:
-        for host in LABELS:
+        for host in self._served.labels:
             if self._form == "cname":
                 yield self._record(host, "CNAME", f"{host}.{self._first}.")
-            elif self._form == "own" and self._options.host:
+            elif self._options.host:
                 yield self._record(host, "CNAME", f"{self._options.host}.")
-            elif self._form == "own":
+            else:
                 yield from self._addresses(host)
 
     def _addresses(self, host: str) -> t.Iterator[Record]:
@@ -148,6 +178,19 @@ class _Zone:
         # Not beside an alias, which must be alone at its name (RFC 1034 section 3.6.2).
         for authority in self._options.caa:
             yield self._record(host, "CAA", 0, "issue", authority)
+
+    def _pacc(self) -> t.Iterator[Record]:
+        """One record a digest: a client takes a document that has any of them."""
+        for digest in self._served.pacc:
+            encoded = base64.b64encode(bytes.fromhex(digest)).decode()
+            yield self._record(f"_{PACC_LABEL}", "TXT", f"v=UAAC1; a=sha256; d={encoded}")
+
+    def _tlsa(self) -> t.Iterator[Record]:
+        """The public key of each host (DANE-EE, SPKI, SHA-256), which a renewed certificate with the same key keeps true."""
+        for label in self._served.labels:
+            key = self._served.keys.get(f"{label}.{self._domain}")
+            if key:
+                yield self._record(f"_{self._served.https_port}._tcp.{label}", "TLSA", 3, 1, 1, key)
 
     def _autodiscover(self) -> t.Iterator[Record]:
         """One record, on port 443: Outlook and Thunderbird ignore port and priority, and ask the host whatever they say."""

@@ -14,7 +14,7 @@ FILE_MODE = 0o644
 # A diff is for people; beyond this they read the files.
 MAX_DIFFS = 50
 _CONFIGURATION_SUFFIXES = (".conf", ".lua")
-_DOCUMENT_SUFFIXES = (".html", ".mobileconfig", ".xml")
+_DOCUMENT_SUFFIXES = (".html", ".json", ".mobileconfig", ".xml")
 OUR_SUFFIXES = (*_CONFIGURATION_SUFFIXES, *_DOCUMENT_SUFFIXES)
 
 

@@ -11,9 +11,9 @@ import typing as t
 
 from . import clients, dns, neighbours, plan, signing, site, tls
 from .apply import Host, blocked_by
-from .documents import Document, apple, outlook, thunderbird
+from .documents import Document, apple, outlook, pacc, thunderbird
 from .model import Provider
-from .plan import Current, Desired, Plan
+from .plan import Current, Desired, Holding, Manifest, Plan
 from .reading import InputError
 from .settings import Settings
 from .site import HostGroup
@@ -40,10 +40,15 @@ def prepare(settings: Settings, host: Host) -> Preparation:
     settings = _settle_responder(settings, host, problems)
     problems.extend(_root_problems(settings))
     warnings: list[str] = []
-    groups = {provider.id: _host_groups(settings, provider, certificates, warnings) for provider in settings.providers}
+    served = _served_documents(settings, host.manifest(), warnings)
+    groups = {
+        provider.id: _host_groups(settings, provider, served[provider.id].labels, certificates, warnings)
+        for provider in settings.providers
+    }
     _check_signing(settings, groups, host, problems, warnings)
     prefix = _site_prefix(settings, groups, host, problems, warnings)
-    records = _records(settings)
+    served = _served_keys(settings, served, groups, host, warnings)
+    records = {provider.id: dns.records(provider, settings.dns, served[provider.id]) for provider in settings.providers}
     zone_files = _zone_files(settings, records)
     desired = [
         _desired(settings, provider, groups[provider.id], prefix, host, zone_files.get(provider.id, {}), warnings)
@@ -51,7 +56,8 @@ def prepare(settings: Settings, host: Host) -> Preparation:
     ]
     current = host.current(path for item in desired for path in item.files)
     dropped = set(current.manifest) - {item.provider for item in desired} if settings.purge else set()
-    modules = site.modules(settings.site, [group for item in groups.values() for group in item])
+    has_pacc = any(item.pacc for item in served.values())
+    modules = site.modules(settings.site, [group for item in groups.values() for group in item], has_pacc)
     result = plan.make(desired, dropped, modules, current, settings.adopt)
     problems.extend(result.problems)
     if problems:
@@ -101,8 +107,63 @@ def _settle_responder(settings: Settings, host: Host, problems: list[str]) -> Se
 
 def _documents(settings: Settings, provider: Provider) -> list[Document]:
     personal = settings.site.personal
-    documents = (thunderbird.render(provider), outlook.render(provider, personal), *apple.render(provider, personal))
+    documents = [thunderbird.render(provider), outlook.render(provider, personal), *apple.render(provider, personal)]
+    if settings.pacc:
+        documents.append(pacc.render(provider))
     return [*(document for document in documents if document is not None), *settings.pages.get(provider.id, {}).values()]
+
+
+def _path(settings: Settings, provider: Provider, document: Document) -> str:
+    """Where a document lies on the host."""
+    return f"{settings.site.document_root}/{provider.id}/{document.path}"
+
+
+def _served_documents(settings: Settings, manifest: Manifest, warnings: list[str]) -> dict[str, dns.Served]:
+    """The digests of PACC documents by provider: that of this run, and those that clients got until now.
+
+    A client that has the old document, or an old record from a cache, goes on working during a change. The next run finds the
+    new digest alone in the manifest.
+    """
+    found = {}
+    for provider in settings.providers:
+        document = pacc.render(provider) if settings.pacc else None
+        digests: tuple[str, ...] = ()
+        if document is not None:
+            earlier = manifest.get(provider.id, Holding()).files.get(_path(settings, provider, document), ())
+            digests = tuple(dict.fromkeys((plan.digest(document.content), *earlier)))
+        elif settings.pacc:
+            warnings.append(
+                f"{provider.id}: PACC can say nothing of it (servers with TLS on the default port, the address as user name): "
+                "there is no document"
+            )
+        found[provider.id] = dns.Served(digests, https_port=settings.site.https_port)
+    return found
+
+
+def _served_keys(
+    settings: Settings,
+    served: t.Mapping[str, dns.Served],
+    groups: t.Mapping[str, tuple[HostGroup, ...]],
+    host: Host,
+    warnings: list[str],
+) -> dict[str, dns.Served]:
+    """With the digests of the keys that answer for TLS, if records shall name them; each certificate is read once."""
+    digests: dict[str, str] = {}
+    found = {}
+    for provider_id, item in served.items():
+        keys = {}
+        for group in groups[provider_id] if settings.tlsa else ():
+            if group.certificate is None:
+                continue
+            file = group.certificate.file
+            if file not in digests:
+                facts = host.certificate_facts(file)
+                digests[file] = tls.key_digest(facts.public_key) if facts else ""
+                if facts is None:
+                    warnings.append(f"{provider_id}: dns_tlsa: openssl cannot read {file}, so there are no TLSA records of it")
+            keys.update(dict.fromkeys(group.names, digests[file]))
+        found[provider_id] = dataclasses.replace(item, keys=keys)
+    return found
 
 
 def _desired(
@@ -116,8 +177,7 @@ def _desired(
 ) -> Desired:
     documents = _documents(settings, provider)
     warnings.extend(f"{provider.id}: {warning}" for document in documents for warning in document.warnings)
-    directory = f"{settings.site.document_root}/{provider.id}"
-    files = {**zone_files, **{f"{directory}/{document.path}": document.content for document in documents}}
+    files = {**zone_files, **{_path(settings, provider, document): document.content for document in documents}}
     enabled: dict[str, list[str]] = {"sites": [], "conf": []}
     for item in site.site_files(provider, groups, documents, settings.site, host.layout, prefix):
         files[f"{host.layout.available(item.kind)}/{item.name}{item.suffix}"] = item.content
@@ -197,7 +257,7 @@ def _root_problems(settings: Settings) -> t.Iterator[str]:
 
 
 def _host_groups(
-    settings: Settings, provider: Provider, certificates: tls.Certificates, warnings: list[str]
+    settings: Settings, provider: Provider, labels: t.Sequence[str], certificates: tls.Certificates, warnings: list[str]
 ) -> tuple[HostGroup, ...]:
     """Group the host names by certificate, and warn of those that have none."""
     first = provider.domains[0]
@@ -205,7 +265,8 @@ def _host_groups(
     def certificate_for(name: str, domain: str) -> site.Certificate | None:
         return certificates.choose(name, (domain, first)) if settings.https else None
 
-    groups = site.host_groups(provider, certificate_for)
+    domains = [domain for domain in provider.domains if dns.has_hosts(provider, domain, settings.dns.further_domains)]
+    groups = site.host_groups(domains, certificate_for, labels)
     without = [name for group in groups if group.certificate is None for name in group.names]
     if not settings.https:
         warnings.append(f"{provider.id}: https is off: Delta Chat, aerc and Geary ask over HTTPS only")
@@ -256,12 +317,9 @@ def _requests(settings: Settings, groups: t.Mapping[str, tuple[HostGroup, ...]])
         profile, page = bool(apple.render(provider)), provider.id in settings.pages
         for domain in provider.domains:
             found.extend(clients.requests(domain, secure, hosts, profile, page))
+            if not dns.has_hosts(provider, domain, settings.dns.further_domains):
+                found.append(clients.request_by_srv(f"autodiscover.{provider.domains[0]}", secure))
     return tuple(found)
-
-
-def _records(settings: Settings) -> dict[str, list[dns.Record]]:
-    """The records of each provider."""
-    return {provider.id: dns.records(provider, settings.dns) for provider in settings.providers}
 
 
 def _zone_files(settings: Settings, records: t.Mapping[str, list[dns.Record]]) -> dict[str, dict[str, bytes]]:

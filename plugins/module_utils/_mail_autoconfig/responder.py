@@ -85,10 +85,6 @@ def script(
     return re.sub("@([A-Z_]+)@", lambda match: values[match[1]], _SCRIPT).encode()
 
 
-def _page_entry(page: Page) -> str:
-    return f'["{page.language}"] = {{ file = "{page.file}", policy = "{page.policy}" }}'
-
-
 def _buckets(domains: t.Sequence[str]) -> list[str]:
     """The domains in strings of a few, by a hash that the script computes too.
 

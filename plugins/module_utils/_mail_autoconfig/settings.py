@@ -12,7 +12,8 @@ import re
 import typing as t
 
 from . import apache, page, plan, reading, signing
-from .dns import FURTHER_DOMAINS, LABELS, DnsOptions
+from .clients import LABELS, PACC_LABEL
+from .dns import FURTHER_DOMAINS, DnsOptions
 from .documents import Document
 from .layout import DEFAULT_CONFIG_DIRECTORY
 from .model import Provider, default_provider, read_providers
@@ -33,6 +34,7 @@ class Settings:
     :ivar responder: ``auto`` is to be settled on the host, by whether it has mod_lua
     :ivar signing_with_tls_key: whether the administrator wants a key to serve both
     :ivar pages: rendered setup pages by provider and language
+    :ivar pacc: whether to publish PACC's document too, tlsa: whether records name the keys of the hosts
     :ivar zone_file: path of the zone text, in which ``{domain}`` may stand; empty for none
     :ivar certificate_file: pattern with ``{domain}``; ``certificate_is_given`` tells a wish from the default
     """
@@ -47,6 +49,8 @@ class Settings:
     signing_with_tls_key: bool
     pages: t.Mapping[str, t.Mapping[str, Document]]
     dns: DnsOptions
+    pacc: bool
+    tlsa: bool
     zone_file: str
     config_directory: str
     state_directory: str
@@ -73,6 +77,8 @@ def read(options: t.Mapping[str, t.Any]) -> Settings:
         signing_with_tls_key=bool(fields.boolean("signing_with_tls_key")),
         pages=_read_pages(fields, providers),
         dns=_read_dns(fields, providers),
+        pacc=bool(fields.boolean("pacc")),
+        tlsa=bool(fields.boolean("dns_tlsa")),
         zone_file=fields.text("dns_zone_file", _zone_file),
         config_directory=fields.text("config_directory", _path, default=DEFAULT_CONFIG_DIRECTORY),
         state_directory=fields.text("state_directory", _path, default="/var/lib/mail_autoconfig"),
@@ -179,7 +185,7 @@ def _read_dns(fields: Fields, providers: t.Iterable[Provider]) -> DnsOptions:
         fields.problem(
             "dns_further_domains", "srv needs addresses instead of dns_host: the target of SRV must be no alias (RFC 2782)"
         )
-    aliases = {f"{label}.{domain}" for provider in providers for domain in provider.domains for label in LABELS}
+    aliases = {f"{label}.{domain}" for provider in providers for domain in provider.domains for label in (*LABELS, PACC_LABEL)}
     if options.host in aliases:
         fields.problem("dns_host", f"'{options.host}' is one of the names that would be its aliases")
     return options

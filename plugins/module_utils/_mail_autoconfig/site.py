@@ -6,11 +6,12 @@ PRIVATE to the collection. Rules by name (H1, A1, ...) are explained in the READ
 from __future__ import annotations
 
 import dataclasses
+import re
 import typing as t
 
 from . import clients, page, responder, signing
 from .apache import Comment, Expanding, Node, directive, section, write
-from .documents import Document, apple, outlook, thunderbird
+from .documents import Document, apple, outlook, pacc, thunderbird
 from .layout import DebianLayout
 from .model import Provider
 
@@ -54,6 +55,7 @@ ROUTES = {
     ),
     outlook.PATH: Route(_OUTLOOK_PATTERN, _OUTLOOK_PATTERN, clients.AUTODISCOVER_PATH, "autodiscover"),
     apple.GENERAL_PATH: Route(r"mail\.mobileconfig", "", clients.PROFILE_PATH, "autoconfig"),
+    pacc.PATH: Route(r"\.well-known/user-agent-configuration\.json", "", clients.PACC_PATH, clients.PACC_LABEL),
 }
 
 
@@ -116,16 +118,20 @@ class SiteFile:
     suffix: str = ".conf"
 
 
-def host_groups(provider: Provider, certificate_for: t.Callable[[str, str], Certificate | None]) -> tuple[HostGroup, ...]:
-    """Group the provider's host names by the certificate that ``certificate_for(host, domain)`` names."""
+def host_groups(
+    domains: t.Iterable[str],
+    certificate_for: t.Callable[[str, str], Certificate | None],
+    labels: t.Sequence[str] = clients.LABELS,
+) -> tuple[HostGroup, ...]:
+    """Group the host names of mail domains by the certificate that ``certificate_for(host, domain)`` names."""
     groups: dict[Certificate | None, list[tuple[str, str]]] = {}
-    for domain in provider.domains:
-        for host in (f"autoconfig.{domain}", f"autodiscover.{domain}"):
+    for domain in domains:
+        for host in (f"{label}.{domain}" for label in labels):
             groups.setdefault(certificate_for(host, domain), []).append((host, domain))
     return tuple(HostGroup(tuple(hosts), certificate) for certificate, hosts in groups.items())
 
 
-def modules(options: SiteOptions, groups: t.Iterable[HostGroup]) -> tuple[str, ...]:
+def modules(options: SiteOptions, groups: t.Iterable[HostGroup], pacc_is_served: bool = False) -> tuple[str, ...]:
     """The Apache modules that the sites use, sorted."""
     needed = {"alias", "authz_core", "headers"}
     if any(group.certificate for group in groups):
@@ -134,7 +140,7 @@ def modules(options: SiteOptions, groups: t.Iterable[HostGroup]) -> tuple[str, .
         needed.add("env")
     if options.well_known or options.personal:
         needed.add("lua")
-    if options.personal:
+    if options.personal or pacc_is_served:
         needed.add("setenvif")
     if options.signer:
         needed.add("ext_filter")
@@ -199,6 +205,9 @@ class _Builder:
         # directory by directory, a tenth of the time of the whole answer.
         if self._answers:
             routes.append(directive("AliasMatch", f"^/{_JSON_PATTERN}$", f"{self._directory}/{outlook.PATH}"))
+        if any(route.service == clients.PACC_LABEL for route, _file in self._routes):
+            # The digest in DNS is that of these bytes; other modules of the server must not pack them.
+            routes.append(directive("SetEnvIf", "Request_URI", f"^{re.escape(clients.PACC_PATH)}$", "no-gzip", "no-brotli"))
         if self._pages:
             routes.append(directive("AliasMatch", "^/$", f"{self._directory}/{self._pages[0]}"))
         handlers = list(self._handlers())
@@ -378,7 +387,8 @@ class _Builder:
     def script(self) -> bytes:
         """The script for mod_lua."""
         contents = {document.path: document.content for document in self._documents}
-        read_by_script = [path for path in sorted(contents) if path != thunderbird.PATH and self._options.personal]
+        sent_by_apache = (thunderbird.PATH, pacc.PATH)
+        read_by_script = [path for path in sorted(contents) if path not in sent_by_apache and self._options.personal]
         answers = responder.Answers(
             **self._files(contents),
             personal=self._answers,

@@ -6,6 +6,8 @@ has must be served over HTTP alone rather than be redirected to an HTTPS that fa
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import re
 import typing as t
 
@@ -25,6 +27,12 @@ def covers(names: t.Iterable[str], host: str) -> bool:
     """Whether one of a certificate's names is the host's; ``*`` stands for one whole label (RFC 6125 section 6.4.3)."""
     parent = host.partition(".")[2]
     return any(name in (host, f"*.{parent}") for name in names)
+
+
+def key_digest(public_key: str) -> str:
+    """The SHA-256 of a public key (PEM, SubjectPublicKeyInfo), hexadecimal, as TLSA has it with selector 1 (RFC 6698)."""
+    body = "".join(line for line in public_key.splitlines() if not line.startswith("-----"))
+    return hashlib.sha256(base64.b64decode(body)).hexdigest()
 
 
 class Certificates:
