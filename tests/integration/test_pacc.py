@@ -70,9 +70,7 @@ def test_http_leads_to_https_and_other_paths_are_404(
     answer = client.request(URL.replace("https:", "http:"))
     port = f":{apache.https_port}"
     assert (answer.status, answer.headers["location"]) == (302, URL.replace(HOST, HOST + port))
-    assert {client.request(f"https://{HOST}{path}").status for path in ("/", "/.well-known/", f"{URL[len('https://') :]}x")} == {
-        404
-    }
+    assert {client.request(url).status for url in (f"https://{HOST}/", f"https://{HOST}/.well-known/", f"{URL}x")} == {404}
 
 
 def test_during_a_change_the_old_document_and_the_new_one_have_a_digest(
