@@ -1,7 +1,7 @@
 """A real Thunderbird without a screen, driven through Marionette, that looks for the settings of an address by itself.
 
 The profile is new, the ISPDB is switched off (so that only the provider's own answers count), host names are resolved to
-the address of the server under test inside Thunderbird, and a test authority is trusted.
+the address of the server under test inside Thunderbird or by a name server of the test's own, and a test authority is trusted.
 """
 
 from __future__ import annotations
@@ -43,14 +43,14 @@ const override = Cc["@mozilla.org/network/native-dns-override;1"].getService(Ci.
 for (const name of names) { override.addIPOverride(name, address); }
 """
 
-# The generator yields where a person would have to agree to a foreign host; nobody does here.
+# The generator yields where a person would have to agree to a foreign host.
 _DISCOVER = """
-const [domain, address, done] = arguments;
+const [domain, address, acceptRedirect, done] = arguments;
 (async () => {
   const { FindConfig } = ChromeUtils.importESModule("resource:///modules/accountcreation/FindConfig.sys.mjs");
   const search = FindConfig.parallelAutoDiscovery(domain, address, new AbortController().signal);
   let step = await search.next();
-  while (!step.done) { step = await search.next({ acceptRedirect: false }); }
+  while (!step.done) { step = await search.next({ acceptRedirect }); }
   const config = step.value;
   const server = one => one && {
     type: one.type, hostname: one.hostname, port: one.port, socketType: one.socketType, auth: one.auth, username: one.username,
@@ -70,10 +70,17 @@ STARTTLS, SSL = 2, 3
 PASSWORD_CLEARTEXT = 3
 
 
-class Thunderbird:
-    """One Thunderbird with a profile below ``directory``; a context manager that ends it."""
+# Gives a program, and nobody else, another /etc/resolv.conf: the first argument.
+_WITH_RESOLVER = ("unshare", "--mount", "sh", "-c", 'mount --bind "$0" /etc/resolv.conf && exec "$@"')
 
-    def __init__(self, directory: Path, program: str = "thunderbird") -> None:
+
+class Thunderbird:
+    """One Thunderbird with a profile below ``directory``; a context manager that ends it.
+
+    :arg name_server: address of the only name server that it knows (on port 53, as resolvers want it); needs root
+    """
+
+    def __init__(self, directory: Path, program: str = "thunderbird", name_server: str = "") -> None:
         found = shutil.which(program)
         if found is None:
             raise FileNotFoundError(f"{program} is not installed")
@@ -84,7 +91,12 @@ class Thunderbird:
         preferences = {**_PREFERENCES, "marionette.port": self._port}
         lines = [f"user_pref({_literal(name)}, {_literal(value)});\n" for name, value in sorted(preferences.items())]
         (profile / "user.js").write_text("".join(lines))
+        resolver: tuple[str, ...] = ()
+        if name_server:
+            (directory / "resolv.conf").write_text(f"nameserver {name_server}\noptions attempts:1 timeout:2\n")
+            resolver = (*_WITH_RESOLVER, str(directory / "resolv.conf"))
         self._command = [
+            *resolver,
             *(found, "--headless", "--marionette", "-remote-allow-system-access", "--no-remote"),
             *("-profile", str(profile)),
         ]
@@ -131,10 +143,13 @@ class Thunderbird:
         """Resolve host names to an address, without DNS."""
         self._client.execute_script(_RESOLVE, script_args=[list(names), address])
 
-    def discover(self, address: str) -> dict[str, Any]:
-        """Let Thunderbird find the settings of a mail address; what it would offer to the user, or ``{}``."""
+    def discover(self, address: str, agree: bool = False) -> dict[str, Any]:
+        """Let Thunderbird find the settings of a mail address; what it would offer to the user, or ``{}``.
+
+        :arg agree: whether the user would agree to ask a host of another domain than the address has
+        """
         domain = address.rpartition("@")[2]
-        found = self._client.execute_async_script(_DISCOVER, script_args=[domain, address])
+        found = self._client.execute_async_script(_DISCOVER, script_args=[domain, address, agree])
         return dict(found or {})
 
 
@@ -148,7 +163,7 @@ def _environment(directory: Path) -> dict[str, str]:
     """No display, no session of a desktop, and a home of its own."""
     return {
         "HOME": str(directory),
-        "PATH": "/usr/bin:/bin",
+        "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
         "LC_ALL": "C.UTF-8",
         "MOZ_HEADLESS": "1",
         "MOZ_CRASHREPORTER_DISABLE": "1",

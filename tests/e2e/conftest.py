@@ -55,4 +55,9 @@ def setup_page_scenario(pytestconfig: pytest.Config) -> Iterator[subprocess.Comp
     yield from scenario("setup_page", pytestconfig)
 
 
+@pytest.fixture(scope="session")
+def dns_scenario(pytestconfig: pytest.Config) -> Iterator[subprocess.CompletedProcess[str]]:
+    yield from scenario("dns", pytestconfig)
+
+
 AUTHORITY = CACHE / "ca/ca.pem"

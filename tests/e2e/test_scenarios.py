@@ -20,3 +20,7 @@ def test_existing_sites(existing_sites_scenario: subprocess.CompletedProcess[str
 
 def test_setup_page(setup_page_scenario: subprocess.CompletedProcess[str]) -> None:
     assert verdict(setup_page_scenario) == ""
+
+
+def test_dns(dns_scenario: subprocess.CompletedProcess[str]) -> None:
+    assert verdict(dns_scenario) == ""
