@@ -121,18 +121,25 @@ class PrivateApache:
         self._wait()
 
     def reload(self) -> None:
-        """Let it read its configuration again, and wait until the new workers answer.
+        """Let it read its configuration again, and wait until only new workers answer.
 
-        A graceful restart has no sign of its own end but the line in the error log.
+        A graceful restart has no sign of its own end but the line in the error log, and old workers take connections for some
+        time after it.
         """
         log = self.log_directory / "error.log"
-        before = self._generations(log)
+        before, old = self._generations(log), self._workers()
         self.command("apache2ctl", "graceful")
-        for _attempt in range(100):
-            if self._generations(log) > before:
+        for _attempt in range(200):
+            if self._generations(log) > before and not self._workers() & old:
                 break
             time.sleep(0.05)
         self._wait()
+
+    def _workers(self) -> set[str]:
+        """The processes that answer, by number."""
+        parent = (self.directory / "run/apache2.pid").read_text().strip()
+        found = subprocess.run(["pgrep", "-P", parent], capture_output=True, text=True, check=False)
+        return set(found.stdout.split())
 
     @staticmethod
     def _generations(log: Path) -> int:

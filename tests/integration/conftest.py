@@ -40,6 +40,10 @@ def playbook(tmp_path: Path, apache: PrivateApache) -> Playbook:
     return Playbook(tmp_path, apache.environment)
 
 
+def client_of(server: PrivateApache, authority: Authority) -> Client:
+    return Client("127.0.0.1", authority.certificate, {"http": server.http_port, "https": server.https_port})
+
+
 @pytest.fixture
 def client(apache: PrivateApache, authority: Authority) -> Client:
-    return Client("127.0.0.1", authority.certificate, {"http": apache.http_port, "https": apache.https_port})
+    return client_of(apache, authority)

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests import fuzzing
-from tests.conftest import Playbook
+from tests.conftest import CACHE, Playbook, need
 from tests.rules import error, logins
+from tools.certificates import Authority
 from tools.http_client import OUTLOOK_REQUEST, Client, Response
 from tools.private_apache import PrivateApache
+
+from .conftest import client_of
 
 URL = "http://autodiscover.server.tld/autodiscover/autodiscover.xml"
 
 
-@pytest.fixture
-def published(apache: PrivateApache, playbook: Playbook) -> PrivateApache:
+def publish(apache: PrivateApache, playbook: Playbook) -> None:
     """server.tld over HTTP, with a user name of each kind and an IDN among the domains."""
     provider = {
         "domains": ["server.tld", "bücher.example"],
@@ -32,7 +35,21 @@ def published(apache: PrivateApache, playbook: Playbook) -> PrivateApache:
     page = {"provider": "server.tld", "language": "en", "html": fuzzing.PAGE}
     assert not playbook.module({**apache.module_options(), "providers": [provider], "setup_pages": [page]})["failed"]
     apache.reload()
-    return apache
+
+
+@pytest.fixture(scope="module")
+def published(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrivateApache]:
+    """One for all tests that only ask."""
+    need("apache2", "openssl", "perl")
+    directory = tmp_path_factory.mktemp("published")
+    with PrivateApache(directory / "apache", CACHE) as server:
+        publish(server, Playbook(directory, server.environment))
+        yield server
+
+
+@pytest.fixture
+def client(published: PrivateApache, authority: Authority) -> Client:
+    return client_of(published, authority)
 
 
 def post(client: Client, address: str) -> Response:
@@ -73,13 +90,16 @@ def test_a_placeholder_in_an_address_is_not_filled_in_again(published: PrivateAp
     assert "%EMAILDOMAIN%@server.tld" in logins(post(client, "%EMAILDOMAIN%@server.tld"))
 
 
-def test_a_damaged_document_is_500_and_one_line_in_the_log(published: PrivateApache, client: Client) -> None:
-    document = published.document_root / "server.tld/autodiscover/autodiscover.xml"
+def test_a_damaged_document_is_500_and_one_line_in_the_log(
+    apache: PrivateApache, playbook: Playbook, authority: Authority
+) -> None:
+    publish(apache, playbook)
+    document = apache.document_root / "server.tld/autodiscover/autodiscover.xml"
     document.write_text("<Autodiscover>")
-    answer = post(client, "secret@server.tld")
+    answer = post(client_of(apache, authority), "secret@server.tld")
     assert answer.status == 500
     assert b"lua" not in answer.body.lower()
-    log = (published.log_directory / "autoconfig.server.tld-error.log").read_text()
+    log = (apache.log_directory / "autoconfig.server.tld-error.log").read_text()
     assert log.count("is missing or damaged") == 1
     assert "secret" not in log
 
@@ -115,17 +135,18 @@ def test_no_body_makes_the_script_search_long(published: PrivateApache, client: 
     assert cost(body) < 20 * cost(b"<x/>")
 
 
-def test_static_and_personal_answers_can_be_switched(published: PrivateApache, client: Client, playbook: Playbook) -> None:
-    options = {**published.module_options(), "providers": [], "domain": "server.tld", "adopt": True, "purge": True}
-    del options["providers"]
+def test_static_and_personal_answers_can_be_switched(apache: PrivateApache, playbook: Playbook, authority: Authority) -> None:
+    publish(apache, playbook)
+    client = client_of(apache, authority)
+    options = {**apache.module_options(), "domain": "server.tld", "purge": True}
     playbook.module({**options, "responder": "none"})
-    published.reload()
+    apache.reload()
     assert b"LoginName" not in post(client, "user@server.tld").body
     assert client.request(URL.replace("xml", "json") + "?Protocol=AutodiscoverV1").status == 404
     playbook.module(options)
-    published.reload()
+    apache.reload()
     assert logins(post(client, "user@server.tld")) == {"user@server.tld"}
-    scripts = list(Path(published.config_directory).rglob("*.lua"))
+    scripts = list(Path(apache.config_directory).rglob("*.lua"))
     assert [path.name for path in scripts] == ["autoconfig.server.tld.lua"]
 
 
