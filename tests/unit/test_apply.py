@@ -613,7 +613,7 @@ def test_enabled_names_are_told_from_links_of_others(apache: FakeApache) -> None
     (sites / "theirs.conf").write_text("# a file\n")
     (sites / "elsewhere.conf").symlink_to(apache.layout.main_file)
     (sites / "README").write_text("not a site")
-    current = apache.host().current([])
+    current = apache.host().current([], {})
     assert sorted(current.enabled["sites"]) == ["autoconfig.server.tld", "elsewhere", "theirs"]
     assert sorted(current.foreign_links["sites"]) == ["elsewhere", "theirs"]
     assert "mime" in current.enabled["mods"]
@@ -630,7 +630,7 @@ def test_a_link_that_leads_to_our_file_by_another_way_is_ours(apache: FakeApache
 
 def test_without_any_apache_directory_nothing_is_enabled(apache: FakeApache) -> None:
     shutil.rmtree(apache.layout.config_directory)
-    current = apache.host().current(["/nowhere"])
+    current = apache.host().current(["/nowhere"], apache.host().manifest())
     assert not any(current.enabled.values())
     assert current.files["/nowhere"] == apply.ABSENT
 
@@ -643,7 +643,7 @@ def test_neighbours_are_the_enabled_sites_of_others(apache: FakeApache) -> None:
     (sites / "dangling.conf").symlink_to("nowhere")
     (sites / "notes.txt").write_text("x")
     (sites / "latin.conf").write_bytes(b"# caf\xe9\n")
-    assert apache.host().neighbours() == {
+    assert apache.host().neighbours(apache.host().manifest()) == {
         "000-default.conf": "<VirtualHost *:80>\n</VirtualHost>\n",
         "direct.conf": "# direct\n",
         "latin.conf": "# caf\ufffd\n",

@@ -2,22 +2,12 @@
 
 from __future__ import annotations
 
-import typing as t
-
 import pytest
 import yaml
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig_dns import library, plan, records
 from ansible_collections.mailops.autoconfig.plugins.modules import mail_autoconfig_dns
 
-Spec = dict[str, t.Any]
-
-
-def shape(options: Spec, below: str) -> Spec:
-    kept = {}
-    for name, option in options.items():
-        facts = {key: option[key] for key in ("type", "elements", "default", "choices", "required") if key in option}
-        kept[name] = {**facts, "below": shape(option.get(below) or {}, below)}
-    return kept
+from tests.unit.documentation import shape
 
 
 def test_the_documentation_says_what_the_options_are() -> None:

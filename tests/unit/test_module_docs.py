@@ -13,7 +13,8 @@ from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfi
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.argument_spec import argument_spec
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.site import PHP_MODES
 
-Spec = dict[str, t.Any]
+from tests.unit.documentation import Spec, shape
+
 ROOT = Path(__file__).parents[2]
 ROLE = ROOT / "roles/mail_autoconfig"
 PREFIX = "mail_autoconfig_"
@@ -53,15 +54,6 @@ def role_task() -> Spec:
     options: list[Spec] = [task[MODULE] for task in yaml.safe_load((ROLE / "tasks/main.yml").read_text()) if MODULE in task]
     assert len(options) == 1
     return options[0]
-
-
-def shape(options: Spec, below: str) -> Spec:
-    """Types, elements, defaults and choices of options and of those below them, and nothing else."""
-    kept = {}
-    for name, option in options.items():
-        facts = {key: option[key] for key in ("type", "elements", "default", "choices", "required") if key in option}
-        kept[name] = {**facts, "below": shape(option.get(below) or {}, below)}
-    return kept
 
 
 def descriptions(options: Spec, below: str, path: str = "") -> t.Iterator[tuple[str, t.Any]]:

@@ -165,7 +165,7 @@ def test_a_site_of_somebody_else_that_has_our_name_stops_the_run(apache: FakeApa
 
 def test_a_site_of_our_own_never_stops_the_run(apache: FakeApache) -> None:
     apache.publish()
-    assert apache.host().neighbours() == {}
+    assert apache.host().neighbours(apache.host().manifest()) == {}
     assert not apache.publish(providers=[provider("server.tld", display_name="New")]).plan.problems
 
 

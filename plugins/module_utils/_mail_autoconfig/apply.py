@@ -130,9 +130,8 @@ class Host:
         except (ValueError, KeyError, TypeError, AttributeError) as exc:
             raise ApplyError(f"{path} is damaged ({exc}); restore it, or move it away and run with adopt: true") from exc
 
-    def current(self, paths: t.Iterable[str]) -> Current:
+    def current(self, paths: t.Iterable[str], manifest: planning.Manifest) -> Current:
         """The state of the given paths, of the manifest's, and of all that is enabled."""
-        manifest = self.manifest()
         known = {path for holding in manifest.values() for path in holding.files}
         enabled: dict[str, list[str]] = {}
         foreign: dict[str, list[str]] = {}
@@ -158,9 +157,9 @@ class Host:
         ]
         return names, foreign
 
-    def neighbours(self) -> dict[str, str]:
+    def neighbours(self, manifest: planning.Manifest) -> dict[str, str]:
         """The enabled sites that no earlier run of ours made, by file name, as text."""
-        own = {name for holding in self.manifest().values() for name in holding.enabled.get("sites", ())}
+        own = {name for holding in manifest.values() for name in holding.enabled.get("sites", ())}
         directory = self.layout.enabled("sites")
         files = {}
         for name in _listing(directory):

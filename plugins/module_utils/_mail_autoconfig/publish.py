@@ -40,13 +40,15 @@ def prepare(settings: Settings, host: Host) -> Preparation:
     settings = _settle_responder(settings, host, problems)
     problems.extend(_root_problems(settings))
     warnings: list[str] = []
-    served = _served_documents(settings, host.manifest(), warnings)
+    manifest = host.manifest()
+    served = _served_documents(settings, manifest, warnings)
     groups = {
         provider.id: _host_groups(settings, provider, served[provider.id].labels, certificates, warnings)
         for provider in settings.providers
     }
     _check_signing(settings, groups, host, problems, warnings)
-    prefix = _site_prefix(settings, groups, host, problems, warnings)
+    foreign = neighbours.virtual_hosts(host.neighbours(manifest))
+    prefix = _site_prefix(settings, groups, foreign, problems, warnings)
     served = _served_keys(settings, served, groups, host, warnings)
     records = {provider.id: dns.records(provider, settings.dns, served[provider.id]) for provider in settings.providers}
     zone_files = _zone_files(settings, records)
@@ -54,7 +56,7 @@ def prepare(settings: Settings, host: Host) -> Preparation:
         _desired(settings, provider, groups[provider.id], prefix, host, zone_files.get(provider.id, {}), warnings)
         for provider in settings.providers
     ]
-    current = host.current(path for item in desired for path in item.files)
+    current = host.current((path for item in desired for path in item.files), manifest)
     dropped = set(current.manifest) - {item.provider for item in desired} if settings.purge else set()
     has_pacc = any(item.pacc for item in served.values())
     modules = site.modules(settings.site, [group for item in groups.values() for group in item], has_pacc)
@@ -73,7 +75,7 @@ def prepare(settings: Settings, host: Host) -> Preparation:
 
 def prepare_removal(settings: Settings, host: Host) -> Preparation:
     """Work out how to take away the providers that are named, or all with ``purge``. Raises InputError."""
-    current = host.current(())
+    current = host.current((), host.manifest())
     dropped = set(current.manifest) if settings.purge else {provider.id for provider in settings.providers}
     problems = [
         f"provider {provider.id}: {domain} is served on this host by provider {name}, which serves "
@@ -288,12 +290,11 @@ def _ports(settings: Settings, groups: t.Iterable[HostGroup]) -> list[int]:
 def _site_prefix(
     settings: Settings,
     groups: t.Mapping[str, tuple[HostGroup, ...]],
-    host: Host,
+    foreign: t.Sequence[neighbours.VirtualHost],
     problems: list[str],
     warnings: list[str],
 ) -> str:
     """Hold our names against the sites that are there; the prefix that leaves them their places."""
-    foreign = neighbours.virtual_hosts(host.neighbours())
     prefixes = [""]
     for provider in settings.providers:
         ports = _ports(settings, groups[provider.id])
