@@ -57,6 +57,7 @@ def publish(apache: PrivateApache, live: Path, signing: Path) -> dict[str, Any]:
         mail_autoconfig_addresses=["185.68.8.228"],
         mail_autoconfig_well_known=True,
         mail_autoconfig_setup_page=True,
+        mail_autoconfig_pacc=True,
         mail_autoconfig_signing_certificate=f"{signing}/cert.pem",
         mail_autoconfig_signing_chain=f"{signing}/chain.pem",
         mail_autoconfig_signing_key=f"{signing}/privkey.pem",
@@ -84,6 +85,10 @@ def settings_in(answer: Response, authority: Path) -> Iterator[str]:
     media_type = answer.headers["content-type"].partition(";")[0]
     if media_type == "text/html":
         yield "a page with the settings, the profile and a QR code"
+        return
+    if media_type == "application/json":
+        for protocol, server in json.loads(answer.body)["protocols"].items():
+            yield f"{protocol} {server.get('host') or server['url']}"
         return
     if media_type == "application/x-apple-aspen-config":
         mail = plistlib.loads(verified(answer.body, authority))["PayloadContent"][0]
@@ -141,13 +146,13 @@ def main() -> int:
         say("Starting a private Apache on loopback, with the web site of server.tld on it")
         authority = Authority(directory / "ca")
         live = directory / "live" / DOMAIN
-        authority.issue(live, [DOMAIN, f"autoconfig.{DOMAIN}", f"autodiscover.{DOMAIN}"])
+        authority.issue(live, [DOMAIN, *(f"{label}.{DOMAIN}" for label in ("autoconfig", "autodiscover", "ua-auto-config"))])
         with PrivateApache(directory / "apache", PROJECT / ".cache") as apache:
             apache.command("a2enmod", "-q", "ssl")
             site = OWN_SITE.format(http=apache.http_port, https=apache.https_port, domain=DOMAIN, live=live)
             apache.add_site(DOMAIN, site)
             apache.reload()
-            say(f"Publishing mail_autoconfig_domain: {DOMAIN}, with a page for people and signed profiles for Apple's devices")
+            say(f"Publishing mail_autoconfig_domain: {DOMAIN}, with a page for people, signed profiles for Apple, and PACC")
             signing = apache.directory / "signing"
             authority.issue_for_signing(signing)
             give_to_web_server(signing / "privkey.pem")
