@@ -12,7 +12,8 @@ short_description: Publish mail client settings from the Apache that is already 
 version_added: 0.1.0
 description:
   - Renders the files from which mail clients set themselves up (Mozilla's autoconfiguration file, Microsoft's Autodiscover
-    answer) and the Apache sites that serve them, enables sites and modules, and returns the DNS records that belong to them.
+    answer, Apple's configuration profile) and the Apache sites that serve them, enables sites and modules, and returns the DNS
+    records that belong to them.
   - One call serves any number of providers and domains. Everything is compared in memory first; if nothing differs, nothing
     is written and no command is run.
   - Files that are there and were not made by this module are never touched, unless O(adopt=true).

@@ -7,8 +7,10 @@ data of an owner (without the domain) and type, sorted.
 from __future__ import annotations
 
 import base64
+import dataclasses
 import hashlib
 import io
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,7 +21,7 @@ from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfi
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.model import Provider
 
 from tests.conftest import Playbook, need
-from tools.name_servers import Bind, Knot, NameServer
+from tools.name_servers import ZONE_HEAD, Bind, Knot, NameServer
 
 DOMAIN = "server.tld"
 HOST = f"mail.{DOMAIN}."
@@ -154,6 +156,25 @@ def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 def test_every_rule_has_a_row() -> None:
     assert {rule.id for rule in RULES} == {f"D{number}" for number in range(1, 11)} | {"A12"}
+
+
+def test_bind_accepts_a_zone_that_includes_the_text(tmp_path: Path) -> None:
+    need("named-checkzone")
+    options = dataclasses.replace(OPTIONS, mx=((10, f"mail.{DOMAIN}"),))
+    served = dataclasses.replace(SERVED, keys={f"autoconfig.{DOMAIN}": "ab" * 32})
+    found = our_dns.records(Provider.from_dict(PROVIDER), options, served)
+    included, zone = tmp_path / "autoconfig.zone", tmp_path / "db"
+    included.write_text(our_dns.zone_text(found, "made for a test"))
+    # An origin and a default TTL that are none of ours must not matter.
+    hosts = "mail A 203.0.113.25\ndav A 203.0.113.8\njmap A 203.0.113.8\n"
+    zone.write_text(ZONE_HEAD.format(zone=DOMAIN) + hosts + f"$ORIGIN other.{DOMAIN}.\n$TTL 1\n$INCLUDE {included}\n")
+    command = ["named-checkzone", "-k", "fail", "-n", "fail", "-S", "fail", "-i", "local", "-D", DOMAIN, str(zone)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    loaded = [line.split(None, 4) for line in done.stdout.splitlines() if " IN " in line]
+    assert {(owner, ttl, kind) for owner, ttl, _class, kind, _data in loaded} >= {
+        (record.owner, str(record.ttl), record.type) for record in found
+    }
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: f"{rule.id}: {rule.says}")
