@@ -231,6 +231,12 @@ def test_what_is_not_offered_can_be_said() -> None:
     ]
 
 
+def test_what_is_offered_without_encryption_is_not_said_to_be_absent() -> None:
+    found = of_domain("server.tld", DnsOptions(not_offered=True), incoming=[{**IMAP, "socket_type": "plain"}])
+    assert not [line for line in found if line.startswith("_imap._tcp")]
+    assert "_imaps._tcp.server.tld. SRV 0 0 0 ." in found
+
+
 def test_mail_exchangers_if_asked() -> None:
     found = of_domain("server.tld", DnsOptions(mx=((10, "mx1.server.tld"), (20, "mx2.server.tld"))))
     assert [line for line in found if " MX " in line] == [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 import typing as t
 from pathlib import Path
 
@@ -498,6 +499,7 @@ def test_pacc_comes_with_a_host_and_goes_without_a_trace(apache: FakeApache) -> 
 
 
 def test_old_and_new_digest_stand_side_by_side_until_the_run_after_a_change(apache: FakeApache) -> None:
+    apache.add_certificate("server.tld", *NAMES, "ua-auto-config.server.tld")
     options = {"pacc": True, "dns_zone_file": str(apache.root / "all.zone")}
     apache.publish(providers=[provider("server.tld")], **options)
     old = served_digest(apache)
@@ -512,6 +514,38 @@ def test_old_and_new_digest_stand_side_by_side_until_the_run_after_a_change(apac
     assert digests(last) == [new]
     assert list(last.plan.write) == [options["dns_zone_file"]]
     assert not apache.publish(providers=changed, **options).plan.changes
+
+
+def test_without_a_certificate_of_its_host_pacc_is_not_announced(apache: FakeApache) -> None:
+    apache.add_certificate("server.tld", *NAMES)
+    preparation = apache.publish(pacc=True)
+    assert digests(preparation) == []
+    assert about(preparation, "PACC") == [
+        "server.tld: PACC is over HTTPS alone: without a certificate that names it, a host of it is not announced"
+    ]
+    assert not [request for request in preparation.requests if "ua-auto-config" in request.url]
+    # The host has its place in DNS and on the server all the same, or it would never get a certificate.
+    assert "ua-auto-config.server.tld." in {
+        record.owner for record in apache.prepare(pacc=True, addresses=["203.0.113.7"]).records
+    }
+    assert "ua-auto-config.server.tld.conf" in sites(preparation)
+
+
+def test_a_renamed_provider_keeps_the_digest_of_its_old_document(apache: FakeApache) -> None:
+    names = ("ua-auto-config.server.tld", "ua-auto-config.other.tld")
+    apache.add_certificate("server.tld", *NAMES, *names)
+    apache.publish(providers=[provider("server.tld", "other.tld")], pacc=True)
+    old = served_digest(apache)
+    renamed = [provider("server.tld", "other.tld", id="mail.server.tld", display_name="New")]
+    found = digests(apache.prepare(providers=renamed, pacc=True, purge=True))
+    assert len(found) == 2
+    assert old in found
+
+
+def test_removal_returns_the_records_that_belonged_to_the_settings(apache: FakeApache) -> None:
+    options = {"providers": [provider("server.tld")], "addresses": ["203.0.113.7"]}
+    published = apache.publish(**options)
+    assert apache.remove(**options).records == published.records
 
 
 def test_a_provider_of_which_pacc_can_say_nothing_has_no_host_of_it(apache: FakeApache) -> None:
@@ -589,6 +623,24 @@ def test_one_zone_file_holds_the_records_of_all(apache: FakeApache) -> None:
     assert "_imaps._tcp.other.tld." in text
     assert "_imaps._tcp.server.tld." in text
     assert not apache.publish(**options).plan.changes
+
+
+def test_a_file_of_several_providers_is_lost_to_none_of_them(apache: FakeApache) -> None:
+    file = apache.root / "all.zone"
+    options = {"dns_zone_file": str(file)}
+    both = [provider("server.tld"), provider("other.tld")]
+    apache.publish(providers=both, **options)
+    # A run that knows one of them alone would write the records of that one.
+    (problem,) = problems(apache, providers=both[:1], **options)
+    assert problem.startswith(f"{file}: holds what an earlier run made for provider other.tld; name that provider too")
+    kept = f"{file} holds the records of other providers too and is kept; their next run writes it anew"
+    assert kept in apache.remove(providers=both[:1]).warnings
+    assert "_imaps._tcp.other.tld." in file.read_text()
+    apache.publish(providers=both[1:], **options)
+    assert "server.tld." not in re.sub("mail.server.tld", "", file.read_text())
+    gone = f"{file} is removed: a zone that includes it does not load any more, remove its $INCLUDE"
+    assert gone in apache.remove(providers=both[1:]).warnings
+    assert not file.exists()
 
 
 def test_a_zone_file_of_somebody_else_is_not_touched(apache: FakeApache) -> None:

@@ -343,6 +343,19 @@ def test_extra_directives_that_cannot_be_written_are_refused() -> None:
             {"dns_host": "autoconfig.server.tld"},
             "dns_host: 'autoconfig.server.tld' is one of the names that would be its aliases",
         ),
+        (
+            {"dns_caa": ["ca.tld"]},
+            "dns_caa: goes with addresses: beside an alias of your own it could not stand (RFC 1034 section 3.6.2)",
+        ),
+        (
+            {"addresses": ["fe80::1%eth0"]},
+            "addresses[0]: 'fe80::1%eth0' has a zone index, which means something on one host only",
+        ),
+        ({"addresses": ["224.0.0.1"]}, "addresses[0]: '224.0.0.1' is not the address of a host"),
+        (
+            {"dns_zone_file": "/etc/bind/{domain}/"},
+            "dns_zone_file: '/etc/bind/{domain}/' is not the plain path of a file: it has a part '.' or '..', or ends in /",
+        ),
         ({"dns_further_domains": "mx"}, "dns_further_domains: 'mx' is unknown; allowed are own, cname, srv"),
         ({"dns_mx": [{"preference": 70000, "host": "mx.tld"}]}, "dns_mx[0].preference: 70000 is not a preference (0 to 65535)"),
         ({"dns_mx": [{"host": "203.0.113.7"}]}, "dns_mx[0].host: '203.0.113.7' is an IP address or a number, not a host name"),

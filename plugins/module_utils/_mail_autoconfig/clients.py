@@ -51,9 +51,10 @@ def requests(
         ("Outlook, Thunderbird", "POST", autodiscover, AUTODISCOVER_PATH),
         ("Outlook (older spelling)", "POST", autodiscover, "/Autodiscover/Autodiscover.xml"),
         ("Delta Chat", "GET", autodiscover, AUTODISCOVER_PATH),
-        # io-pim-discovery, src/pacc; nobody else yet
-        ("himalaya (PACC, experimental)", "GET", pacc, PACC_PATH),
     ]
+    if pacc in secure_hosts:
+        # io-pim-discovery (himalaya), src/pacc, which reads an older draft; nobody else yet
+        candidates.append(("clients of PACC (experimental)", "GET", pacc, PACC_PATH))
     if profile:
         candidates.append(("Apple Mail", "GET", autoconfig, PROFILE_PATH + "?emailaddress={address}"))
     if page:

@@ -107,11 +107,13 @@ class Served:
     """What the sites of a provider serve, as far as records speak of it.
 
     :ivar pacc: digests (SHA-256, hexadecimal) of the PACC documents that clients may get; none without such a document
+    :ivar secure: host names that answer over TLS; None for all
     :ivar keys: digest (likewise) of the public key that answers for TLS, by host name
     :ivar https_port: where it does
     """
 
     pacc: tuple[str, ...] = ()
+    secure: t.Collection[str] | None = None
     keys: t.Mapping[str, str] = dataclasses.field(default_factory=dict)
     https_port: int = 443
 
@@ -180,7 +182,9 @@ class _Zone:
             yield self._record(host, "CAA", 0, "issue", authority)
 
     def _pacc(self) -> t.Iterator[Record]:
-        """One record a digest: a client takes a document that has any of them."""
+        """One record a digest: a client takes a document that has any of them. It asks over TLS alone."""
+        if self._served.secure is not None and f"{PACC_LABEL}.{self._domain}" not in self._served.secure:
+            return
         for digest in self._served.pacc:
             encoded = base64.b64encode(bytes.fromhex(digest)).decode()
             yield self._record(f"_{PACC_LABEL}", "TXT", f"v=UAAC1; a=sha256; d={encoded}")
@@ -207,6 +211,9 @@ class _Zone:
                 seen.add(service)
                 yield self._srv(service, server.host_for(self._domain), server.port)
         if self._options.not_offered:
+            # Without encryption a service is not announced, but it is offered, under the name that STARTTLS has.
+            plain = {server.type for server in self._provider.incoming if server.socket_type == "plain"}
+            seen.update(_MAIL_SERVICES.get((kind, "STARTTLS"), "") for kind in plain)
             for service in sorted(set(_REFUSABLE) - seen):
                 yield self._record(f"{service}._tcp", "SRV", 0, 0, 0, ".")
         if self._provider.managesieve:

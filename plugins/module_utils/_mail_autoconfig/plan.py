@@ -124,11 +124,15 @@ def make(
     manifest = {name: holding for name, holding in current.manifest.items() if name not in dropped}
     manifest.update({item.provider: item.holding() for item in desired})
     ours = _digests(current.manifest)
-    problems: list[str] = [*_claims(desired, dropped, current), *_foreign_links(desired, current)]
+    problems: list[str] = [
+        *_claims(desired, dropped, current),
+        *_shared_files(desired, dropped, current),
+        *_foreign_links(desired, current),
+    ]
     warnings: list[str] = []
     write: dict[str, bytes] = {}
     adopted: list[str] = []
-    for path, content in sorted((path, content) for item in desired for path, content in item.files.items()):
+    for path, content in sorted({path: content for item in desired for path, content in item.files.items()}.items()):
         state = current.files.get(path, ABSENT)
         if state.content == content and state.mode == FILE_MODE:
             continue
@@ -173,17 +177,46 @@ def is_document(path: str) -> bool:
     return path.endswith(_DOCUMENT_SUFFIXES)
 
 
+def is_zone_file(path: str) -> bool:
+    """Whether the file holds records, perhaps of several providers."""
+    return not (is_configuration(path) or is_document(path))
+
+
 def _claims(desired: t.Sequence[Desired], dropped: t.Collection[str], current: Current) -> t.Iterator[str]:
     """Domains that a provider of an earlier run, unknown to this one, has on this host."""
+    wanted = {domain: item.provider for item in desired for domain in item.domains}
+    for name, holding in _unnamed(desired, dropped, current):
+        for provider, domains in sorted(by_provider(holding.domains, wanted).items()):
+            yield (
+                f"provider {provider}: {', '.join(domains)} is served on this host by provider {name} of an earlier "
+                "run; name that provider too, or remove it with purge: true"
+            )
+
+
+def by_provider(domains: t.Iterable[str], providers: t.Mapping[str, str]) -> dict[str, list[str]]:
+    """Those of the domains that have a provider, by it."""
+    found: dict[str, list[str]] = {}
+    for domain in sorted(domains):
+        if domain in providers:
+            found.setdefault(providers[domain], []).append(domain)
+    return found
+
+
+def _unnamed(desired: t.Sequence[Desired], dropped: t.Collection[str], current: Current) -> list[tuple[str, Holding]]:
+    """What earlier runs made for providers that this one does not name."""
     named = {item.provider for item in desired} | set(dropped)
-    for name, holding in sorted(current.manifest.items()):
-        for item in desired:
-            both = sorted(set(item.domains) & set(holding.domains))
-            if both and name not in named:
-                yield (
-                    f"provider {item.provider}: {', '.join(both)} is served on this host by provider {name} of an earlier "
-                    "run; name that provider too, or remove it with purge: true"
-                )
+    return [(name, holding) for name, holding in sorted(current.manifest.items()) if name not in named]
+
+
+def _shared_files(desired: t.Sequence[Desired], dropped: t.Collection[str], current: Current) -> t.Iterator[str]:
+    """Zone files with records of a provider that this run does not know, and would lose."""
+    wanted = {path for item in desired for path in item.files}
+    for name, holding in _unnamed(desired, dropped, current):
+        for path in filter(is_zone_file, sorted(wanted.intersection(holding.files))):
+            yield (
+                f"{path}: holds what an earlier run made for provider {name}; name that provider too, or give this run a file of "
+                "its own (in dns_zone_file, {domain} stands for the domain)"
+            )
 
 
 def _foreign_links(desired: t.Sequence[Desired], current: Current) -> t.Iterator[str]:
@@ -205,17 +238,22 @@ def _foreign_file(path: str, state: FileState) -> str:
 def _removals(desired: t.Sequence[Desired], dropped: t.Collection[str], current: Current, warnings: list[str]) -> list[str]:
     """Files of ours that nobody wants any more; what somebody changed is kept and named."""
     wanted = {path for item in desired for path in item.files}
+    remaining = {path for _name, holding in _unnamed(desired, dropped, current) for path in holding.files}
     touched = {item.provider for item in desired} | set(dropped)
+    goes = {path: digests for name in touched & set(current.manifest) for path, digests in current.manifest[name].files.items()}
     remove = []
-    for name in sorted(touched & set(current.manifest)):
-        for path, digests in sorted(current.manifest[name].files.items()):
-            state = current.files.get(path, ABSENT)
-            if path in wanted or state.kind == "absent":
-                continue
-            if state.content is not None and digest(state.content) in digests:
-                remove.append(path)
-            else:
-                warnings.append(f"{path} was changed by somebody since the last run; it is kept, remove it by hand")
+    for path, digests in sorted(goes.items()):
+        state = current.files.get(path, ABSENT)
+        if path in wanted or state.kind == "absent":
+            continue
+        if path in remaining:
+            warnings.append(f"{path} holds the records of other providers too and is kept; their next run writes it anew")
+        elif state.content is not None and digest(state.content) in digests:
+            remove.append(path)
+            if is_zone_file(path):
+                warnings.append(f"{path} is removed: a zone that includes it does not load any more, remove its $INCLUDE")
+        else:
+            warnings.append(f"{path} was changed by somebody since the last run; it is kept, remove it by hand")
     return remove
 
 

@@ -13,7 +13,7 @@ from . import clients, dns, neighbours, plan, signing, site, tls
 from .apply import Host, blocked_by
 from .documents import Document, apple, outlook, pacc, thunderbird
 from .model import Provider
-from .plan import Current, Desired, Holding, Manifest, Plan
+from .plan import Current, Desired, Manifest, Plan
 from .reading import InputError
 from .settings import Settings
 from .site import HostGroup
@@ -49,7 +49,7 @@ def prepare(settings: Settings, host: Host) -> Preparation:
     _check_signing(settings, groups, host, problems, warnings)
     foreign = neighbours.virtual_hosts(host.neighbours(manifest))
     prefix = _site_prefix(settings, groups, foreign, problems, warnings)
-    served = _served_keys(settings, served, groups, host, warnings)
+    served = _served_over_tls(settings, served, groups, host, warnings)
     records = {provider.id: dns.records(provider, settings.dns, served[provider.id]) for provider in settings.providers}
     zone_files = _zone_files(settings, records)
     desired = [
@@ -77,18 +77,20 @@ def prepare_removal(settings: Settings, host: Host) -> Preparation:
     """Work out how to take away the providers that are named, or all with ``purge``. Raises InputError."""
     current = host.current((), host.manifest())
     dropped = set(current.manifest) if settings.purge else {provider.id for provider in settings.providers}
+    wanted = {domain: provider.id for provider in settings.providers for domain in provider.domains}
     problems = [
-        f"provider {provider.id}: {domain} is served on this host by provider {name}, which serves "
-        f"{', '.join(holding.domains)}: name that one"
-        for provider in settings.providers
+        f"provider {provider}: {', '.join(domains)} is served on this host by provider {name}, which serves "
+        f"{_some(holding.domains)}: name that one"
         for name, holding in sorted(current.manifest.items())
-        for domain in provider.domains
-        if name not in dropped and domain in holding.domains
+        if name not in dropped
+        for provider, domains in sorted(plan.by_provider(holding.domains, wanted).items())
     ]
     if problems:
         raise InputError(problems)
     result = plan.make((), dropped, (), current)
-    return Preparation(result, current, (), (), result.warnings)
+    served = _served_documents(settings, current.manifest, [])
+    records = [record for provider in settings.providers for record in dns.records(provider, settings.dns, served[provider.id])]
+    return Preparation(result, current, (), tuple(records), result.warnings)
 
 
 def _settle_responder(settings: Settings, host: Host, problems: list[str]) -> Settings:
@@ -126,13 +128,18 @@ def _served_documents(settings: Settings, manifest: Manifest, warnings: list[str
     A client that has the old document, or an old record from a cache, goes on working during a change. The next run finds the
     new digest alone in the manifest.
     """
+    earlier: dict[str, tuple[str, ...]] = {}
+    for holding in manifest.values() if settings.pacc else ():
+        known = [digest for path, digests in holding.files.items() if path.endswith(f"/{pacc.PATH}") for digest in digests]
+        # By domain, because a domain may have had its document from a provider of another name.
+        earlier.update((domain, tuple(known)) for domain in holding.domains)
     found = {}
     for provider in settings.providers:
         document = pacc.render(provider) if settings.pacc else None
         digests: tuple[str, ...] = ()
         if document is not None:
-            earlier = manifest.get(provider.id, Holding()).files.get(_path(settings, provider, document), ())
-            digests = tuple(dict.fromkeys((plan.digest(document.content), *earlier)))
+            before = [digest for domain in provider.domains for digest in earlier.get(domain, ())]
+            digests = tuple(dict.fromkeys((plan.digest(document.content), *before)))
         elif settings.pacc:
             warnings.append(
                 f"{provider.id}: PACC can say nothing of it (servers with TLS on the default port, the address as user name): "
@@ -142,14 +149,14 @@ def _served_documents(settings: Settings, manifest: Manifest, warnings: list[str
     return found
 
 
-def _served_keys(
+def _served_over_tls(
     settings: Settings,
     served: t.Mapping[str, dns.Served],
     groups: t.Mapping[str, tuple[HostGroup, ...]],
     host: Host,
     warnings: list[str],
 ) -> dict[str, dns.Served]:
-    """With the digests of the keys that answer for TLS, if records shall name them; each certificate is read once."""
+    """With the hosts that answer over TLS, and the digests of their keys if records shall name them; each is read once."""
     digests: dict[str, str] = {}
     found = {}
     for provider_id, item in served.items():
@@ -164,7 +171,8 @@ def _served_keys(
                 if facts is None:
                     warnings.append(f"{provider_id}: dns_tlsa: openssl cannot read {file}, so there are no TLSA records of it")
             keys.update(dict.fromkeys(group.names, digests[file]))
-        found[provider_id] = dataclasses.replace(item, keys=keys)
+        secure = {name for group in groups[provider_id] if group.certificate for name in group.names}
+        found[provider_id] = dataclasses.replace(item, keys=keys, secure=secure)
     return found
 
 
@@ -277,6 +285,10 @@ def _host_groups(
             f"{provider.id}: no certificate names {_some(without)} (looked at {certificates.at(first).file}): "
             "served over HTTP only, which K-9 marks as untrusted and Delta Chat, aerc, Geary and Outlook do not ask"
         )
+    if any(name.startswith(f"{clients.PACC_LABEL}.") for name in without):
+        warnings.append(
+            f"{provider.id}: PACC is over HTTPS alone: without a certificate that names it, a host of it is not announced"
+        )
     return groups
 
 
@@ -324,17 +336,19 @@ def _requests(settings: Settings, groups: t.Mapping[str, tuple[HostGroup, ...]])
 
 
 def _zone_files(settings: Settings, records: t.Mapping[str, list[dns.Record]]) -> dict[str, dict[str, bytes]]:
-    """Zone text by provider and path; a file for all of them belongs to the first."""
+    """Zone text by provider and path; a file belongs to every provider that has records in it."""
     if not settings.zone_file:
         return {}
-    owners: dict[str, str] = {}
+    owners: dict[str, set[str]] = {}
     found: dict[str, list[dns.Record]] = {}
-    for provider in sorted(records):
+    for provider in records:
         for record in records[provider]:
             path = dns.zone_file(settings.zone_file, record.domain)
-            owners.setdefault(path, provider)
+            owners.setdefault(path, set()).add(provider)
             found.setdefault(path, []).append(record)
     files: dict[str, dict[str, bytes]] = {}
-    for path, provider in owners.items():
-        files.setdefault(provider, {})[path] = dns.zone_text(found[path], site.HEADER.text).encode()
+    for path, providers in owners.items():
+        content = dns.zone_text(found[path], site.HEADER.text).encode()
+        for provider in providers:
+            files.setdefault(provider, {})[path] = content
     return files

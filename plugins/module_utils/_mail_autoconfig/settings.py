@@ -170,7 +170,7 @@ def _command_path(value: str) -> str:
 def _read_dns(fields: Fields, providers: t.Iterable[Provider]) -> DnsOptions:
     options = DnsOptions(
         ttl=fields.integer("dns_ttl", 0, 2**31 - 1, "a TTL in seconds", 300),
-        addresses=fields.texts("addresses", _address),
+        addresses=fields.texts("addresses", _public_address),
         host=fields.text("dns_host", reading.hostname),
         further_domains=fields.text("dns_further_domains", reading.one_of(*FURTHER_DOMAINS), default="own"),
         not_offered=bool(fields.boolean("dns_not_offered")),
@@ -181,6 +181,8 @@ def _read_dns(fields: Fields, providers: t.Iterable[Provider]) -> DnsOptions:
         fields.problem("dns_host", "is for host names that are aliases; give it or addresses")
     if options.host and options.caa:
         fields.problem("dns_caa", "cannot stand beside the alias that dns_host makes (RFC 1034 section 3.6.2)")
+    elif options.caa and not options.addresses:
+        fields.problem("dns_caa", "goes with addresses: beside an alias of your own it could not stand (RFC 1034 section 3.6.2)")
     if options.host and options.further_domains == "srv":
         fields.problem(
             "dns_further_domains", "srv needs addresses instead of dns_host: the target of SRV must be no alias (RFC 2782)"
@@ -240,7 +242,9 @@ def _path_pattern(value: str) -> str:
 
 def _zone_file(value: str) -> str:
     """A pattern for files that are read by a name server, not by Apache."""
-    _path_pattern(value)
+    path = value.replace("{domain}", "domain")
+    if _path(path) != path:
+        raise ValueError(f"{shown(value)} is not the plain path of a file: it has a part '.' or '..', or ends in /")
     if value.endswith(plan.OUR_SUFFIXES):
         raise ValueError(f"{shown(value)} has the suffix of another of our files ({', '.join(plan.OUR_SUFFIXES)})")
     return value
@@ -256,9 +260,19 @@ def _word(value: str) -> str:
 
 def _address(value: str) -> str:
     try:
-        return str(ipaddress.ip_address(value))
+        address = ipaddress.ip_address(value)
     except ValueError:
         raise ValueError(f"{shown(value)} is not an IPv4 or IPv6 address") from None
+    if getattr(address, "scope_id", None):
+        raise ValueError(f"{shown(value)} has a zone index, which means something on one host only")
+    return str(address)
+
+
+def _public_address(value: str) -> str:
+    address = _address(value)
+    if ipaddress.ip_address(address).is_unspecified or ipaddress.ip_address(address).is_multicast:
+        raise ValueError(f"{shown(value)} is not the address of a host")
+    return address
 
 
 def _listen(value: str) -> str:
