@@ -461,7 +461,8 @@ options:
     description:
       - Whether there are C(TLSA) records (DANE, RFC 7671) with the keys of the certificates that serve the host names. They make
         sense in a zone that is signed (DNSSEC).
-      - A renewed certificate with another key needs another run and new records first; certbot keeps the key with C(--reuse-key).
+      - They name the key that is there at the run. Renew with the same key (certbot's C(--reuse-key)); with another one the records
+        are wrong from the renewal until the next run and push.
     type: bool
     default: false
   dns_zone_file:
@@ -568,6 +569,8 @@ dns_records:
     - The DNS records that belong to the settings, with absolute owners, C(rdata) as in a zone file and the same as C(fields), and
       the mail domain that each belongs to.
     - The address records of the host names are among them only if O(addresses) is given.
+    - With O(state=absent), those that belonged to the settings that are given, for M(mailops.autoconfig.mail_autoconfig_dns) to take
+      away.
   returned: success
   type: list
   elements: dict

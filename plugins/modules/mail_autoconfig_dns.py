@@ -68,7 +68,7 @@ options:
     elements: str
     default: []
   records:
-    description: The records. A record that is given twice counts once.
+    description: The records, or none, with which nothing is done. A record that is given twice counts once.
     type: list
     elements: dict
     required: true

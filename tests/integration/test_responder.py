@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
@@ -84,6 +86,24 @@ def test_an_idn_is_served_as_people_write_it_and_in_punycode(published: PrivateA
 )
 def test_what_is_no_address_of_ours_is_an_invalid_request(published: PrivateApache, client: Client, address: str) -> None:
     assert error(post(client, address)) == "200 600"
+
+
+@pytest.mark.parametrize(
+    ("host", "answering"),
+    [
+        ("autodiscover.server.tld", "autodiscover.server.tld"),
+        ("AutoDiscover.Server.TLD", "autodiscover.server.tld"),
+        ("autodiscover.xn--bcher-kva.example", "autodiscover.xn--bcher-kva.example"),
+        ("autoconfig.server.tld", "autodiscover.server.tld"),
+    ],
+)
+def test_json_names_the_host_that_was_asked_whatever_the_address(
+    published: PrivateApache, client: Client, host: str, answering: str
+) -> None:
+    for address in ("user@server.tld", "user@bücher.example", "user@xn--bcher-kva.example"):
+        query = f"?Email={quote(address)}&Protocol=AutodiscoverV1"
+        said = json.loads(client.request(f"http://{host}/autodiscover/autodiscover.json{query}").body)
+        assert said["Url"] == f"http://{answering}:{published.http_port}/autodiscover/autodiscover.xml"
 
 
 def test_a_placeholder_in_an_address_is_not_filled_in_again(published: PrivateApache, client: Client) -> None:

@@ -87,7 +87,6 @@ def test_a_mistake_in_a_record_is_named_with_its_place(change: Options, problem:
 @pytest.mark.parametrize(
     ("options", "problem"),
     [
-        ({"records": []}, "records: at least one record is needed"),
         ({"server": ""}, "server: is required"),
         ({"port": 0}, "port: 0 is not a port (1 to 65535)"),
         ({"timeout": 0}, "timeout: 0 is not a number of seconds (1 to 3600)"),
@@ -198,3 +197,7 @@ _JUNK = st.recursive(
 def test_nothing_that_is_given_breaks_the_reader(entries: list[t.Any], types: str, text: str) -> None:
     with contextlib.suppress(InputError):
         read(*entries, {**A, "type": types, "rdata": text})
+
+
+def test_no_records_are_nothing_to_do() -> None:
+    assert read(records=[]).rrsets == ()

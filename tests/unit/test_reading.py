@@ -284,3 +284,10 @@ def test_a_refused_input_says_all_that_is_wrong() -> None:
     error = InputError(["a: is required", "b: is required"])
     assert error.problems == ("a: is required", "b: is required")
     assert str(error) == "a: is required\nb: is required"
+
+
+def test_a_message_of_very_many_mistakes_ends() -> None:
+    error = reading.InputError(f"a[{number}]: is wrong" for number in range(102))
+    assert str(error).splitlines()[-2:] == ["a[99]: is wrong", "... and 2 more, which the result has in problems"]
+    assert len(error.problems) == 102
+    assert str(reading.InputError(error.problems[:100])).splitlines() == list(error.problems[:100])

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
+from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig import dns
 
 README = Path(__file__).parents[2] / "README.md"
 MODULES = ("amazon.aws.route53", "community.dns.hetzner_dns_record_set", "community.dns.hosttech_dns_record_set")
@@ -36,3 +37,13 @@ def test_a_task_has_options_that_the_module_knows(documentation: dict[str, Any],
     required = {name for name, option in known.items() if option.get("required")}
     assert required <= set(options)
     assert known["value"]["type"] == "list"
+    # Our text is as in a zone file; a module that takes plain text by default would publish the quotes.
+    if "txt_transformation" in known:
+        assert options["txt_transformation"] == "quoted"
+
+
+def test_quoted_text_arrives_as_it_is_meant() -> None:
+    """community.dns' own reader of what the tasks hand over."""
+    conversion = pytest.importorskip("ansible_collections.community.dns.plugins.module_utils.conversion.txt")
+    for text in ("v=UAAC1; a=sha256; d=abc/+=", 'path=/a"b\\c/', "path=/" + "long/" * 80):
+        assert conversion.decode_txt_value(dns.character_strings(text), character_encoding="decimal") == text

@@ -407,3 +407,11 @@ def test_the_same_provider_makes_the_same_bytes(data: st.DataObject, provider_op
     options = data.draw(provider_options)
     first, second = Provider.from_dict(options), Provider.from_dict(dict(reversed(list(options.items()))))
     assert thunderbird.render(first) == thunderbird.render(first) == thunderbird.render(second)
+
+
+def test_of_very_many_domains_the_placeholder_stands_for_all_but_the_first() -> None:
+    servers = {"incoming": [{"type": "imap", "hostname": "mail.tld"}], "outgoing": [{"type": "smtp", "hostname": "mail.tld"}]}
+    for count, expected in ((200, [f"d{number}.tld" for number in range(200)]), (201, ["d0.tld", "%EMAILDOMAIN%"])):
+        provider = Provider.from_dict({"domains": [f"d{number}.tld" for number in range(count)], **servers})
+        root = ET.fromstring(thunderbird.render(provider).content)
+        assert [element.text for element in root.iterfind("emailProvider/domain")] == expected

@@ -19,6 +19,10 @@ _LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\Z")
 _IDNA_DEVIATIONS = "\u00df\u03c2\u200c\u200d"
 
 
+# A mistake that ten thousand domains have in common makes no message of ten thousand lines.
+_SHOWN_PROBLEMS = 100
+
+
 class InputError(ValueError):
     """One input and everything that is wrong with it.
 
@@ -27,7 +31,9 @@ class InputError(ValueError):
 
     def __init__(self, problems: t.Iterable[str]) -> None:
         self.problems = tuple(problems)
-        super().__init__("\n".join(self.problems))
+        left_out = len(self.problems) - _SHOWN_PROBLEMS
+        lines = [*self.problems[:_SHOWN_PROBLEMS], f"... and {left_out} more, which the result has in problems"]
+        super().__init__("\n".join(lines if left_out > 0 else self.problems))
 
 
 def shown(value: t.Any) -> str:

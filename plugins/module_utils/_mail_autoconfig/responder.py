@@ -389,25 +389,28 @@ local function send_json(r, status, first, first_value, second, second_value)
   return send(r, JSON, string.format('{"%s":"%s","%s":"%s"}', first, first_value, second, second_value))
 end
 
+-- The host that was asked, which the client can reach over what it asked by, if it is one of ours: the domain of the address
+-- may have no host of its own, or none with a certificate.
+local function answering_host(r)
+  local host = string.gsub(string.lower(r.hostname or ""), "%.$", "")
+  local ours = is_ours(host) or is_ours(string.match(host, "^autodiscover%.(.+)$") or "")
+  return ours and not string.find(host, "[^%w.-]") and host or "autodiscover.@PRIMARY@"
+end
+
 local function answer_json(r)
   local protocol = string.lower(parameter(r.args, "protocol") or "")
   if protocol ~= "autodiscoverv1" then
     return send_json(r, 400, "ErrorCode", "InvalidProtocol", "ErrorMessage", "The supported protocol is AutodiscoverV1.")
   end
   local address = parameter(r.args, "email", "emailaddress") or string.match(r.uri, "/[vV]1%.0/(.+)$")
-  local user, domain = split_address(address)
-  if address and not user then
+  if address and not split_address(address) then
     return send_json(r, 400, "ErrorCode", "InvalidDomain", "ErrorMessage", "The address is not in a domain that is served here.")
-  end
-  -- As a person types an IDN it is no host name.
-  if not domain or string.find(domain, "[^%w.-]") then
-    domain = "@PRIMARY@"
   end
   local scheme, port = "http", "@HTTP@"
   if r.is_https then
     scheme, port = "https", "@HTTPS@"
   end
-  local url = scheme .. "://autodiscover." .. domain .. port .. "/autodiscover/autodiscover.xml"
+  local url = scheme .. "://" .. answering_host(r) .. port .. "/autodiscover/autodiscover.xml"
   return send_json(r, 200, "Protocol", "AutodiscoverV1", "Url", url)
 end
 

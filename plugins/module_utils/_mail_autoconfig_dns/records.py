@@ -93,10 +93,7 @@ def read(options: t.Mapping[str, t.Any]) -> Options:
     problems: list[str] = []
     fields = Fields(options, "", problems)
     zones = fields.texts("zones", _zone)
-    items = fields.mappings("records")
-    if not items:
-        fields.problem("records", "at least one record is needed")
-    records = [record for record in (_record(item) for item in items) if record]
+    records = [record for record in map(_record, fields.mappings("records")) if record]
     _check_owners(records, set(zones), problems)
     _check_aliases(records, problems)
     rrsets = _group(records, problems)

@@ -14,6 +14,9 @@ from . import Document, leaf, xml_bytes
 
 PATH = "mail/config-v1.1.xml"
 MEDIA_TYPE = "text/xml; charset=utf-8"
+# Each client fetches the whole list, and anybody reads in it whose domains they are. Beyond this, the placeholder stands for all
+# but the first: Thunderbird (readFromXML) and K-9 (RealAutoconfigParser) fill it in, the other clients do not look at domains.
+_MOST_DOMAINS = 200
 
 
 def render(provider: Provider) -> Document:
@@ -36,7 +39,8 @@ def render(provider: Provider) -> Document:
 
 def _email_provider(root: ET.Element, provider: Provider) -> None:
     element = ET.SubElement(root, "emailProvider", {"id": provider.id})
-    for domain in provider.domains:
+    listed = provider.domains if len(provider.domains) <= _MOST_DOMAINS else (provider.domains[0], "%EMAILDOMAIN%")
+    for domain in listed:
         leaf(element, "domain", domain)
     leaf(element, "displayName", provider.display_name)
     leaf(element, "displayShortName", provider.short_name)
