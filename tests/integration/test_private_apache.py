@@ -244,3 +244,36 @@ def test_absent_leaves_nothing_but_what_was_there(
     assert all("mods-enabled" in path or "var/lib" in path or path == "var/www/autoconfig" for path in left)
     assert {path for path in before if path not in after} == set()
     assert playbook.module({**options, "state": "absent"})["changed"] is False
+
+
+def test_a_wildcard_for_very_many_names_answers_for_them_alone(
+    apache: PrivateApache, playbook: Playbook, client: Client, authority: Authority, certificate: dict[str, str]
+) -> None:
+    authority.issue(apache.directory / "live/small.tld", ["autoconfig.small.tld"])
+    servers = {"incoming": [{"type": "imap", "hostname": "mail.tld"}], "outgoing": [{"type": "smtp", "hostname": "mail.tld"}]}
+    large = {"domains": ["server.tld", *(f"d{number}.tld" for number in range(250))], **servers}
+    small = {"domains": ["small.tld"], **servers}
+    apache.add_site(
+        "own", f"<VirtualHost *:{apache.http_port}>\nServerName autoconfig.own.tld\nRedirect gone /\n</VirtualHost>\n"
+    )
+    options = {**apache.module_options(), **certificate, "providers": [large, small]}
+    assert not playbook.module(options)["failed"]
+    apache.reload()
+    sites = sorted(path.name for path in (apache.config_directory / "sites-enabled").iterdir())
+    assert sites[-1] == "zz-zzz-autoconfig.d0.tld.conf"
+    for host in ("autoconfig.d0.tld", "AUTOCONFIG.D249.tld", "autodiscover.d125.tld"):
+        answer = client.request(f"http://{host}{CONFIG}")
+        assert (answer.status, answer.headers["content-type"]) == (200, "text/xml; charset=utf-8")
+        assert client.request(f"http://{host}/").status == 404
+    body = OUTLOOK_REQUEST.format(address="user@d249.tld").encode()
+    answer = client.request("http://autodiscover.d249.tld/autodiscover/autodiscover.xml", "POST", body)
+    assert b"<LoginName>user@d249.tld</LoginName>" in answer.body
+    # The first domain has a certificate, the other provider and the site that was there have names of their own.
+    assert client.request(f"http://autoconfig.server.tld{CONFIG}").status == 302
+    assert "autoconfig.small.tld" in client.request(f"http://autoconfig.small.tld{CONFIG}").headers["location"]
+    assert client.request(f"http://autodiscover.small.tld{CONFIG}").status == 200
+    assert client.request(f"http://autoconfig.own.tld{CONFIG}").status == 410
+    for host in ("autoconfig.foreign.tld", "autodiscover.foreign.tld", "autoconfig.d250.tld", "autoconfig.x.d1.tld"):
+        assert client.request(f"http://{host}{CONFIG}").status == 404
+    (apache.state_directory / "reload-pending").unlink()
+    assert not playbook.module(options)["changed"]

@@ -241,6 +241,49 @@ def test_a_wildcard_name_is_warned_of_whatever_we_listen_on(apache: FakeApache) 
     assert about(apache.prepare(listen=["203.0.113.7"]), "has a wildcard name")
 
 
+# -- very many names ----------------------------------------------------------------------------------------------------
+
+
+def many(prefix: str, count: int) -> Options:
+    """A provider with so many domains, of two names each."""
+    return provider(*(f"{prefix}{number}.tld" for number in range(count)))
+
+
+def test_a_wildcard_stands_for_very_many_names(apache: FakeApache) -> None:
+    written = sites(apache.publish(providers=[many("a", 200)]))
+    assert list(written) == ["autoconfig.a0.tld.conf"]
+    assert "ServerAlias autodiscover.a199.tld" in written["autoconfig.a0.tld.conf"]
+    plan = apache.publish(providers=[many("a", 201)]).plan
+    text = Path(apache.layout.available("sites"), "zzz-autoconfig.a0.tld.conf").read_text()
+    assert [line.strip() for line in text.splitlines() if "Server" in line][:3] == [
+        "ServerName autoconfig.a0.tld",
+        "ServerAlias autoconfig.*",
+        "ServerAlias autodiscover.*",
+    ]
+    assert "refuse_others early" in text
+    assert plan.disable["sites"] == ("autoconfig.a0.tld",)
+    assert not apache.publish(providers=[many("a", 201)]).plan.changes
+
+
+def test_only_one_provider_of_a_server_has_a_wildcard(apache: FakeApache) -> None:
+    apache.publish(providers=[many("a", 201), many("b", 202)])
+    assert apache.enabled("sites") == ["autoconfig.a0.tld.conf", "zzz-autoconfig.b0.tld.conf"]
+    # A later run that does not name it leaves it the wildcard.
+    apache.publish(providers=[many("c", 300)])
+    assert apache.enabled("sites") == ["autoconfig.a0.tld.conf", "autoconfig.c0.tld.conf", "zzz-autoconfig.b0.tld.conf"]
+    apache.publish(providers=[many("c", 300)], purge=True)
+    assert apache.enabled("sites") == ["zzz-autoconfig.c0.tld.conf"]
+
+
+def test_a_site_that_is_read_later_keeps_its_names(apache: FakeApache) -> None:
+    apache.add_site("zzzz", "<VirtualHost *:80>\nServerName autoconfig.own.tld\n</VirtualHost>\n")
+    assert "ServerAlias autoconfig.a1.tld" in next(iter(sites(apache.prepare(providers=[many("a", 201)])).values()))
+
+
+def test_without_a_script_every_name_is_written_out(apache: FakeApache) -> None:
+    assert list(sites(apache.prepare(providers=[many("a", 201)], responder="none"))) == ["autoconfig.a0.tld.conf"]
+
+
 # -- the domains' own sites ---------------------------------------------------------------------------------------------
 
 

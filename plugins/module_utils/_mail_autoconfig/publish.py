@@ -46,8 +46,9 @@ def prepare(settings: Settings, host: Host) -> Preparation:
         provider.id: _host_groups(settings, provider, served[provider.id].labels, certificates, warnings)
         for provider in settings.providers
     }
-    _check_signing(settings, groups, host, problems, warnings)
     foreign = neighbours.virtual_hosts(host.neighbours(manifest))
+    groups = _widened(settings, groups, manifest, foreign)
+    _check_signing(settings, groups, host, problems, warnings)
     prefix = _site_prefix(settings, groups, foreign, problems, warnings)
     served = _served_over_tls(settings, served, groups, host, warnings)
     records = {provider.id: dns.records(provider, settings.dns, served[provider.id]) for provider in settings.providers}
@@ -290,6 +291,38 @@ def _host_groups(
             f"{provider.id}: PACC is over HTTPS alone: without a certificate that names it, a host of it is not announced"
         )
     return groups
+
+
+def _widened(
+    settings: Settings,
+    groups: dict[str, tuple[HostGroup, ...]],
+    manifest: Manifest,
+    foreign: t.Iterable[neighbours.VirtualHost],
+) -> dict[str, tuple[HostGroup, ...]]:
+    """The same, where a wildcard stands for very many names without certificate, of the one provider that has the most.
+
+    A second one could not have it, because Apache takes the first wildcard that fits; nor can any if a site that is read later
+    has such names.
+    """
+    named = {provider.id for provider in settings.providers}
+    others = [name for key, holding in manifest.items() if key not in named for name in holding.enabled.get("sites", ())]
+    taken = not settings.purge and any(site.WIDE_PREFIX in name for name in others)
+    labels = (*clients.LABELS, clients.PACC_LABEL)
+    hidden = any(host.file > site.WIDE_PREFIX and name.partition(".")[0] in labels for host in foreign for name in host.names)
+    if taken or hidden or not (settings.site.personal or settings.site.well_known):
+        return groups
+    sizes = [
+        (len(group.names), key, index)
+        for key, item in groups.items()
+        for index, group in enumerate(item)
+        if group.certificate is None and len(group.names) > site.MANY_NAMES
+    ]
+    if not sizes:
+        return groups
+    _size, key, index = max(sizes)
+    item = list(groups[key])
+    item[index] = dataclasses.replace(item[index], wide=True)
+    return {**groups, key: tuple(item)}
 
 
 def _ports(settings: Settings, groups: t.Iterable[HostGroup]) -> list[int]:

@@ -617,6 +617,12 @@ function signed(r)
   coroutine.yield(text)
 end
 
+-- Refuses what the wildcard names of a site caught besides the hosts of our domains.
+function refuse_others(r)
+  local host = string.gsub(string.lower(r.hostname or ""), "%.$", "")
+  return is_ours(string.match(host, "^[%w-]+%.(.+)$") or "") and apache2.DECLINED or 404
+end
+
 -- Maps a request for one of our domains to its answer, on a site that is not ours, and leaves every other to the site.
 function translate(r)
   local host = string.gsub(string.lower(r.hostname or ""), "%.$", "")

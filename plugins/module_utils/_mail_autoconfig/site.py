@@ -18,6 +18,10 @@ from .model import Provider
 HEADER = Comment("Managed by Ansible, collection mailops.autoconfig: changes made here are lost with the next run.")
 # Nothing else is asked for in these sites; larger bodies are answered 413 before they are read.
 MAX_BODY = 16384
+# Apache compares names one after the other: for the last of 20,000 a request takes twice as long, for one of these no longer.
+MANY_NAMES = 400
+# Such a site must be read after all others, whose literal names count first; this goes behind the prefix of the others.
+WIDE_PREFIX = "zzz-"
 ACME_PATH = r"\.well-known/acme-challenge/[^/]+$"
 _LOG_FORMAT = '%h %l %u %t "%m {path} %H" %>s %O'
 PHP_MODES = ("none", "mod_php", "fpm")
@@ -97,10 +101,12 @@ class HostGroup:
     """Host names that share a certificate, or that have none: one site on port 80, and one on 443 if there is one.
 
     :ivar hosts: pairs of host name and the mail domain that it belongs to
+    :ivar wide: whether a wildcard stands for the names, and the script tells them from others; for one group of a server only
     """
 
     hosts: tuple[tuple[str, str], ...]
     certificate: Certificate | None
+    wide: bool = False
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -161,7 +167,7 @@ def site_files(
     builder = _Builder(provider, tuple(documents), options, script)
     files = []
     for group in groups:
-        name = prefix + group.names[0]
+        name = prefix + (WIDE_PREFIX if group.wide else "") + group.names[0]
         http = builder.redirecting(group) if group.certificate else [builder.serving(group)]
         files.append(SiteFile("sites", name, _bytes(http)))
         if group.certificate:
@@ -199,6 +205,11 @@ class _Builder:
 
     def serving(self, group: HostGroup) -> Node:
         """The virtual host that answers with the documents."""
+        names: t.Sequence[str] = group.names
+        foreign: list[Node] = []
+        if group.wide:
+            names = [names[0], *(f"{label}.*" for label in sorted({host.partition(".")[0] for host in names}))]
+            foreign = [*_LUA, directive("LuaHookTranslateName", self._script, "refuse_others", "early")]
         port = self._options.https_port if group.certificate else self._options.http_port
         routes: list[Node] = [directive("AliasMatch", f"^/{route.pattern}$", file) for route, file in self._routes]
         # The responder opens documents itself. That Apache finds a file behind each path, too, saves it the search for one,
@@ -212,10 +223,10 @@ class _Builder:
             routes.append(directive("AliasMatch", "^/$", f"{self._directory}/{self._pages[0]}"))
         handlers = list(self._handlers())
         if handlers:
-            routes.extend((*_LUA, *handlers))
+            routes.extend((*(() if foreign else _LUA), *handlers))
         if self._answers_apple and self._options.signer:
             routes.extend(signing.directives(self._provider_id, self._script, clients.PROFILE_PATH))
-        return self._virtual_host(port, group.names, group.names[0], [*self._tls(group.certificate), *routes])
+        return self._virtual_host(port, names, names[0], [*self._tls(group.certificate), *foreign, *routes])
 
     def _handlers(self) -> t.Iterator[Node]:
         """What the responder answers."""
