@@ -10,10 +10,12 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import Playbook
+from tests.conftest import CACHE, Playbook
 from tools.certificates import Authority
 from tools.http_client import OUTLOOK_REQUEST, Client
 from tools.private_apache import PrivateApache
+
+from .conftest import client_of
 
 CONFIG = "/mail/config-v1.1.xml"
 BODY = OUTLOOK_REQUEST.format(address="user@server.tld").encode()
@@ -277,3 +279,18 @@ def test_a_wildcard_for_very_many_names_answers_for_them_alone(
         assert client.request(f"http://{host}{CONFIG}").status == 404
     (apache.state_directory / "reload-pending").unlink()
     assert not playbook.module(options)["changed"]
+
+
+def test_two_roles_of_one_play_reload_each_its_own_apache(
+    apache: PrivateApache, playbook: Playbook, authority: Authority, tmp_path: Path
+) -> None:
+    with PrivateApache(tmp_path / "second", CACHE) as second:
+        roles = []
+        for number, server in enumerate((apache, second)):
+            options = {**server.module_options(), "domain": f"d{number}.tld"}
+            variables = {f"mail_autoconfig_{key}": value for key, value in options.items()}
+            roles.append({"role": "mailops.autoconfig.mail_autoconfig", "vars": variables})
+        playbook.run([{"hosts": "localhost", "roles": roles}])
+        for number, server in enumerate((apache, second)):
+            assert not (server.state_directory / "reload-pending").exists()
+            eventually(200, client_of(server, authority), f"http://autoconfig.d{number}.tld{CONFIG}")
