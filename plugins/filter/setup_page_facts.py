@@ -31,6 +31,10 @@ options:
     description: As O(mailops.autoconfig.mail_autoconfig#module:https).
     type: bool
     default: true
+  port:
+    description: Port of the sites over HTTPS, or over HTTP if O(https=false); 0 for the usual one.
+    type: int
+    default: 0
   directory:
     description: Where relative paths of logos begin.
     type: path
@@ -69,8 +73,8 @@ except ImportError:
     segno = None
 
 IMAGE_TYPES = {".svg": "image/svg+xml", ".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".webp": "image/webp"}
-# The image is part of the page, of each language of it.
-MAX_LOGO = 256 * 1024
+# The image is part of the page, of each language of it, which Apache's processes keep in memory.
+MAX_LOGO = 64 * 1024
 
 
 def data_url(media_type: str, content: bytes) -> str:
@@ -104,7 +108,12 @@ def qr_url(text: str) -> str:
 
 
 def setup_page_facts(
-    providers: list[dict[str, t.Any]], domain: str = "", mail_host: str = "", https: bool = True, directory: str = "."
+    providers: list[dict[str, t.Any]],
+    domain: str = "",
+    mail_host: str = "",
+    https: bool = True,
+    port: int = 0,
+    directory: str = ".",
 ) -> list[dict[str, t.Any]]:
     """The filter."""
     try:
@@ -113,7 +122,7 @@ def setup_page_facts(
         raise AnsibleFilterError(f"The setup page cannot be made:\n{exc}") from exc
     result = []
     for provider in wanted.providers:
-        facts = page.facts(provider, https)
+        facts = page.facts(provider, https, int(port))
         result.append({**facts, "logo": logo_url(provider.logo, directory), "qr": qr_url(facts["profile_url"])})
     return result
 

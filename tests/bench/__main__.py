@@ -13,6 +13,7 @@ BENCHES = {
     "dns_pushing": dns_pushing.main,
     "memory": serving.memory,
     "fuzz": serving.fuzz,
+    "endurance": serving.endurance,
 }
 
 

@@ -25,6 +25,7 @@ from tools.private_apache import PrivateApache, free_ports
 
 ROUNDS = 5
 FUZZ_REQUESTS = 200_000
+ENDURANCE_ROUNDS = 10
 PLAIN_SITE = """\
 <VirtualHost *:{http}>
     ServerName plain.tld
@@ -57,10 +58,10 @@ class Load(NamedTuple):
     p99: float
 
 
-def load(url: str, host: str, connections: int, address: str = "") -> Load:
-    """Load one URL for two seconds on one thread, with keep-alive; as Outlook's POST if there is an address."""
+def load(url: str, host: str, connections: int, address: str = "", seconds: int = 2) -> Load:
+    """Load one URL for some seconds on one thread, with keep-alive; as Outlook's POST if there is an address."""
     script = CACHE / "outlook.lua"
-    command = ["wrk", "-t1", f"-c{connections}", "-d2s", "--latency", "-H", f"Host: {host}"]
+    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency", "-H", f"Host: {host}"]
     if address:
         body = OUTLOOK_REQUEST.format(address=address)
         script.write_text(f"wrk.method = 'POST'\nwrk.body = [[{body}]]\nwrk.headers['Content-Type'] = 'text/xml'\n")
@@ -231,6 +232,29 @@ def memory() -> None:
                 compare("the host of the last domain", (url, f"autodiscover.{many[-1]}", "user@server.tld"), first_of_all, 16)
             ratio = sizes[name] / sizes["one domain, static"]
             print(f"  {name:<28} {ratio:5.2f} times ({sizes[name]:.0f} MiB in all processes), rate {first.rate:.0f}/s")
+
+
+def endurance() -> None:
+    """As many requests as two threads answer in days, after which one that keeps something of each is full: it must not grow."""
+    with private_apache() as apache:
+        # The fewest threads that answer, so that each has the most to do.
+        threads = "ThreadLimit 2\nThreadsPerChild 2\nMaxRequestWorkers 2\nMinSpareThreads 1\nMaxSpareThreads 2\n"
+        (apache.config_directory / "mods-available/mpm_event.conf").write_text(f"StartServers 1\nServerLimit 1\n{threads}")
+        (apache.config_directory / "conf-enabled/keep.conf").write_text("MaxKeepAliveRequests 0\n")
+        apache.stop()
+        apache.start()
+        publish_on(apache, domain="server.tld", https=False, well_known=True)
+        add_plain_site(apache, b"<x/>")
+        apache.reload()
+        url = f"http://127.0.0.1:{apache.http_port}/autodiscover/autodiscover.xml"
+        sizes, total = [], 0.0
+        for number in range(ENDURANCE_ROUNDS):
+            host = ("autodiscover.server.tld", "server.tld")[number % 2]
+            total += load(url, host, 2, "user@server.tld", seconds=20).rate * 20
+            sizes.append(resident(apache))
+        print(
+            f"  {total / 1e6:.1f} million requests, all answered well; memory {sizes[-1] / sizes[1]:.2f} times that of the first"
+        )
 
 
 def fuzz() -> None:

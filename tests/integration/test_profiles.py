@@ -207,6 +207,14 @@ def test_the_signature_holds_the_unsigned_profile_byte_for_byte(
     assert not again["changed"]
 
 
+def test_filters_of_the_administrator_do_not_take_the_place_of_the_signature(
+    apache: PrivateApache, playbook: Playbook, client: Client, authority: Authority, pair: dict[str, str]
+) -> None:
+    apache.command("a2enmod", "-q", "deflate", "filter")
+    publish(apache, playbook, extra_directives='<Location "/">\nSetOutputFilter DEFLATE\n</Location>\n', **pair)
+    assert plistlib.loads(verified(fetch(client, "jo@server.tld").body, authority.certificate))["PayloadVersion"] == 1
+
+
 def test_each_provider_signs_with_the_pair_of_its_own_run(
     apache: PrivateApache, playbook: Playbook, client: Client, pair: dict[str, str], authority: Authority, tmp_path: Path
 ) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import http.client
 import json
+import plistlib
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +22,7 @@ from tools.private_apache import PrivateApache
 from .conftest import client_of
 
 URL = "http://autodiscover.server.tld/autodiscover/autodiscover.xml"
+PAGE = "http://autoconfig.server.tld/"
 
 
 def publish(apache: PrivateApache, playbook: Playbook) -> None:
@@ -88,6 +91,43 @@ def test_what_is_no_address_of_ours_is_an_invalid_request(published: PrivateApac
     assert error(post(client, address)) == "200 600"
 
 
+@pytest.mark.parametrize("address", ["jo@bücher.example", "jo@xn--bcher-kva.example"])
+def test_a_host_name_is_made_of_the_domain_in_ascii(published: PrivateApache, client: Client, address: str) -> None:
+    answer = post(client, address)
+    assert b"<Server>mail.xn--bcher-kva.example</Server>" in answer.body
+    assert address in logins(answer)
+
+
+def test_a_profile_is_the_same_however_an_idn_is_written(published: PrivateApache, client: Client) -> None:
+    url = "http://autoconfig.server.tld/mail.mobileconfig?emailaddress="
+    typed, ascii_form = (
+        plistlib.loads(client.request(url + quote(address)).body) for address in ("jo@bücher.example", "jo@xn--bcher-kva.example")
+    )
+    assert typed["PayloadUUID"] == ascii_form["PayloadUUID"]
+    assert typed["PayloadContent"][0]["OutgoingMailServerHostName"] == "mail.xn--bcher-kva.example"
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("+jo%40server.tld+", "jo@server.tld"),
+        ("%20jo@server.tld%0A", "jo@server.tld"),
+        ("jo+tag@server.tld", "jo+tag@server.tld"),
+    ],
+)
+def test_blanks_around_an_address_are_no_part_of_it(published: PrivateApache, client: Client, typed: str, meant: str) -> None:
+    profile = client.request(f"http://autoconfig.server.tld/mail.mobileconfig?emailaddress={typed}")
+    assert plistlib.loads(profile.body)["PayloadContent"][0]["EmailAddress"] == meant
+    posted = f"emailaddress={typed.replace('jo+tag', 'jo%2Btag')}".encode()
+    page = client.request(PAGE, "POST", posted)
+    assert page.status == 200
+    assert meant.encode() in page.body
+
+
+def test_a_form_has_blanks_and_no_plus_signs_inside(published: PrivateApache, client: Client) -> None:
+    assert client.request(PAGE, "POST", b"emailaddress=jo+doe%40server.tld").status == 400
+
+
 @pytest.mark.parametrize(
     ("host", "answering"),
     [
@@ -139,20 +179,49 @@ def test_bodies_are_bounded_and_methods_known(published: PrivateApache, client: 
     assert client.request(URL, "PUT", b"x").status == 405
 
 
+def cost(client: Client, url: str, body: bytes) -> float:
+    """The time of twenty requests."""
+    begun = time.perf_counter()
+    for _round in range(20):
+        client.request(url, "POST", body)
+    return time.perf_counter() - begun
+
+
 @pytest.mark.parametrize(
-    "body", [b"<" * 16000, b"EMailAddress" * 1300, b"<EMailAddress>" + b" " * 16000, b"<a:" * 5300, b"&" * 16000]
+    ("url", "usual", "body"),
+    [
+        *((URL, b"<x/>", body) for body in (b"<" * 16000, b"EMailAddress" * 1300, b"<a:" * 5300, b"&" * 16000)),
+        (URL, b"<x/>", b"<EMailAddress>" + b" " * 16000),
+        *(
+            (PAGE, b"emailaddress=x", b"emailaddress=a" + middle * (15000 // len(middle)) + b"b")
+            for middle in (b" ", b"+", b"%20", b"@", b"=", b"&email=")
+        ),
+    ],
+    ids=lambda value: value[:20] if isinstance(value, bytes) else None,
 )
-def test_no_body_makes_the_script_search_long(published: PrivateApache, client: Client, body: bytes) -> None:
+def test_no_body_makes_the_script_search_long(
+    published: PrivateApache, client: Client, url: str, usual: bytes, body: bytes
+) -> None:
     """A worst case may cost as much as twenty plain requests, not the millions of steps of a pattern that backtracks."""
+    cost(client, url, usual)
+    assert cost(client, url, body) < 20 * cost(client, url, usual)
 
-    def cost(work: bytes) -> float:
-        begun = time.perf_counter()
-        for _round in range(20):
-            client.request(URL, "POST", work)
-        return time.perf_counter() - begun
 
-    cost(b"<x/>")
-    assert cost(body) < 20 * cost(b"<x/>")
+def test_the_page_has_one_policy_whatever_the_server_has(apache: PrivateApache, playbook: Playbook, authority: Authority) -> None:
+    apache.command("a2enmod", "-q", "headers")
+    lines = "".join(f"Header {when} set Content-Security-Policy \"default-src 'self'\"\n" for when in ("", "always"))
+    (apache.config_directory / "conf-available/hardened.conf").write_text(lines)
+    apache.command("a2enconf", "-q", "hardened")
+    publish(apache, playbook)
+    for method in ("GET", "POST"):
+        connection = http.client.HTTPConnection("127.0.0.1", apache.http_port, timeout=10)
+        connection.request(method, "/", b"emailaddress=x" if method == "POST" else None, {"Host": "autoconfig.server.tld"})
+        headers = connection.getresponse().headers
+        (policy,) = headers.get_all("Content-Security-Policy")
+        assert policy.startswith("default-src 'none'")
+        connection.close()
+    answer = client_of(apache, authority).request("http://autoconfig.server.tld/mail/config-v1.1.xml")
+    assert "content-security-policy" not in answer.headers
 
 
 def test_static_and_personal_answers_can_be_switched(apache: PrivateApache, playbook: Playbook, authority: Authority) -> None:

@@ -95,6 +95,9 @@ def test_the_facts_of_a_provider() -> None:
     assert facts["profile_url"] == "https://autoconfig.server.tld/mail.mobileconfig"
     assert [(link["text"], link["lang"]) for link in facts["help_links"]] == [("Help", "en"), ("https://x.tld/", "")]
     assert page.facts(Provider.from_dict(BASE), https=False)["profile_url"].startswith("http:")
+    for https, port, host in ((True, 443, ""), (True, 8443, ":8443"), (False, 80, ""), (False, 8080, ":8080")):
+        url = page.facts(Provider.from_dict(BASE), https, port)["profile_url"]
+        assert url.partition("://")[2] == f"autoconfig.server.tld{host}/mail.mobileconfig"
 
 
 def test_a_provider_without_mail_for_apple_has_no_profile_to_show() -> None:
@@ -117,7 +120,7 @@ def test_without_the_library_there_is_no_qr_code(monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.parametrize(
-    ("logo", "problem"), [("no.svg", "cannot be read"), ("logo.exe", "no image of a type"), ("big.png", "at most 262144")]
+    ("logo", "problem"), [("no.svg", "cannot be read"), ("logo.exe", "no image of a type"), ("big.png", "at most 65536")]
 )
 def test_a_logo_that_cannot_be_shown_is_refused(tmp_path: Path, logo: str, problem: str) -> None:
     (tmp_path / "big.png").write_bytes(b"x" * (plugin.MAX_LOGO + 1))

@@ -36,16 +36,24 @@ def domains_in(text: str) -> list[bytes]:
     return found
 
 
-def is_ours(text: str, domain: str) -> bool:
-    """The script's own rule in Python: a hash names the bucket, and bars stand around the name in it."""
-    (modulus,) = map(int, re.findall(r"% (\d+)\n  end\n  return string\.find\(DOMAINS", text))
+def ascii_domain(text: str, domain: str) -> str:
+    """The script's own rule in Python: a hash names the bucket, and in it stand ``|name|`` and ``|readable=name|``."""
+    (modulus,) = map(int, re.findall(r"% (\d+)\n  end\n  local bucket = DOMAINS", text))
     (count,) = map(int, re.findall(r"DOMAINS\[hash % (\d+) \+ 1\]", text))
     buckets = domains_in(text)
     assert len(buckets) == count
     value = 0
     for byte in domain.encode():
         value = (value * 31 + byte) % modulus
-    return b"|" + domain.encode() + b"|" in buckets[value % count]
+    bucket = buckets[value % count]
+    if b"|" + domain.encode() + b"|" in bucket:
+        return domain
+    found = re.search(b"\\|" + re.escape(domain.encode()) + b"=([^|]*)", bucket)
+    return found[1].decode() if found else ""
+
+
+def is_ours(text: str, domain: str) -> bool:
+    return ascii_domain(text, domain) != ""
 
 
 @given(_DOMAINS, _DOMAINS)
@@ -68,8 +76,8 @@ def test_ten_thousand_domains_are_in_short_strings() -> None:
 
 def test_an_idn_is_known_as_people_write_it_too() -> None:
     text = script("xn--mller-kva.example")
-    assert is_ours(text, "xn--mller-kva.example")
-    assert is_ours(text, "müller.example")
+    assert ascii_domain(text, "xn--mller-kva.example") == "xn--mller-kva.example"
+    assert ascii_domain(text, "müller.example") == "xn--mller-kva.example"
     assert not is_ours(text, "muller.example")
 
 

@@ -447,7 +447,7 @@ def test_the_responder_answers_outlook_and_only_outlook(
     (handler,) = of(serving, "LuaMapHandler")
     pattern, script, function = apache.split_words(handler)
     assert (script, function) == (SCRIPT, "handle")
-    assert of(serving, "LuaScope") == ["thread"]
+    assert of(serving, "LuaScope") == ["server 1 256"]
     assert of(serving, "LuaCodeCache") == ["forever"]
     for path, document in SERVED.items():
         mine = document.startswith("mail/")
@@ -531,7 +531,7 @@ def test_the_snippet_changes_no_request_that_the_script_has_not_taken(make_provi
 
 def test_the_script_knows_the_domains_and_the_files(make_provider: MakeProvider) -> None:
     _lines, script = well_known(make_provider(id="id.tld", domains=["server.tld", "müller.example"]))
-    assert '"|m\\195\\188ller.example|server.tld|xn--mller-kva.example|"' in script
+    assert '"|m\\195\\188ller.example=xn--mller-kva.example|server.tld|xn--mller-kva.example|"' in script
     assert 'autoconfig = "/var/www/autoconfig/id.tld/mail/config-v1.1.xml"' in script
     assert 'autodiscover = "/var/www/autoconfig/id.tld/autodiscover/autodiscover.xml"' in script
     assert 'r.subprocess_env["MAIL_AUTOCONFIG"] = "document"' in script

@@ -93,10 +93,14 @@ def _digest(text: str) -> str:
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 
-def facts(provider: Provider, https: bool = True) -> dict[str, t.Any]:
-    """What the template is told of a provider; ``logo`` and ``qr`` are for the controller to add."""
+def facts(provider: Provider, https: bool = True, port: int = 0) -> dict[str, t.Any]:
+    """What the template is told of a provider; ``logo`` and ``qr`` are for the controller to add.
+
+    :arg port: where the sites answer, over HTTPS or without it; 0 for the usual one
+    """
     profile = bool(apple.render(provider))
-    scheme = "https" if https else "http"
+    scheme, usual = ("https", 443) if https else ("http", 80)
+    host = f"autoconfig.{provider.domains[0]}" + (f":{port}" if port not in (0, usual) else "")
     servers = [
         *(_row(server, "incoming") for server in provider.incoming if server.type in _PROTOCOLS),
         *(_row(server, "outgoing") for server in provider.outgoing),
@@ -111,7 +115,7 @@ def facts(provider: Provider, https: bool = True) -> dict[str, t.Any]:
             for text in (link.texts or (Text(link.url),))
         ],
         "profile_path": "/mail.mobileconfig" if profile else "",
-        "profile_url": f"{scheme}://autoconfig.{provider.domains[0]}/mail.mobileconfig" if profile else "",
+        "profile_url": f"{scheme}://{host}/mail.mobileconfig" if profile else "",
         "webmail": provider.webmail.login_page if provider.webmail else "",
         "servers": servers,
         "outlook": outlook.render(provider) is not None,

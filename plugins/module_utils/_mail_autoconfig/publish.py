@@ -286,6 +286,11 @@ def _host_groups(
             f"{provider.id}: no certificate names {_some(without)} (looked at {certificates.at(first).file}): "
             "served over HTTP only, which K-9 marks as untrusted and Delta Chat, aerc, Geary and Outlook do not ask"
         )
+    if provider.id in settings.pages and settings.https and f"autoconfig.{first}" in without:
+        warnings.append(
+            f"{provider.id}: the setup page's QR code leads to https://autoconfig.{first}, which no certificate serves yet; "
+            "run again when there is one, or with https: false"
+        )
     if any(name.startswith(f"{clients.PACC_LABEL}.") for name in without):
         warnings.append(
             f"{provider.id}: PACC is over HTTPS alone: without a certificate that names it, a host of it is not announced"

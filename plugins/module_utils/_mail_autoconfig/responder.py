@@ -20,6 +20,8 @@ from .page import Page
 # Tells the requests that the script has answered on a site that is not ours from all others of that site.
 MARK = "MAIL_AUTOCONFIG"
 DOCUMENT, RESPONDER = "document", "responder"
+# Hands Apache the policy of the page that was sent.
+POLICY = "MAIL_AUTOCONFIG_POLICY"
 _DOMAINS_IN_A_BUCKET = 16
 _HASH_MODULUS = 65521
 
@@ -81,18 +83,20 @@ def script(
         "HTTP": "" if http_port == 80 else f":{http_port}",
         "HTTPS": "" if https_port == 443 else f":{https_port}",
         "MARK": MARK,
+        "POLICY": POLICY,
     }
     return re.sub("@([A-Z_]+)@", lambda match: values[match[1]], _SCRIPT).encode()
 
 
 def _buckets(domains: t.Sequence[str]) -> list[str]:
-    """The domains in strings of a few, by a hash that the script computes too.
+    """The domains in strings of a few, by a hash that the script computes too; an IDN also as ``readable=ascii``.
 
     A table of ten thousand names would cost each of Apache's threads a megabyte, one long string a search through all of it.
     """
     buckets: list[list[str]] = [[] for _number in range(1 + len(domains) // _DOMAINS_IN_A_BUCKET)]
-    for form in sorted({form for domain in domains for form in _forms(domain)}):
-        buckets[_hash(form.encode()) % len(buckets)].append(form)
+    readable = {form: domain for domain in domains for form in _forms(domain) if form != domain}
+    for form in sorted({*domains, *readable}):
+        buckets[_hash(form.encode()) % len(buckets)].append(form if form not in readable else f"{form}={readable[form]}")
     return ["".join(f"|{_escaped(form)}" for form in bucket) + "|" for bucket in buckets]
 
 
@@ -141,12 +145,22 @@ local function escape_xml(text)
   return (string.gsub(text, "[&<>\"']", ESCAPES))
 end
 
-local function is_ours(domain)
+-- One of our domains in ASCII by either of its forms, or nil.
+local function ascii_domain(domain)
   local hash = 0
   for index = 1, #domain do
     hash = (hash * 31 + string.byte(domain, index)) % 65521
   end
-  return string.find(DOMAINS[hash % @BUCKETS@ + 1], "|" .. domain .. "|", 1, true) ~= nil
+  local bucket = DOMAINS[hash % @BUCKETS@ + 1]
+  if string.find(bucket, "|" .. domain .. "|", 1, true) then
+    return domain
+  end
+  local _, last = string.find(bucket, "|" .. domain .. "=", 1, true)
+  return last and string.match(bucket, "^[^|]*", last + 1)
+end
+
+local function is_ours(domain)
+  return ascii_domain(domain) ~= nil
 end
 
 -- Whether all bytes are UTF-8 that XML 1.0 can carry.
@@ -161,7 +175,8 @@ local function is_text(value)
   return not (string.find(value, surrogate) or string.find(value, no_character) or string.find(value, control))
 end
 
--- The parts of an address in one of our domains, or nil: local part (RFC 5321 dot-string, RFC 6531) and domain in lower case.
+-- The parts of an address in one of our domains, or nil: local part (RFC 5321 dot-string, RFC 6531), the domain in lower case as
+-- it was written, and in ASCII.
 local function split_address(value)
   if not value or #value > MAX_ADDRESS then
     return nil
@@ -174,17 +189,31 @@ local function split_address(value)
   if string.find(user, "[^%w!#$%%&'*+/=?^_`{|}~.\128-\255-]") or string.find(domain, "[^%w.\128-\255-]") then
     return nil
   end
-  if not is_text(value) or not is_ours(domain) then
+  local ascii = is_text(value) and ascii_domain(domain)
+  if not ascii then
     return nil
   end
-  return user, domain
+  return user, domain, ascii
 end
 
 local function decode_url(text)
   return (string.gsub(text, "%%(%x%x)", function(code) return string.char(tonumber(code, 16)) end))
 end
 
--- The value of a parameter of a query string; names in any case. A plus stays one: mail clients do not encode it, browsers do.
+-- A text without the characters at its ends that are among the given; plain steps, because a pattern could take their square.
+local function trim(text, blanks)
+  local first, last = 1, #text
+  while first <= last and string.find(blanks, string.sub(text, first, first), 1, true) do
+    first = first + 1
+  end
+  while last >= first and string.find(blanks, string.sub(text, last, last), 1, true) do
+    last = last - 1
+  end
+  return string.sub(text, first, last)
+end
+
+-- The value of a parameter of a query string; names in any case. A plus stays one, because mail clients do not encode it; at the
+-- ends it is a blank that a browser encoded.
 local function parameter(query, ...)
   local names = { ... }
   for pair in string.gmatch(query or "", "[^&]+") do
@@ -192,7 +221,7 @@ local function parameter(query, ...)
     local key = string.lower(string.sub(pair, 1, equals - 1))
     for _, name in ipairs(names) do
       if key == name then
-        return decode_url(string.sub(pair, equals + 1))
+        return trim(decode_url(trim(string.sub(pair, equals + 1), "+")), " \t\r\n")
       end
     end
   end
@@ -323,19 +352,20 @@ local function fill(pieces, value)
   return table.concat(filled)
 end
 
-local function personal_values(user, domain)
-  local user_text, domain_text = escape_xml(user), escape_xml(domain)
-  return { EMAILADDRESS = user_text .. "@" .. domain_text, EMAILLOCALPART = user_text, EMAILDOMAIN = domain_text }
+-- A host name is made of the domain in ASCII, which is what clients look up; the address stays as people write it.
+local function personal_values(user, domain, ascii)
+  local user_text = escape_xml(user)
+  return { EMAILADDRESS = user_text .. "@" .. escape_xml(domain), EMAILLOCALPART = user_text, EMAILDOMAIN = ascii }
 end
 
 -- The settings for an address, or those without anything personal.
-local function send_settings(r, user, domain)
+local function send_settings(r, user, domain, ascii)
   local found = document(r, FILES.autodiscover, "</Autodiscover>")
   if not found then
     return 500
   end
   if user then
-    return send(r, XML, fill(found.pieces, personal_values(user, domain)))
+    return send(r, XML, fill(found.pieces, personal_values(user, domain, ascii)))
   end
   if not found.neutral then
     local neutral = string.gsub(found.text, "%s*<LoginName>[^<]*</LoginName>", function(login)
@@ -352,11 +382,11 @@ local function answer_xml(r)
     if not address then
       return send_settings(r)
     end
-    local user, domain = split_address(address)
+    local user, domain, ascii = split_address(address)
     if not user then
       return send_error(r, 600, "Invalid Request")
     end
-    return send_settings(r, user, domain)
+    return send_settings(r, user, domain, ascii)
   end
   local body = r:requestbody()
   if not body then
@@ -377,11 +407,11 @@ local function answer_xml(r)
       return send_error(r, 601, "Provider is not available")
     end
   end
-  local user, domain = split_address(element(body, "EMailAddress"))
+  local user, domain, ascii = split_address(element(body, "EMailAddress"))
   if not user then
     return send_error(r, 600, "Invalid Request")
   end
-  return send_settings(r, user, domain)
+  return send_settings(r, user, domain, ascii)
 end
 
 local function send_json(r, status, first, first_value, second, second_value)
@@ -454,7 +484,8 @@ local function send_page(r, state, values)
     return 500
   end
   values.STATE = state
-  r.headers_out["Content-Security-Policy"] = PAGES[language].policy
+  found.text = nil
+  r.subprocess_env["@POLICY@"] = PAGES[language].policy
   r.headers_out["Content-Language"] = language
   r.headers_out["Referrer-Policy"] = "no-referrer"
   r.headers_out["Vary"] = "Accept-Language"
@@ -485,16 +516,18 @@ function page(r)
     if not query and (tonumber(r.headers_in["Content-Length"]) or 0) > 0 then
       return 413
     end
+    -- What browsers make of a form: a plus is a blank, and %2B is a plus.
+    query = string.gsub(query or "", "%+", " ")
   end
   local address = address_in(query)
   if not address then
     return page_without_address(r, "form")
   end
-  local user, domain = split_address(string.match(address, "^%s*(.-)%s*$"))
+  local user, domain, ascii = split_address(address)
   if not user then
     return refuse_address(r)
   end
-  return send_page(r, "settings", personal_values(user, domain))
+  return send_page(r, "settings", personal_values(user, domain, ascii))
 end
 
 -- The UUID (version 5, RFC 9562 section 5.5) of a name.
@@ -509,12 +542,12 @@ local function uuid(r, namespace, name)
 end
 
 -- The profile for an address. Whoever types the own address in capitals is the same person, and shall replace the same account.
-local function personal_profile(r, user, domain)
+local function personal_profile(r, user, domain, ascii)
   local found = document(r, FILES.profile, "</plist>")
   if not found then
     return nil
   end
-  local values, identity = personal_values(user, domain), string.lower(user .. "@" .. domain)
+  local values, identity = personal_values(user, domain, ascii), string.lower(user .. "@" .. ascii)
   for index = 2, #found.pieces, 2 do
     local namespace = string.match(found.pieces[index], "^UUID%-([%x-]+)$")
     if namespace then
@@ -555,11 +588,11 @@ function profile(r)
   end
   local address, text = address_in(r.args), nil
   if address then
-    local user, domain = split_address(string.match(address, "^%s*(.-)%s*$"))
+    local user, domain, ascii = split_address(address)
     if not user then
       return refuse_address(r)
     end
-    text = personal_profile(r, user, domain)
+    text = personal_profile(r, user, domain, ascii)
   else
     local found = document(r, FILES.general_profile, "</plist>")
     text = found and found.text

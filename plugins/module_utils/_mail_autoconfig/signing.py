@@ -130,8 +130,8 @@ def warning(found: PairFacts, now: float) -> str:
     if facts is None or facts.ends - now >= WARN_DAYS * _DAY:
         return ""
     return (
-        f"the signing certificate of {facts.subject} ends on {_day(facts.ends)}: renew it, or profiles fetched from then on "
-        "will be refused with 503, and those already installed show as not verified"
+        f"the signing certificate of {facts.subject} ends on {_day(facts.ends)}: renew it, or devices show profiles as "
+        "not verified from then on"
     )
 
 
@@ -192,5 +192,7 @@ def directives(provider: str, script: str, path: str) -> list[Node]:
     chain = ";".join([*(_filter(provider, slot) for slot in range(SLOTS)), _CHECK])
     return [
         directive("LuaOutputFilter", _CHECK, script, "signed"),
-        section("Location", [path], [directive("SetOutputFilter", chain)]),
+        # The filter takes an interpreter while the handler has one, for which requests would wait for each other, and leaves the
+        # profile on its stack; so these are made anew.
+        section("Location", [path], [directive("LuaScope", "request"), directive("SetOutputFilter", chain)]),
     ]

@@ -23,6 +23,7 @@ MANY_NAMES = 400
 # Such a site must be read after all others, whose literal names count first; this goes behind the prefix of the others.
 WIDE_PREFIX = "zzz-"
 ACME_PATH = r"\.well-known/acme-challenge/[^/]+$"
+_POLICY_HEADER = "Content-Security-Policy"
 _LOG_FORMAT = '%h %l %u %t "%m {path} %H" %>s %O'
 PHP_MODES = ("none", "mod_php", "fpm")
 
@@ -48,8 +49,10 @@ _OUTLOOK_PATTERN = r"(?i:autodiscover/autodiscover\.xml)"
 # Autodiscover's second version, which only the responder answers; the address may be part of the path.
 _JSON_PATTERN = r"(?i:autodiscover/autodiscover\.json(?:/v1\.0/[^/]*)?)"
 # By default Apache makes a new interpreter for each request and looks at the script's date, which costs more than half of the
-# throughput; a changed script comes with a reload.
-_LUA = (directive("LuaScope", "thread"), directive("LuaCodeCache", "forever"))
+# throughput; a changed script comes with a reload. Interpreters are made as requests need them at the same time, two at most
+# for one request, and a process with 128 threads never waits for one. Not one for each thread: mod_lua leaves something on the
+# stack of such an interpreter at every request, until after a million of them it overflows and the process dies.
+_LUA = (directive("LuaScope", "server", "1", "256"), directive("LuaCodeCache", "forever"))
 ROUTES = {
     thunderbird.PATH: Route(
         r"(?:(?:v1\.1/)?mail|\.well-known/autoconfig/mail)/config-v1\.1\.xml",
@@ -219,14 +222,19 @@ class _Builder:
         if any(route.service == clients.PACC_LABEL for route, _file in self._routes):
             # The digest in DNS is that of these bytes; other modules of the server must not pack them.
             routes.append(directive("SetEnvIf", "Request_URI", f"^{re.escape(clients.PACC_PATH)}$", "no-gzip", "no-brotli"))
+        last: list[Node] = []
+        if self._answers_apple and self._options.signer:
+            last = signing.directives(self._provider_id, self._script, clients.PROFILE_PATH)
         if self._pages:
+            # Whatever policy the server has for all its sites, browsers would hold the page to both.
+            routes.extend(directive("Header", *when, "unset", _POLICY_HEADER) for when in ((), ("always",)))
+            policy = f"%{{{responder.POLICY}}}e"
+            routes.append(directive("Header", "set", _POLICY_HEADER, policy, f"env={responder.POLICY}"))
             routes.append(directive("AliasMatch", "^/$", f"{self._directory}/{self._pages[0]}"))
         handlers = list(self._handlers())
         if handlers:
             routes.extend((*(() if foreign else _LUA), *handlers))
-        if self._answers_apple and self._options.signer:
-            routes.extend(signing.directives(self._provider_id, self._script, clients.PROFILE_PATH))
-        return self._virtual_host(port, names, names[0], [*self._tls(group.certificate), *foreign, *routes])
+        return self._virtual_host(port, names, names[0], [*self._tls(group.certificate), *foreign, *routes], last)
 
     def _handlers(self) -> t.Iterator[Node]:
         """What the responder answers."""
@@ -262,8 +270,10 @@ class _Builder:
             nodes.append(self._virtual_host(self._options.http_port, hosts, group.names[0], redirects))
         return nodes
 
-    def _virtual_host(self, port: int, hosts: t.Sequence[str], log_name: str, own: t.Iterable[Node]) -> Node:
-        """A virtual host: what all of them have, around what is its ``own``."""
+    def _virtual_host(
+        self, port: int, hosts: t.Sequence[str], log_name: str, own: t.Iterable[Node], last: t.Iterable[Node] = ()
+    ) -> Node:
+        """A virtual host: what all of them have, around what is its ``own``; ``last`` is stronger than the administrator's."""
         patterns = [route.pattern for route, _file in self._routes] + [_JSON_PATTERN] * self._answers
         here = "|".join(patterns)
         root = [] if self._pages else [directive("RedirectMatch", "404", "^/$")]
@@ -284,6 +294,7 @@ class _Builder:
                 Comment("Nothing but the documents and certificate challenges, whatever lies in the document root."),
                 directive("RedirectMatch", "404", f"^/(?!(?:{here})$|{ACME_PATH}{'|$' if self._pages else ''})"),
                 *self._options.extra,
+                *last,
                 *self._logs(log_name),
             ],
         )
