@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 import xml.etree.ElementTree as ET
@@ -294,3 +295,19 @@ def test_two_roles_of_one_play_reload_each_its_own_apache(
         for number, server in enumerate((apache, second)):
             assert not (server.state_directory / "reload-pending").exists()
             eventually(200, client_of(server, authority), f"http://autoconfig.d{number}.tld{CONFIG}")
+
+
+@pytest.mark.parametrize(("form", "answering"), [("own", "autodiscover.customer.tld"), ("srv", "customer.tld")])
+def test_json_on_a_domains_own_site_names_a_host_that_is_there(
+    apache: PrivateApache, playbook: Playbook, client: Client, form: str, answering: str
+) -> None:
+    servers = {"incoming": [{"type": "imap", "hostname": "mail.tld"}], "outgoing": [{"type": "smtp", "hostname": "mail.tld"}]}
+    provider = {"domains": ["server.tld", "customer.tld"], **servers}
+    apache.add_site("customer", f"<VirtualHost *:{apache.http_port}>\nServerName customer.tld\n</VirtualHost>\n")
+    options = {"providers": [provider], "well_known": True, "dns_further_domains": form, "addresses": ["203.0.113.7"]}
+    assert not playbook.module({**apache.module_options(), **options})["failed"]
+    apache.reload()
+    url = "http://customer.tld/autodiscover/autodiscover.json?Protocol=AutodiscoverV1&Email=user@customer.tld"
+    said = json.loads(client.request(url).body)["Url"]
+    assert said == f"http://{answering}:{apache.http_port}/autodiscover/autodiscover.xml"
+    assert b"user@customer.tld" in client.request(said, "POST", OUTLOOK_REQUEST.format(address="user@customer.tld").encode()).body

@@ -31,6 +31,7 @@ class Answers:
     """What a script answers with: paths of documents on the host, empty where it has none; all paths are of checked letters.
 
     :ivar autodiscover: what Outlook gets; ``personal`` if the script answers it itself, else it is sent as it lies there
+    :ivar own_hosts: whether every domain has a host ``autodiscover`` that is reached as its site is
     :ivar profile: Apple's profile with placeholders, ``general_profile`` the one without an address
     :ivar profile_name: the name under which a browser saves it
     :ivar signing_slots: how many signing filters there are (see ``signing``), 0 without signing
@@ -40,6 +41,7 @@ class Answers:
     autoconfig: str
     autodiscover: str = ""
     personal: bool = False
+    own_hosts: bool = True
     profile: str = ""
     general_profile: str = ""
     profile_name: str = ""
@@ -71,6 +73,7 @@ def script(
             f'  ["{page.language}"] = {{ file = "{page.file}", policy = "{page.policy}" }},\n' for page in answers.pages
         ),
         "LANGUAGE": answers.pages[0].language if answers.pages else "",
+        "OWN_HOSTS": "true" if answers.own_hosts else "false",
         "PROFILE_NAME": answers.profile_name,
         "SLOTS": str(answers.signing_slots),
         "SLOT": signing.SLOT,
@@ -419,12 +422,18 @@ local function send_json(r, status, first, first_value, second, second_value)
   return send(r, JSON, string.format('{"%s":"%s","%s":"%s"}', first, first_value, second, second_value))
 end
 
--- The host that was asked, which the client can reach over what it asked by, if it is one of ours: the domain of the address
--- may have no host of its own, or none with a certificate.
+-- The host that answers whoever asked this one, and that can be reached: the domain of the address may have none of its own.
 local function answering_host(r)
   local host = string.gsub(string.lower(r.hostname or ""), "%.$", "")
-  local ours = is_ours(host) or is_ours(string.match(host, "^autodiscover%.(.+)$") or "")
-  return ours and not string.find(host, "[^%w.-]") and host or "autodiscover.@PRIMARY@"
+  if not string.find(host, "[^%w.-]") then
+    if is_ours(string.match(host, "^autodiscover%.(.+)$") or "") then
+      return host
+    end
+    if is_ours(host) then
+      return @OWN_HOSTS@ and "autodiscover." .. host or host
+    end
+  end
+  return "autodiscover.@PRIMARY@"
 end
 
 local function answer_json(r)

@@ -158,7 +158,7 @@ def modules(options: SiteOptions, groups: t.Iterable[HostGroup], pacc_is_served:
 
 def site_files(
     provider: Provider,
-    groups: t.Iterable[HostGroup],
+    groups: t.Sequence[HostGroup],
     documents: t.Iterable[Document],
     options: SiteOptions,
     layout: DebianLayout,
@@ -179,7 +179,7 @@ def site_files(
     if options.well_known:
         files.append(SiteFile("conf", f"{script_name}-well-known", _bytes(builder.well_known())))
     if options.well_known or options.personal:
-        files.append(SiteFile("conf", script_name, builder.script(), ".lua"))
+        files.append(SiteFile("conf", script_name, builder.script(groups), ".lua"))
     if options.signer:
         files.append(SiteFile("conf", f"{script_name}-signing", _bytes(signing.definitions(options.signer, provider.id))))
     return files
@@ -406,14 +406,17 @@ class _Builder:
             ),
         ]
 
-    def script(self) -> bytes:
+    def script(self, groups: t.Iterable[HostGroup]) -> bytes:
         """The script for mod_lua."""
+        secure = {name: group.certificate is not None for group in groups for name in group.names}
+        found = {secure.get(f"autodiscover.{domain}") for domain in self._domains}
         contents = {document.path: document.content for document in self._documents}
         sent_by_apache = (thunderbird.PATH, pacc.PATH)
         read_by_script = [path for path in sorted(contents) if path not in sent_by_apache and self._options.personal]
         answers = responder.Answers(
             **self._files(contents),
             personal=self._answers,
+            own_hosts=found in ({True}, {False}),
             profile_name=self._download_name,
             signing_slots=signing.SLOTS if self._options.signer else 0,
             pages=tuple(
