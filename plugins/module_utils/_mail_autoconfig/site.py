@@ -208,33 +208,41 @@ class _Builder:
 
     def serving(self, group: HostGroup) -> Node:
         """The virtual host that answers with the documents."""
+        port = self._options.https_port if group.certificate else self._options.http_port
         names: t.Sequence[str] = group.names
-        foreign: list[Node] = []
+        scripts = list(self._handlers())
         if group.wide:
             names = [names[0], *(f"{label}.*" for label in sorted({host.partition(".")[0] for host in names}))]
-            foreign = [*_LUA, directive("LuaHookTranslateName", self._script, "refuse_others", "early")]
-        port = self._options.https_port if group.certificate else self._options.http_port
-        routes: list[Node] = [directive("AliasMatch", f"^/{route.pattern}$", file) for route, file in self._routes]
-        # The responder opens documents itself. That Apache finds a file behind each path, too, saves it the search for one,
-        # directory by directory, a tenth of the time of the whole answer.
-        if self._answers:
-            routes.append(directive("AliasMatch", f"^/{_JSON_PATTERN}$", f"{self._directory}/{outlook.PATH}"))
-        if any(route.service == clients.PACC_LABEL for route, _file in self._routes):
-            # The digest in DNS is that of these bytes; other modules of the server must not pack them.
-            routes.append(directive("SetEnvIf", "Request_URI", f"^{re.escape(clients.PACC_PATH)}$", "no-gzip", "no-brotli"))
-        last: list[Node] = []
+            scripts.append(directive("LuaHookTranslateName", self._script, "refuse_others", "early"))
+        own = [*self._tls(group.certificate), *self._aliases(), *self._headers(), *((*_LUA, *scripts) if scripts else ())]
+        last = []
         if self._answers_apple and self._options.signer:
             last = signing.directives(self._provider_id, self._script, clients.PROFILE_PATH)
+        return self._virtual_host(port, names, names[0], own, last)
+
+    def _aliases(self) -> t.Iterator[Node]:
+        """A file for each path that is answered.
+
+        The responder opens documents itself. That Apache finds a file behind each path, too, saves it the search for one,
+        directory by directory, a tenth of the time of the whole answer.
+        """
+        for route, file in self._routes:
+            yield directive("AliasMatch", f"^/{route.pattern}$", file)
+        if self._answers:
+            yield directive("AliasMatch", f"^/{_JSON_PATTERN}$", f"{self._directory}/{outlook.PATH}")
         if self._pages:
-            # Whatever policy the server has for all its sites, browsers would hold the page to both.
-            routes.extend(directive("Header", *when, "unset", _POLICY_HEADER) for when in ((), ("always",)))
-            policy = f"%{{{responder.POLICY}}}e"
-            routes.append(directive("Header", "set", _POLICY_HEADER, policy, f"env={responder.POLICY}"))
-            routes.append(directive("AliasMatch", "^/$", f"{self._directory}/{self._pages[0]}"))
-        handlers = list(self._handlers())
-        if handlers:
-            routes.extend((*(() if foreign else _LUA), *handlers))
-        return self._virtual_host(port, names, names[0], [*self._tls(group.certificate), *foreign, *routes], last)
+            yield directive("AliasMatch", "^/$", f"{self._directory}/{self._pages[0]}")
+
+    def _headers(self) -> t.Iterator[Node]:
+        """What keeps other modules and settings of the server from changing answers that must arrive as they are."""
+        if any(route.service == clients.PACC_LABEL for route, _file in self._routes):
+            # The digest in DNS is that of these bytes, so nobody may pack them.
+            yield directive("SetEnvIf", "Request_URI", f"^{re.escape(clients.PACC_PATH)}$", "no-gzip", "no-brotli")
+        if self._pages:
+            # Of several policies browsers obey each, so one for all sites of the server would take the page its style.
+            yield directive("Header", "unset", _POLICY_HEADER)
+            yield directive("Header", "always", "unset", _POLICY_HEADER)
+            yield directive("Header", "set", _POLICY_HEADER, f"%{{{responder.POLICY}}}e", f"env={responder.POLICY}")
 
     def _handlers(self) -> t.Iterator[Node]:
         """What the responder answers."""
