@@ -130,7 +130,12 @@ def records(provider: Provider, options: DnsOptions, served: Served = Served()) 
 
 def has_hosts(provider: Provider, domain: str, further_domains: str) -> bool:
     """Whether a domain has host names of its own."""
-    return further_domains != "srv" or domain == provider.domains[0]
+    return _form(provider, domain, further_domains) != "srv"
+
+
+def _form(provider: Provider, domain: str, further_domains: str) -> str:
+    """How a domain is published; the first of a provider always by host names of its own."""
+    return "own" if domain == provider.domains[0] else further_domains
 
 
 class _Zone:
@@ -142,7 +147,7 @@ class _Zone:
         self._options = options
         self._served = served
         self._first = provider.domains[0]
-        self._form = "own" if domain == self._first else options.further_domains
+        self._form = _form(provider, domain, options.further_domains)
 
     def _record(self, name: str, kind: str, *values: str | int) -> Record:
         owner = f"{name}.{self._domain}." if name else f"{self._domain}."
@@ -232,11 +237,10 @@ class _Zone:
             yield self._record(f"{name}._tcp", "TXT", f"path={path}")
 
     def _jmap(self) -> t.Iterator[Record]:
-        servers = [server.url for server in self._provider.incoming if server.type == "jmap"]
-        for url in [self._provider.jmap.url] if self._provider.jmap else servers[:1]:
-            target = _url_target(url, self._domain)
-            if target:
-                yield self._srv("_jmap", target, urlsplit(url).port or 443)
+        service = self._provider.jmap_service
+        target = _url_target(service.url, self._domain) if service else ""
+        if service and target:
+            yield self._srv("_jmap", target, urlsplit(service.url).port or 443)
 
 
 def record_sets(found: t.Iterable[Record]) -> list[dict[str, t.Any]]:

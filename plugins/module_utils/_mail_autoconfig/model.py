@@ -200,6 +200,12 @@ class Provider:
         """The provider that the domain alone implies. Raises InputError."""
         return cls.from_dict(default_provider(domain, mail_host))
 
+    @property
+    def jmap_service(self) -> Dav | None:
+        """The JMAP service, by the option or as an incoming server."""
+        servers = (Dav(server.url, server.username) for server in self.incoming if server.type == "jmap")
+        return self.jmap or next(servers, None)
+
     def to_dict(self) -> dict[str, t.Any]:
         """The options that build this provider again, without those that have no value."""
         return t.cast("dict[str, t.Any]", _plain(self))

@@ -172,8 +172,7 @@ def _served_over_tls(
                 if facts is None:
                     warnings.append(f"{provider_id}: dns_tlsa: openssl cannot read {file}, so there are no TLSA records of it")
             keys.update(dict.fromkeys(group.names, digests[file]))
-        secure = {name for group in groups[provider_id] if group.certificate for name in group.names}
-        found[provider_id] = dataclasses.replace(item, keys=keys, secure=secure)
+        found[provider_id] = dataclasses.replace(item, keys=keys, secure=site.secure_names(groups[provider_id]))
     return found
 
 
@@ -359,7 +358,7 @@ def _site_prefix(
 def _requests(settings: Settings, groups: t.Mapping[str, tuple[HostGroup, ...]]) -> tuple[clients.Request, ...]:
     found: list[clients.Request] = []
     for provider in settings.providers:
-        secure = {name for group in groups[provider.id] if group.certificate for name in group.names}
+        secure = site.secure_names(groups[provider.id])
         hosts = {name for group in groups[provider.id] for name in group.names}
         if settings.site.well_known:
             # Whether the domain's own site has TLS is not ours to know; clients ask there over HTTPS first.

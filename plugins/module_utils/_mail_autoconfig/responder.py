@@ -166,6 +166,11 @@ local function is_ours(domain)
   return ascii_domain(domain) ~= nil
 end
 
+-- The host that was asked, as names are compared.
+local function host_of(r)
+  return (string.gsub(string.lower(r.hostname or ""), "%.$", ""))
+end
+
 -- Whether all bytes are UTF-8 that XML 1.0 can carry.
 local function is_text(value)
   if not string.find(value, "[\128-\255]") then
@@ -424,7 +429,7 @@ end
 
 -- The host that answers whoever asked this one, and that can be reached: the domain of the address may have none of its own.
 local function answering_host(r)
-  local host = string.gsub(string.lower(r.hostname or ""), "%.$", "")
+  local host = host_of(r)
   if not string.find(host, "[^%w.-]") then
     if is_ours(string.match(host, "^autodiscover%.(.+)$") or "") then
       return host
@@ -661,13 +666,13 @@ end
 
 -- Refuses what the wildcard names of a site caught besides the hosts of our domains.
 function refuse_others(r)
-  local host = string.gsub(string.lower(r.hostname or ""), "%.$", "")
+  local host = host_of(r)
   return is_ours(string.match(host, "^[%w-]+%.(.+)$") or "") and apache2.DECLINED or 404
 end
 
 -- Maps a request for one of our domains to its answer, on a site that is not ours, and leaves every other to the site.
 function translate(r)
-  local host = string.gsub(string.lower(r.hostname or ""), "%.$", "")
+  local host = host_of(r)
   if not is_ours(host) then
     return apache2.DECLINED
   end

@@ -140,6 +140,11 @@ def host_groups(
     return tuple(HostGroup(tuple(hosts), certificate) for certificate, hosts in groups.items())
 
 
+def secure_names(groups: t.Iterable[HostGroup]) -> set[str]:
+    """The host names that have a certificate."""
+    return {name for group in groups if group.certificate for name in group.names}
+
+
 def modules(options: SiteOptions, groups: t.Iterable[HostGroup], pacc_is_served: bool = False) -> tuple[str, ...]:
     """The Apache modules that the sites use, sorted."""
     needed = {"alias", "authz_core", "headers"}

@@ -78,10 +78,7 @@ def _cannot_be_named(server: Server, port: int, provider: Provider) -> str:
 
 
 def _services(provider: Provider, skip: _Skip) -> t.Iterator[tuple[str, dict[str, str]]]:
-    jmap = provider.jmap or next(
-        (Dav(server.url, server.username) for server in provider.incoming if server.type == "jmap"), None
-    )
-    for key, service in (("jmap", jmap), ("caldav", provider.caldav), ("carddav", provider.carddav)):
+    for key, service in (("jmap", provider.jmap_service), ("caldav", provider.caldav), ("carddav", provider.carddav)):
         if service is None:
             continue
         reason = _cannot_be_linked(key, service)
