@@ -43,7 +43,7 @@ from ansible.errors import AnsibleFilterError
 from ansible.utils.display import Display
 
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.documents import thunderbird_import
-from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.reading import InputError
+from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.input.reading import InputError
 
 
 def from_autoconfig_xml(text: str) -> dict[str, t.Any]:

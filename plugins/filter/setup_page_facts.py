@@ -64,8 +64,9 @@ from pathlib import Path
 
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig import page, settings
-from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.reading import InputError
+from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.documents import page
+from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.input import settings
+from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.input.reading import InputError
 
 try:
     import segno

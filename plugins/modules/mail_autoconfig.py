@@ -612,11 +612,13 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig import plan as planning
-from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig import dns, publish, settings
-from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.apply import ApplyError, Host, Result
-from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.argument_spec import argument_spec
-from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.layout import DebianLayout
-from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.reading import InputError
+from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.dns import records as dns
+from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig import run as publish
+from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.input import settings
+from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.host.transaction import ApplyError, Host, Result
+from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.input.spec import argument_spec
+from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.host.debian import DebianLayout
+from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.input.reading import InputError
 
 # These say how to run, not what to publish.
 RUN_OPTIONS = ("state", "apache_is_coming")

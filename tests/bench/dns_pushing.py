@@ -7,7 +7,8 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
-from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig import dns, settings
+from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.dns import records as dns
+from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.input import settings
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig_dns import push, records
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig_dns.exchange import Exchange
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig_dns.server import NameServer as Server

@@ -6,7 +6,8 @@ import statistics
 import time
 from collections.abc import Callable
 
-from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig import publish, settings
+from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig import run as publish
+from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.input import settings
 
 from tests.bench.publishing import host, private_apache, provider
 

@@ -8,8 +8,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig import apply, publish, settings
-from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.layout import DebianLayout
+from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig import run as publish
+from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.host import transaction as apply
+from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.host.debian import DebianLayout
+from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.input import settings
 
 from tests.conftest import CACHE
 from tools.certificates import Authority

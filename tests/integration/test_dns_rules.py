@@ -17,8 +17,8 @@ from typing import Any, NamedTuple
 
 import dns.zonefile
 import pytest
-from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig import dns as our_dns
-from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.model import Provider
+from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.dns import records as our_dns
+from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.input.model import Provider
 
 from tests.conftest import Playbook, need
 from tools.name_servers import ZONE_HEAD, Bind, Knot, NameServer

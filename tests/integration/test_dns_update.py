@@ -16,7 +16,7 @@ import dns.message
 import dns.query
 import dns.update
 import pytest
-from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.reading import InputError
+from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.input.reading import InputError
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig_dns import push, records
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig_dns.exchange import Exchange, ServerError
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig_dns.plan import Plan

@@ -149,7 +149,7 @@ def test_extra_directives_cannot_leave_their_virtual_host(apache: PrivateApache,
 def test_texts_reach_apache_as_they_were_written(apache: PrivateApache, playbook: Playbook, client: Client) -> None:
     """The writer's quoting, judged by Apache itself: a variable set through it comes back in a header."""
     values = ["plain", "two words", 'a "quote"', "back\\slash", "end\\", "\\\\", "<tag>", "#no comment", "$1 &", "%%"]
-    from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig import apache as language
+    from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.apache import directives as language
 
     lines = [f"SetEnv V{index} {language.word(value)}" for index, value in enumerate(values)]
     lines += [f'Header always set X-V{index} "%{{V{index}}}e"' for index in range(len(values))]

@@ -12,11 +12,12 @@ from pathlib import Path
 import hypothesis
 import hypothesis.strategies as st
 import pytest
-from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig import publish, settings
-from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.apply import Host, Result
-from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.layout import KINDS, DebianLayout
-from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.model import Provider
-from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.publish import Preparation
+from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig import run as publish
+from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.host.debian import KINDS, DebianLayout
+from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.host.transaction import Host, Result
+from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.input import settings
+from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.input.model import Provider
+from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.run import Preparation
 
 Options = dict[str, t.Any]
 ProviderOptions = st.SearchStrategy[Options]
@@ -27,13 +28,8 @@ hypothesis.settings.register_profile("thorough", max_examples=2000, deadline=Non
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
 
 
-@pytest.fixture(scope="session")
-def shared() -> Path:
-    """The project's collected data, which users of the repository do not have."""
-    path = Path(__file__).parents[2].parent / "shared"
-    if not (path / "data").is_dir():
-        pytest.skip(f"{path} is not there")
-    return path
+# Files of others that tests read: see the README beside them.
+DATA = Path(__file__).parents[1] / "data"
 
 
 # -- providers ----------------------------------------------------------------------------------------------------------

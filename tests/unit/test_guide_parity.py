@@ -13,9 +13,12 @@ import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import pytest
-from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig import publish, settings
-from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.apply import Host, Result
-from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.layout import DebianLayout
+from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig import run as publish
+from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.host.debian import DebianLayout
+from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.host.transaction import Host, Result
+from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.input import settings
+
+from tests.unit.conftest import DATA
 
 # -- the guide ----------------------------------------------------------------------------------------------------------
 
@@ -421,8 +424,8 @@ def ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, php: str = "fpm") -> d
 
 
 @pytest.mark.parametrize("file", GUIDE)
-def test_the_statements_above_are_the_guides(shared: Path, file: str) -> None:
-    assert sorted(READERS[file]((shared / "data/guide" / file).read_bytes())) == sorted(GUIDE[file])
+def test_the_statements_above_are_the_guides(file: str) -> None:
+    assert sorted(READERS[file]((DATA / "guide" / file).read_bytes())) == sorted(GUIDE[file])
 
 
 @pytest.mark.parametrize("file", GUIDE)
@@ -452,8 +455,8 @@ def test_with_mod_php_both_sites_have_the_guides_lines_for_it(tmp_path: Path, mo
     assert not [statement for statement in mine if "SetEnv" in statement]
 
 
-def test_the_guides_mod_php_lines_are_the_comments_of_its_http_site(shared: Path) -> None:
-    comments = [line.strip() for line in (shared / "data/guide" / HTTP).read_text().splitlines() if line.strip().startswith("# ")]
+def test_the_guides_mod_php_lines_are_the_comments_of_its_http_site() -> None:
+    comments = [line.strip() for line in (DATA / "guide" / HTTP).read_text().splitlines() if line.strip().startswith("# ")]
     assert [line.removeprefix("# ") for line in comments] == list(GUIDE_MOD_PHP)
 
 

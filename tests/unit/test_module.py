@@ -6,12 +6,12 @@ import typing as t
 from pathlib import Path
 
 import pytest
-from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig import settings
+from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.input import settings
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.apply import Result
+    from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.host.transaction import Result
 
     Runner = Callable[[Sequence[str], Mapping[str, str]], Result]
 
@@ -21,7 +21,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Runner]:
     """The runner of the module's host, with commands in tmp_path."""
     from ansible.module_utils.basic import AnsibleModule
     from ansible.module_utils.testing import patch_module_args
-    from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.argument_spec import argument_spec
+    from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.input.spec import argument_spec
     from ansible_collections.mailops.autoconfig.plugins.modules import mail_autoconfig
 
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 import yaml
-from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig import settings
-from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.argument_spec import argument_spec
-from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.site import PHP_MODES
+from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.apache.sites import PHP_MODES
+from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.input import settings
+from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.input.spec import argument_spec
 
 from tests.unit.documentation import Spec, shape
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig import dns
+from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.dns import records as dns
 
 README = Path(__file__).parents[2] / "README.md"
 MODULES = ("amazon.aws.route53", "community.dns.hetzner_dns_record_set", "community.dns.hosttech_dns_record_set")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import typing as t
 
-from .._mail_autoconfig.reading import InputError
+from .._mail_autoconfig.input.reading import InputError
 from . import plan as planning
 from .exchange import LOST, ServerError
 from .plan import Change, Plan, RRset

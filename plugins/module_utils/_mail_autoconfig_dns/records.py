@@ -12,7 +12,7 @@ import dataclasses
 import ipaddress
 import typing as t
 
-from .._mail_autoconfig.reading import Fields, InputError, one_of, shown, text_line
+from .._mail_autoconfig.input.reading import Fields, InputError, one_of, shown, text_line
 from .library import dns
 from .plan import RRset
 

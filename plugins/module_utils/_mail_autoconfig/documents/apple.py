@@ -15,7 +15,7 @@ import typing as t
 import uuid
 from urllib.parse import urlsplit
 
-from ..model import Dav, Provider, Server
+from ..input.model import Dav, Provider, Server
 from . import Document
 
 GENERAL_PATH = "mail/mail.mobileconfig"

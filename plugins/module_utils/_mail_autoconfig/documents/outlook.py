@@ -11,7 +11,7 @@ from __future__ import annotations
 import typing as t
 import xml.etree.ElementTree as ET
 
-from ..model import Provider, Server
+from ..input.model import Provider, Server
 from . import Document, leaf, xml_bytes
 
 PATH = "autodiscover/autodiscover.xml"

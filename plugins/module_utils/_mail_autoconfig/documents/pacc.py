@@ -12,7 +12,7 @@ import json
 import typing as t
 from urllib.parse import urlsplit
 
-from ..model import PASSWORD_METHODS, Dav, Provider, Server
+from ..input.model import PASSWORD_METHODS, Dav, Provider, Server
 from . import Document
 
 PATH = "pacc/user-agent-configuration.json"

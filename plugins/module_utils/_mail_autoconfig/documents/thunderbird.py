@@ -9,7 +9,7 @@ from __future__ import annotations
 import typing as t
 import xml.etree.ElementTree as ET
 
-from ..model import PASSWORD_METHODS, Dav, FormField, Link, LoginForm, Provider, Server
+from ..input.model import PASSWORD_METHODS, Dav, FormField, Link, LoginForm, Provider, Server
 from . import Document, leaf, xml_bytes
 
 PATH = "mail/config-v1.1.xml"

@@ -11,7 +11,7 @@ import re
 import typing as t
 import xml.etree.ElementTree as ET
 
-from ..model import (
+from ..input.model import (
     INCOMING_AUTHENTICATION,
     INCOMING_TYPES,
     OUTGOING_AUTHENTICATION,
@@ -20,7 +20,7 @@ from ..model import (
     URL_TYPES,
     Provider,
 )
-from ..reading import InputError, shown
+from ..input.reading import InputError, shown
 
 Options = dict[str, t.Any]
 

@@ -1,0 +1,690 @@
+"""The responder: a script for Apache's mod_lua that answers Outlook personally, without a process of our own.
+
+PRIVATE to the collection. The script finds the mail address in a request, validates it, fills it into the document on disk
+and answers. It keeps nothing between requests, opens no file that a request names, and looks no mailbox up. One script a
+provider, with the provider's domains in it. Protocols: Autodiscover for Exchange, "Autodiscover request (POX)" and "Error
+(POX)"; for the JSON form, what Outlook was seen to ask and what mailcow, Stalwart and gromox answer. It fills Apple's profile
+and the setup page likewise, and judges what a signing filter made of a profile.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import re
+import typing as t
+
+from ..documents.page import Page
+from . import signing
+
+# Tells the requests that the script has answered on a site that is not ours from all others of that site.
+MARK = "MAIL_AUTOCONFIG"
+DOCUMENT, RESPONDER = "document", "responder"
+# Hands Apache the policy of the page that was sent.
+POLICY = "MAIL_AUTOCONFIG_POLICY"
+_DOMAINS_IN_A_BUCKET = 16
+_HASH_MODULUS = 65521
+
+
+@dataclasses.dataclass(frozen=True)
+class Answers:
+    """What a script answers with: paths of documents on the host, empty where it has none; all paths are of checked letters.
+
+    :ivar autodiscover: what Outlook gets; ``personal`` if the script answers it itself, else it is sent as it lies there
+    :ivar own_hosts: whether every domain has a host ``autodiscover`` that is reached as its site is
+    :ivar profile: Apple's profile with placeholders, ``general_profile`` the one without an address
+    :ivar profile_name: the name under which a browser saves it
+    :ivar signing_slots: how many signing filters there are (see ``signing``), 0 without signing
+    :ivar pages: the setup page by language, the first for everybody else
+    """
+
+    autoconfig: str
+    autodiscover: str = ""
+    personal: bool = False
+    own_hosts: bool = True
+    profile: str = ""
+    general_profile: str = ""
+    profile_name: str = ""
+    signing_slots: int = 0
+    pages: tuple[Page, ...] = ()
+
+
+def script(
+    header: str, domains: t.Sequence[str], path: str, answers: Answers, contents: t.Iterable[bytes], ports: tuple[int, int]
+) -> bytes:
+    """Render the script.
+
+    :arg header: a line of comment
+    :arg domains: the provider's mail domains, the first for requests that name none; lower-case ASCII
+    :arg path: where the script itself will lie
+    :arg contents: the documents that the script reads
+    :arg ports: for HTTP and HTTPS
+    """
+    http_port, https_port = ports
+    buckets = _buckets(domains)
+    names = ("autoconfig", "autodiscover", "profile", "general_profile")
+    files = {name: getattr(answers, name) for name in names if getattr(answers, name)}
+    values = {
+        "HEADER": header,
+        "BUCKETS": str(len(buckets)),
+        "DOMAINS": "".join(f'  "{bucket}",\n' for bucket in buckets),
+        "FILES": "".join(f'  {name} = "{file}",\n' for name, file in sorted(files.items())),
+        "PAGES": "".join(
+            f'  ["{page.language}"] = {{ file = "{page.file}", policy = "{page.policy}" }},\n' for page in answers.pages
+        ),
+        "LANGUAGE": answers.pages[0].language if answers.pages else "",
+        "OWN_HOSTS": "true" if answers.own_hosts else "false",
+        "PROFILE_NAME": answers.profile_name,
+        "SLOTS": str(answers.signing_slots),
+        "SLOT": signing.SLOT,
+        "SIGNED_A_SECOND": str(signing.STARTED_A_SECOND),
+        "PRIMARY": domains[0],
+        "TARGET": f'"{path}"' if answers.personal else "FILES.autodiscover",
+        "TARGET_KIND": RESPONDER if answers.personal else DOCUMENT,
+        "DIGEST": hashlib.sha256(b"".join(contents)).hexdigest(),
+        "DOCUMENT": DOCUMENT,
+        "HTTP": "" if http_port == 80 else f":{http_port}",
+        "HTTPS": "" if https_port == 443 else f":{https_port}",
+        "MARK": MARK,
+        "POLICY": POLICY,
+    }
+    return re.sub("@([A-Z_]+)@", lambda match: values[match[1]], _SCRIPT).encode()
+
+
+def _buckets(domains: t.Sequence[str]) -> list[str]:
+    """The domains in strings of a few, by a hash that the script computes too; an IDN also as ``readable=ascii``.
+
+    A table of ten thousand names would cost each of Apache's threads a megabyte, one long string a search through all of it.
+    """
+    buckets: list[list[str]] = [[] for _number in range(1 + len(domains) // _DOMAINS_IN_A_BUCKET)]
+    readable = {form: domain for domain in domains for form in _forms(domain) if form != domain}
+    for form in sorted({*domains, *readable}):
+        buckets[_hash(form.encode()) % len(buckets)].append(form if form not in readable else f"{form}={readable[form]}")
+    return ["".join(f"|{_escaped(form)}" for form in bucket) + "|" for bucket in buckets]
+
+
+def _hash(name: bytes) -> int:
+    value = 0
+    for byte in name:
+        value = (value * 31 + byte) % _HASH_MODULUS
+    return value
+
+
+def _forms(domain: str) -> t.Iterator[str]:
+    """The domain, and as people write it if it is an IDN."""
+    yield domain
+    try:
+        readable = domain.encode("ascii").decode("idna")
+    except UnicodeError:
+        return
+    if readable != domain:
+        yield readable
+
+
+def _escaped(text: str) -> str:
+    """Text for a quoted string of Lua, bytes beyond ASCII as decimal escapes."""
+    return "".join(chr(byte) if byte < 128 else f"\\{byte}" for byte in text.encode())
+
+
+_SCRIPT = r"""-- @HEADER@
+local FILES = {
+@FILES@}
+local PAGES = {
+@PAGES@}
+-- Domains by hash, see is_ours.
+local DOMAINS = {
+@DOMAINS@}
+local XML, JSON = "text/xml; charset=utf-8", "application/json; charset=utf-8"
+local BUSY = "The profile could not be signed just now. Please try again in a moment.\n"
+local HTML, PROFILE = "text/html; charset=utf-8", "application/x-apple-aspen-config"
+local OUTLOOK_SCHEMA = "http://schemas.microsoft.com/exchange/autodiscover/outlook/responseschema/2006"
+-- Longest address: RFC 5321 section 4.5.3.1; the rest of a request is a few hundred bytes.
+local MAX_ADDRESS, MAX_LOCAL_PART = 254, 64
+
+local ESCAPES = { ["&"] = "&amp;", ["<"] = "&lt;", [">"] = "&gt;", ['"'] = "&quot;", ["'"] = "&apos;" }
+local ENTITIES = { amp = "&", lt = "<", gt = ">", quot = '"', apos = "'" }
+
+local function escape_xml(text)
+  return (string.gsub(text, "[&<>\"']", ESCAPES))
+end
+
+-- One of our domains in ASCII by either of its forms, or nil.
+local function ascii_domain(domain)
+  local hash = 0
+  for index = 1, #domain do
+    hash = (hash * 31 + string.byte(domain, index)) % 65521
+  end
+  local bucket = DOMAINS[hash % @BUCKETS@ + 1]
+  if string.find(bucket, "|" .. domain .. "|", 1, true) then
+    return domain
+  end
+  local _, last = string.find(bucket, "|" .. domain .. "=", 1, true)
+  return last and string.match(bucket, "^[^|]*", last + 1)
+end
+
+local function is_ours(domain)
+  return ascii_domain(domain) ~= nil
+end
+
+-- The host that was asked, as names are compared.
+local function host_of(r)
+  return (string.gsub(string.lower(r.hostname or ""), "%.$", ""))
+end
+
+-- Whether all bytes are UTF-8 that XML 1.0 can carry.
+local function is_text(value)
+  if not string.find(value, "[\128-\255]") then
+    return true
+  end
+  if not utf8 or not utf8.len(value) then
+    return false
+  end
+  local surrogate, no_character, control = "\237[\160-\191]", "\239\191[\190\191]", "\194[\128-\159]"
+  return not (string.find(value, surrogate) or string.find(value, no_character) or string.find(value, control))
+end
+
+-- The parts of an address in one of our domains, or nil: local part (RFC 5321 dot-string, RFC 6531), the domain in lower case as
+-- it was written, and in ASCII.
+local function split_address(value)
+  if not value or #value > MAX_ADDRESS then
+    return nil
+  end
+  local at = string.find(value, "@", 1, true)
+  if not at or at == 1 or at > MAX_LOCAL_PART + 1 then
+    return nil
+  end
+  local user, domain = string.sub(value, 1, at - 1), string.lower(string.sub(value, at + 1))
+  if string.find(user, "[^%w!#$%%&'*+/=?^_`{|}~.\128-\255-]") or string.find(domain, "[^%w.\128-\255-]") then
+    return nil
+  end
+  local ascii = is_text(value) and ascii_domain(domain)
+  if not ascii then
+    return nil
+  end
+  return user, domain, ascii
+end
+
+local function decode_url(text)
+  return (string.gsub(text, "%%(%x%x)", function(code) return string.char(tonumber(code, 16)) end))
+end
+
+-- A text without the characters at its ends that are among the given; plain steps, because a pattern could take their square.
+local function trim(text, blanks)
+  local first, last = 1, #text
+  while first <= last and string.find(blanks, string.sub(text, first, first), 1, true) do
+    first = first + 1
+  end
+  while last >= first and string.find(blanks, string.sub(text, last, last), 1, true) do
+    last = last - 1
+  end
+  return string.sub(text, first, last)
+end
+
+-- The value of a parameter of a query string; names in any case. A plus stays one, because mail clients do not encode it; at the
+-- ends it is a blank that a browser encoded.
+local function parameter(query, ...)
+  local names = { ... }
+  for pair in string.gmatch(query or "", "[^&]+") do
+    local equals = string.find(pair, "=", 1, true) or #pair + 1
+    local key = string.lower(string.sub(pair, 1, equals - 1))
+    for _, name in ipairs(names) do
+      if key == name then
+        return trim(decode_url(trim(string.sub(pair, equals + 1), "+")), " \t\r\n")
+      end
+    end
+  end
+  return nil
+end
+
+local function address_in(query)
+  local address = parameter(query, "email", "emailaddress")
+  return address ~= "" and address or nil
+end
+
+-- Whether the name that begins at an index of the body is that of a start tag, behind whatever prefix.
+local function opens_tag(body, index)
+  local before = string.byte(body, index - 1)
+  if before == 60 then -- <
+    return true
+  end
+  return before == 58 and string.find(string.sub(body, math.max(1, index - 64), index - 1), "<[%w_.-]*:$") ~= nil
+end
+
+-- The text of the first element of that local name, whatever its prefix. Plain searches only: the time is linear in the body.
+local function element(body, name)
+  local from = 1
+  for _ = 1, 16 do
+    local first, last = string.find(body, name, from, true)
+    if not first then
+      return nil
+    end
+    if first > 1 and opens_tag(body, first) and not string.find(body, "^[%w_.-]", last + 1) then
+      local close = string.byte(body, last + 1) == 62 and last + 1 or string.find(body, ">", last + 1, true)
+      local stop = close and string.find(body, "<", close + 1, true)
+      if stop then
+        local text = string.sub(body, close + 1, stop - 1)
+        if string.find(text, "[%s&]") then
+          text = string.gsub(string.match(text, "^%s*(%S+)%s*$") or "", "&(%a+);", ENTITIES)
+        end
+        return text
+      end
+    end
+    from = last + 1
+  end
+  return nil
+end
+
+local function send(r, media_type, text)
+  r.content_type = media_type
+  r.headers_out["Cache-Control"] = "no-store"
+  -- Sent at once instead of after all tidying up: a client on a connection of its own has its answer in half the time.
+  r.headers_out["Content-Length"] = tostring(#text)
+  r:write(text)
+  r:flush()
+  return apache2.OK
+end
+
+local function send_error(r, code, message)
+  return send(r, XML, string.format([[
+<?xml version="1.0" encoding="UTF-8"?>
+<Autodiscover xmlns="http://schemas.microsoft.com/exchange/autodiscover/responseschema/2006">
+  <Response>
+    <Error Time="%s" Id="0">
+      <ErrorCode>%d</ErrorCode>
+      <Message>%s</Message>
+      <DebugData/>
+    </Error>
+  </Response>
+</Autodiscover>
+]], os.date("!%H:%M:%S"), code, message))
+end
+
+-- The documents in pieces, each second one the name of a placeholder, read once after each reload of Apache. Their digest
+-- stands here, so that a new document is a new script, for which Apache is reloaded: @DIGEST@
+local documents = {}
+
+local function is_placeholder(name)
+  return string.find(name, "^EMAIL%u+$") or string.find(name, "^UUID%-[%x-]+$") or name == "STATE"
+end
+
+local function split(text)
+  local pieces, from, search = {}, 1, 1
+  while true do
+    local first, last, name = string.find(text, "%%(%u[%w-]+)%%", search)
+    if not first then
+      pieces[#pieces + 1] = string.sub(text, from)
+      return pieces
+    end
+    if is_placeholder(name) then
+      pieces[#pieces + 1] = string.sub(text, from, first - 1)
+      pieces[#pieces + 1] = name
+      from, search = last + 1, last + 1
+    else
+      search = last
+    end
+  end
+end
+
+-- A document by its path, or nil and a line in the log. It was written with its last tag and one line break at the end, so
+-- that a file that was cut off is told by that alone.
+local function document(r, path, last_tag)
+  local found = documents[path]
+  if found then
+    return found
+  end
+  local stream = io.open(path, "rb")
+  local text = stream and stream:read("*a")
+  if stream then
+    stream:close()
+  end
+  local ending = last_tag .. "\n"
+  if not text or string.sub(text, -#ending) ~= ending then
+    r:err("mail_autoconfig: " .. path .. " is missing or damaged")
+    return nil
+  end
+  found = { text = text, pieces = split(text) }
+  documents[path] = found
+  return found
+end
+
+-- The pieces joined, with a value for each placeholder that has one.
+local function fill(pieces, value)
+  local filled = {}
+  for index = 1, #pieces, 2 do
+    local name = pieces[index + 1]
+    filled[index] = pieces[index]
+    if name then
+      filled[index + 1] = value[name] or "%" .. name .. "%"
+    end
+  end
+  return table.concat(filled)
+end
+
+-- A host name is made of the domain in ASCII, which is what clients look up; the address stays as people write it.
+local function personal_values(user, domain, ascii)
+  local user_text = escape_xml(user)
+  return { EMAILADDRESS = user_text .. "@" .. escape_xml(domain), EMAILLOCALPART = user_text, EMAILDOMAIN = ascii }
+end
+
+-- The settings for an address, or those without anything personal.
+local function send_settings(r, user, domain, ascii)
+  local found = document(r, FILES.autodiscover, "</Autodiscover>")
+  if not found then
+    return 500
+  end
+  if user then
+    return send(r, XML, fill(found.pieces, personal_values(user, domain, ascii)))
+  end
+  if not found.neutral then
+    local neutral = string.gsub(found.text, "%s*<LoginName>[^<]*</LoginName>", function(login)
+      return string.find(login, "%EMAIL", 1, true) and "" or login
+    end)
+    found.neutral = string.gsub(neutral, "%%EMAILDOMAIN%%", "@PRIMARY@")
+  end
+  return send(r, XML, found.neutral)
+end
+
+local function answer_xml(r)
+  if r.method ~= "POST" then
+    local address = address_in(r.args)
+    if not address then
+      return send_settings(r)
+    end
+    local user, domain, ascii = split_address(address)
+    if not user then
+      return send_error(r, 600, "Invalid Request")
+    end
+    return send_settings(r, user, domain, ascii)
+  end
+  local body = r:requestbody()
+  if not body then
+    if r.headers_in["Transfer-Encoding"] then
+      -- mod_lua reads no body without a length; the rest of the settings is worth more than an error.
+      return send_settings(r)
+    end
+    if (tonumber(r.headers_in["Content-Length"]) or 0) > 0 then
+      -- Larger than LimitRequestBody, or cut off.
+      return 413
+    end
+    body = ""
+  end
+  -- The one schema that nearly all ask for is told by a plain search; what stands around it matters only where it is missing.
+  if not string.find(body, OUTLOOK_SCHEMA, 1, true) then
+    local schema = element(body, "AcceptableResponseSchema")
+    if schema and string.sub(string.lower(schema), 1, #OUTLOOK_SCHEMA) ~= OUTLOOK_SCHEMA then
+      return send_error(r, 601, "Provider is not available")
+    end
+  end
+  local user, domain, ascii = split_address(element(body, "EMailAddress"))
+  if not user then
+    return send_error(r, 600, "Invalid Request")
+  end
+  return send_settings(r, user, domain, ascii)
+end
+
+local function send_json(r, status, first, first_value, second, second_value)
+  r.status = status
+  return send(r, JSON, string.format('{"%s":"%s","%s":"%s"}', first, first_value, second, second_value))
+end
+
+-- The host that answers whoever asked this one, and that can be reached: the domain of the address may have none of its own.
+local function answering_host(r)
+  local host = host_of(r)
+  if not string.find(host, "[^%w.-]") then
+    if is_ours(string.match(host, "^autodiscover%.(.+)$") or "") then
+      return host
+    end
+    if is_ours(host) then
+      return @OWN_HOSTS@ and "autodiscover." .. host or host
+    end
+  end
+  return "autodiscover.@PRIMARY@"
+end
+
+local function answer_json(r)
+  local protocol = string.lower(parameter(r.args, "protocol") or "")
+  if protocol ~= "autodiscoverv1" then
+    return send_json(r, 400, "ErrorCode", "InvalidProtocol", "ErrorMessage", "The supported protocol is AutodiscoverV1.")
+  end
+  local address = parameter(r.args, "email", "emailaddress") or string.match(r.uri, "/[vV]1%.0/(.+)$")
+  if address and not split_address(address) then
+    return send_json(r, 400, "ErrorCode", "InvalidDomain", "ErrorMessage", "The address is not in a domain that is served here.")
+  end
+  local scheme, port = "http", "@HTTP@"
+  if r.is_https then
+    scheme, port = "https", "@HTTPS@"
+  end
+  local url = scheme .. "://" .. answering_host(r) .. port .. "/autodiscover/autodiscover.xml"
+  return send_json(r, 200, "Protocol", "AutodiscoverV1", "Url", url)
+end
+
+-- Whether the method is one of those that are answered; otherwise the client is told which are.
+local function allows(r, methods)
+  if string.find(", " .. methods .. ",", ", " .. r.method .. ",", 1, true) then
+    return true
+  end
+  r.headers_out["Allow"] = methods
+  return false
+end
+
+-- Answers Outlook.
+function handle(r)
+  if not allows(r, "GET, HEAD, POST") then
+    return 405
+  end
+  if string.find(string.lower(r.uri), "^/autodiscover/autodiscover%.json") then
+    return answer_json(r)
+  end
+  return answer_xml(r)
+end
+
+-- The language of the setup page that the browser prefers.
+local function language_for(r)
+  local best, highest = "@LANGUAGE@", 0
+  for tag, options in string.gmatch(r.headers_in["Accept-Language"] or "", "(%a[%w-]*)([^,]*)") do
+    local language = string.lower(string.match(tag, "^%a+"))
+    local quality = tonumber(string.match(options, "q=([%d.]+)") or 1) or 0
+    if PAGES[language] and quality > highest then
+      best, highest = language, quality
+    end
+  end
+  return best
+end
+
+local function send_page(r, state, values)
+  local language = language_for(r)
+  local found = document(r, PAGES[language].file, "</html>")
+  if not found then
+    return 500
+  end
+  values.STATE = state
+  found.text = nil
+  r.subprocess_env["@POLICY@"] = PAGES[language].policy
+  r.headers_out["Content-Language"] = language
+  r.headers_out["Referrer-Policy"] = "no-referrer"
+  r.headers_out["Vary"] = "Accept-Language"
+  return send(r, HTML, fill(found.pieces, values))
+end
+
+-- The page, without a word of what was asked for.
+local function page_without_address(r, state)
+  return send_page(r, state, { EMAILADDRESS = "", EMAILLOCALPART = "", EMAILDOMAIN = "@PRIMARY@" })
+end
+
+local function refuse_address(r)
+  r.status = 400
+  if next(PAGES) then
+    return page_without_address(r, "refused")
+  end
+  return send(r, "text/plain; charset=utf-8", "This is no mail address of a domain that is served here.\n")
+end
+
+-- Answers people: the setup page, with the settings for an address if they have typed one.
+function page(r)
+  if not allows(r, "GET, HEAD, POST") then
+    return 405
+  end
+  local query = r.args
+  if r.method == "POST" then
+    query = r:requestbody()
+    if not query and (tonumber(r.headers_in["Content-Length"]) or 0) > 0 then
+      return 413
+    end
+    -- What browsers make of a form: a plus is a blank, and %2B is a plus.
+    query = string.gsub(query or "", "%+", " ")
+  end
+  local address = address_in(query)
+  if not address then
+    return page_without_address(r, "form")
+  end
+  local user, domain, ascii = split_address(address)
+  if not user then
+    return refuse_address(r)
+  end
+  return send_page(r, "settings", personal_values(user, domain, ascii))
+end
+
+-- The UUID (version 5, RFC 9562 section 5.5) of a name.
+local function uuid(r, namespace, name)
+  local bytes = string.gsub(string.gsub(namespace, "%-", ""), "%x%x", function(pair) return string.char(tonumber(pair, 16)) end)
+  local hex = string.upper(r:sha1(bytes .. name))
+  local variant = string.format("%X", 8 + tonumber(string.sub(hex, 17, 17), 16) % 4)
+  return table.concat({
+    string.sub(hex, 1, 8), string.sub(hex, 9, 12), "5" .. string.sub(hex, 14, 16), variant .. string.sub(hex, 18, 20),
+    string.sub(hex, 21, 32),
+  }, "-")
+end
+
+-- The profile for an address. Whoever types the own address in capitals is the same person, and shall replace the same account.
+local function personal_profile(r, user, domain, ascii)
+  local found = document(r, FILES.profile, "</plist>")
+  if not found then
+    return nil
+  end
+  local values, identity = personal_values(user, domain, ascii), string.lower(user .. "@" .. ascii)
+  for index = 2, #found.pieces, 2 do
+    local namespace = string.match(found.pieces[index], "^UUID%-([%x-]+)$")
+    if namespace then
+      values[found.pieces[index]] = uuid(r, namespace, identity)
+    end
+  end
+  return fill(found.pieces, values)
+end
+
+-- The place in the waiting room for one more profile to be signed, or nil if there were enough this second. Each of Apache's
+-- processes counts for itself (two to six by default); two threads that count at the same instant count once, which does no harm.
+local function signing_place(r)
+  local now = r:clock()
+  local second = math.floor(now / 1000000)
+  local started = r:ivm_get("mail_autoconfig_second") == second and r:ivm_get("mail_autoconfig_started") or 0
+  if started >= @SIGNED_A_SECOND@ then
+    return nil
+  end
+  -- Each process begins anywhere, so that two of them seldom send people to the same place.
+  local first = r:ivm_get("mail_autoconfig_first_place") or math.floor(now % @SLOTS@)
+  r:ivm_set("mail_autoconfig_first_place", first)
+  r:ivm_set("mail_autoconfig_second", second)
+  r:ivm_set("mail_autoconfig_started", started + 1)
+  return math.floor((first + second + started) % @SLOTS@)
+end
+
+local function send_busy(r)
+  r.status = 503
+  r.headers_out["Retry-After"] = "5"
+  r.headers_out["Content-Disposition"] = "inline"
+  return send(r, "text/plain; charset=utf-8", BUSY)
+end
+
+-- Answers Apple's devices, and people who fetch the profile for them.
+function profile(r)
+  if not allows(r, "GET, HEAD") then
+    return 405
+  end
+  local address, text = address_in(r.args), nil
+  if address then
+    local user, domain, ascii = split_address(address)
+    if not user then
+      return refuse_address(r)
+    end
+    text = personal_profile(r, user, domain, ascii)
+  else
+    local found = document(r, FILES.general_profile, "</plist>")
+    text = found and found.text
+  end
+  if not text then
+    return 500
+  end
+  r.headers_out["Content-Disposition"] = 'attachment; filename="@PROFILE_NAME@"'
+  if @SLOTS@ == 0 then
+    return send(r, PROFILE, text)
+  end
+  local place = signing_place(r)
+  if not place then
+    return send_busy(r)
+  end
+  r.subprocess_env["@SLOT@" .. place] = "1"
+  r.headers_out["Cache-Control"] = "no-store"
+  r.content_type = PROFILE
+  r:write(text)
+  return apache2.OK
+end
+
+-- Whether a text is one whole DER structure (X.690 section 8.1.3: identifier, length in definite form, contents).
+local function is_der(text)
+  local tag, length = string.byte(text, 1, 2)
+  if tag ~= 48 or not length or length < 128 or length > 132 then
+    return false
+  end
+  local size = 0
+  for index = 3, length - 126 do
+    size = size * 256 + (string.byte(text, index) or 0)
+  end
+  return #text == length - 126 + size
+end
+
+-- Filters what the signing filter has made of a profile. If openssl fails, mod_ext_filter sends nothing, half of it, or the
+-- unsigned text, and always the status 200.
+function signed(r)
+  local parts = {}
+  coroutine.yield()
+  while bucket ~= nil do
+    parts[#parts + 1] = bucket
+    -- With Lua 5.4 mod_lua takes anything but one value for an error; nothing is sent for an empty one.
+    coroutine.yield("")
+  end
+  local text = table.concat(parts)
+  if r.status == 200 and not is_der(text) then
+    r:err("mail_autoconfig: a profile could not be signed, or too many are being signed")
+    r.status = 503
+    r.content_type = "text/plain; charset=utf-8"
+    r.headers_out["Retry-After"] = "5"
+    r.headers_out["Content-Disposition"] = "inline"
+    text = BUSY
+  end
+  coroutine.yield(text)
+end
+
+-- Refuses what the wildcard names of a site caught besides the hosts of our domains.
+function refuse_others(r)
+  local host = host_of(r)
+  return is_ours(string.match(host, "^[%w-]+%.(.+)$") or "") and apache2.DECLINED or 404
+end
+
+-- Maps a request for one of our domains to its answer, on a site that is not ours, and leaves every other to the site.
+function translate(r)
+  local host = host_of(r)
+  if not is_ours(host) then
+    return apache2.DECLINED
+  end
+  if string.sub(string.lower(r.uri), 1, 14) ~= "/autodiscover/" then
+    r.filename = FILES.autoconfig
+    r.subprocess_env["@MARK@"] = "@DOCUMENT@"
+  elseif FILES.autodiscover then
+    r.filename = @TARGET@
+    r.subprocess_env["@MARK@"] = "@TARGET_KIND@"
+  else
+    return apache2.DECLINED
+  end
+  return apache2.OK
+end
+"""

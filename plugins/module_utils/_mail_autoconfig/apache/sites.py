@@ -1,0 +1,455 @@
+"""The Apache sites of a provider: which host names share a site, and what each virtual host holds.
+
+PRIVATE to the collection. Rules by name (H1, A1, ...) are explained in the README, section "What the sites do".
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import typing as t
+
+from .. import clients
+from ..documents import Document, apple, outlook, pacc, page, thunderbird
+from ..host.debian import DebianLayout
+from ..input.model import Provider
+from . import responder, signing
+from .directives import Comment, Expanding, Node, directive, section, write
+
+HEADER = Comment("Managed by Ansible, collection mailops.autoconfig: changes made here are lost with the next run.")
+# Nothing else is asked for in these sites; larger bodies are answered 413 before they are read.
+MAX_BODY = 16384
+# Apache compares names one after the other: for the last of 20,000 a request takes twice as long, for one of these no longer.
+MANY_NAMES = 400
+# Such a site must be read after all others, whose literal names count first; this goes behind the prefix of the others.
+WIDE_PREFIX = "zzz-"
+ACME_PATH = r"\.well-known/acme-challenge/[^/]+$"
+_POLICY_HEADER = "Content-Security-Policy"
+_LOG_FORMAT = '%h %l %u %t "%m {path} %H" %>s %O'
+PHP_MODES = ("none", "mod_php", "fpm")
+
+
+@dataclasses.dataclass(frozen=True)
+class Route:
+    """Where clients ask for a document.
+
+    :ivar pattern: regular expression of the paths on our own hosts, without the leading slash
+    :ivar apex_pattern: the same for the sites of the mail domains themselves; empty for what no client asks for there
+    :ivar path: the path that redirects lead to
+    :ivar service: the first label of the host that redirects lead to
+    """
+
+    pattern: str
+    apex_pattern: str
+    path: str
+    service: str
+
+
+# /v1.1/mail/ is what Nine on Android asks for; Outlook's path was seen in every mixture of cases.
+_OUTLOOK_PATTERN = r"(?i:autodiscover/autodiscover\.xml)"
+# Autodiscover's second version, which only the responder answers; the address may be part of the path.
+_JSON_PATTERN = r"(?i:autodiscover/autodiscover\.json(?:/v1\.0/[^/]*)?)"
+# By default Apache makes a new interpreter for each request and looks at the script's date, which costs more than half of the
+# throughput; a changed script comes with a reload. Interpreters are made as requests need them at the same time, two at most
+# for one request, and a process with 128 threads never waits for one. Not one for each thread: mod_lua leaves something on the
+# stack of such an interpreter at every request, until after a million of them it overflows and the process dies.
+_LUA = (directive("LuaScope", "server", "1", "256"), directive("LuaCodeCache", "forever"))
+ROUTES = {
+    thunderbird.PATH: Route(
+        r"(?:(?:v1\.1/)?mail|\.well-known/autoconfig/mail)/config-v1\.1\.xml",
+        r"\.well-known/autoconfig/mail/config-v1\.1\.xml",
+        clients.AUTOCONFIG_PATH,
+        "autoconfig",
+    ),
+    outlook.PATH: Route(_OUTLOOK_PATTERN, _OUTLOOK_PATTERN, clients.AUTODISCOVER_PATH, "autodiscover"),
+    apple.GENERAL_PATH: Route(r"mail\.mobileconfig", "", clients.PROFILE_PATH, "autoconfig"),
+    pacc.PATH: Route(r"\.well-known/user-agent-configuration\.json", "", clients.PACC_PATH, clients.PACC_LABEL),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Certificate:
+    """A certificate chain and its key, as paths on the host."""
+
+    file: str
+    key: str
+
+
+@dataclasses.dataclass(frozen=True)
+class SiteOptions:
+    """What an administrator says of the sites, the same for all providers.
+
+    :ivar listen: addresses of ``<VirtualHost>``, ``*`` for all
+    :ivar personal: whether the responder answers (see ``responder``), else the documents do as they lie there
+    :ivar signer: what signs Apple's profiles, if anything does
+    :ivar log_directory: empty for the distribution's ``${APACHE_LOG_DIR}``
+    :ivar extra: directives of the administrator's own, parsed
+    """
+
+    document_root: str = "/var/www/autoconfig"
+    server_admin: str = ""
+    listen: tuple[str, ...] = ("*",)
+    http_port: int = 80
+    https_port: int = 443
+    php: str = "none"
+    well_known: bool = False
+    log_directory: str = ""
+    log_queries: bool = False
+    personal: bool = False
+    signer: signing.Signer | None = None
+    extra: tuple[Node, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class HostGroup:
+    """Host names that share a certificate, or that have none: one site on port 80, and one on 443 if there is one.
+
+    :ivar hosts: pairs of host name and the mail domain that it belongs to
+    :ivar wide: whether a wildcard stands for the names, and the script tells them from others; for one group of a server only
+    """
+
+    hosts: tuple[tuple[str, str], ...]
+    certificate: Certificate | None
+    wide: bool = False
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The host names."""
+        return tuple(host for host, _domain in self.hosts)
+
+
+@dataclasses.dataclass(frozen=True)
+class SiteFile:
+    """A file in ``<kind>-available``: ``kind`` is ``sites`` or ``conf``; those with suffix ``.conf`` can be enabled."""
+
+    kind: str
+    name: str
+    content: bytes
+    suffix: str = ".conf"
+
+
+def host_groups(
+    domains: t.Iterable[str],
+    certificate_for: t.Callable[[str, str], Certificate | None],
+    labels: t.Sequence[str] = clients.LABELS,
+) -> tuple[HostGroup, ...]:
+    """Group the host names of mail domains by the certificate that ``certificate_for(host, domain)`` names."""
+    groups: dict[Certificate | None, list[tuple[str, str]]] = {}
+    for domain in domains:
+        for host in (f"{label}.{domain}" for label in labels):
+            groups.setdefault(certificate_for(host, domain), []).append((host, domain))
+    return tuple(HostGroup(tuple(hosts), certificate) for certificate, hosts in groups.items())
+
+
+def secure_names(groups: t.Iterable[HostGroup]) -> set[str]:
+    """The host names that have a certificate."""
+    return {name for group in groups if group.certificate for name in group.names}
+
+
+def modules(options: SiteOptions, groups: t.Iterable[HostGroup], pacc_is_served: bool = False) -> tuple[str, ...]:
+    """The Apache modules that the sites use, sorted."""
+    needed = {"alias", "authz_core", "headers"}
+    if any(group.certificate for group in groups):
+        needed.add("ssl")
+    if options.php == "fpm":
+        needed.add("env")
+    if options.well_known or options.personal:
+        needed.add("lua")
+    if options.personal or pacc_is_served:
+        needed.add("setenvif")
+    if options.signer:
+        needed.add("ext_filter")
+    return tuple(sorted(needed))
+
+
+def site_files(
+    provider: Provider,
+    groups: t.Sequence[HostGroup],
+    documents: t.Iterable[Document],
+    options: SiteOptions,
+    layout: DebianLayout,
+    prefix: str = "",
+) -> list[SiteFile]:
+    """All configuration files of a provider; ``prefix`` goes before the names of the sites."""
+    script_name = f"autoconfig.{provider.domains[0]}"
+    script = f"{layout.available('conf')}/{script_name}.lua"
+    builder = _Builder(provider, tuple(documents), options, script)
+    files = []
+    for group in groups:
+        name = prefix + (WIDE_PREFIX if group.wide else "") + group.names[0]
+        http = builder.redirecting(group) if group.certificate else [builder.serving(group)]
+        files.append(SiteFile("sites", name, _bytes(http)))
+        if group.certificate:
+            https = section("IfModule", ["mod_ssl.c"], [builder.serving(group)])
+            files.append(SiteFile("sites", f"{name}-ssl", _bytes([https])))
+    if options.well_known:
+        files.append(SiteFile("conf", f"{script_name}-well-known", _bytes(builder.well_known())))
+    if options.well_known or options.personal:
+        files.append(SiteFile("conf", script_name, builder.script(groups), ".lua"))
+    if options.signer:
+        files.append(SiteFile("conf", f"{script_name}-signing", _bytes(signing.definitions(options.signer, provider.id))))
+    return files
+
+
+def _bytes(nodes: t.Iterable[Node]) -> bytes:
+    return write([HEADER, *nodes]).encode()
+
+
+class _Builder:
+    """Builds the virtual hosts of one provider."""
+
+    def __init__(self, provider: Provider, documents: tuple[Document, ...], options: SiteOptions, script: str) -> None:
+        self._options = options
+        self._script = script
+        self._provider_id = provider.id
+        self._domains = provider.domains
+        self._documents = documents
+        self._directory = f"{options.document_root}/{provider.id}"
+        self._download_name = apple.download_name(provider)
+        paths = [document.path for document in documents]
+        self._routes = [(ROUTES[path], f"{self._directory}/{path}") for path in paths if path in ROUTES]
+        self._answers = options.personal and outlook.PATH in paths
+        self._answers_apple = options.personal and apple.PERSONAL_PATH in paths
+        self._pages = [path for path in paths if path.startswith("page/")]
+
+    def serving(self, group: HostGroup) -> Node:
+        """The virtual host that answers with the documents."""
+        port = self._options.https_port if group.certificate else self._options.http_port
+        names: t.Sequence[str] = group.names
+        scripts = list(self._handlers())
+        if group.wide:
+            names = [names[0], *(f"{label}.*" for label in sorted({host.partition(".")[0] for host in names}))]
+            scripts.append(directive("LuaHookTranslateName", self._script, "refuse_others", "early"))
+        own = [*self._tls(group.certificate), *self._aliases(), *self._headers(), *((*_LUA, *scripts) if scripts else ())]
+        last = []
+        if self._answers_apple and self._options.signer:
+            last = signing.directives(self._provider_id, self._script, clients.PROFILE_PATH)
+        return self._virtual_host(port, names, names[0], own, last)
+
+    def _aliases(self) -> t.Iterator[Node]:
+        """A file for each path that is answered.
+
+        The responder opens documents itself. That Apache finds a file behind each path, too, saves it the search for one,
+        directory by directory, a tenth of the time of the whole answer.
+        """
+        for route, file in self._routes:
+            yield directive("AliasMatch", f"^/{route.pattern}$", file)
+        if self._answers:
+            yield directive("AliasMatch", f"^/{_JSON_PATTERN}$", f"{self._directory}/{outlook.PATH}")
+        if self._pages:
+            yield directive("AliasMatch", "^/$", f"{self._directory}/{self._pages[0]}")
+
+    def _headers(self) -> t.Iterator[Node]:
+        """What keeps other modules and settings of the server from changing answers that must arrive as they are."""
+        if any(route.service == clients.PACC_LABEL for route, _file in self._routes):
+            # The digest in DNS is that of these bytes, so nobody may pack them.
+            yield directive("SetEnvIf", "Request_URI", f"^{re.escape(clients.PACC_PATH)}$", "no-gzip", "no-brotli")
+        if self._pages:
+            # Of several policies browsers obey each, so one for all sites of the server would take the page its style.
+            yield directive("Header", "unset", _POLICY_HEADER)
+            yield directive("Header", "always", "unset", _POLICY_HEADER)
+            yield directive("Header", "set", _POLICY_HEADER, f"%{{{responder.POLICY}}}e", f"env={responder.POLICY}")
+
+    def _handlers(self) -> t.Iterator[Node]:
+        """What the responder answers."""
+        if self._answers:
+            yield directive("LuaMapHandler", f"^/(?:{_OUTLOOK_PATTERN}|{_JSON_PATTERN})$", self._script, "handle")
+        if self._answers_apple:
+            yield directive("LuaMapHandler", f"^/{ROUTES[apple.GENERAL_PATH].pattern}$", self._script, "profile")
+        if self._pages:
+            yield directive("LuaMapHandler", "^/$", self._script, "page")
+
+    def redirecting(self, group: HostGroup) -> list[Node]:
+        """Virtual hosts that send requests to the same name over TLS; the target is never taken from the request."""
+        names: dict[str, list[str]] = {}
+        for host, domain in group.hosts:
+            names.setdefault(domain, []).append(host)
+        port = "" if self._options.https_port == 443 else f":{self._options.https_port}"
+        nodes = []
+        for hosts in names.values():
+            redirects = [
+                directive(
+                    "RedirectMatch",
+                    "302",
+                    f"^/{route.pattern}$",
+                    f"https://{_preferred(hosts, route.service)}{port}{route.path}",
+                )
+                for route, _file in self._routes
+            ]
+            if self._answers:
+                base = f"https://{_preferred(hosts, 'autodiscover')}{port}"
+                redirects.append(directive("RedirectMatch", "302", f"^(/{_JSON_PATTERN})$", f"{base}$1"))
+            if self._pages:
+                redirects.append(directive("RedirectMatch", "302", "^/$", f"https://{_preferred(hosts, 'autoconfig')}{port}/"))
+            nodes.append(self._virtual_host(self._options.http_port, hosts, group.names[0], redirects))
+        return nodes
+
+    def _virtual_host(
+        self, port: int, hosts: t.Sequence[str], log_name: str, own: t.Iterable[Node], last: t.Iterable[Node] = ()
+    ) -> Node:
+        """A virtual host: what all of them have, around what is its ``own``; ``last`` is stronger than the administrator's."""
+        patterns = [route.pattern for route, _file in self._routes] + [_JSON_PATTERN] * self._answers
+        here = "|".join(patterns)
+        root = [] if self._pages else [directive("RedirectMatch", "404", "^/$")]
+        return section(
+            "VirtualHost",
+            [f"{address}:{port}" for address in self._options.listen],
+            [
+                directive("ServerName", hosts[0]),
+                *(directive("ServerAlias", alias) for alias in hosts[1:]),
+                directive("ServerAdmin", self._options.server_admin or f"admin@{self._domains[0]}"),
+                directive("DocumentRoot", self._options.document_root),
+                section("Location", ["/"], [directive("AddDefaultCharset", "UTF-8"), *self._php()]),
+                self._directory_section(self._options.document_root),
+                directive("Header", "always", "set", "X-Content-Type-Options", "nosniff"),
+                directive("LimitRequestBody", str(MAX_BODY)),
+                *own,
+                *root,
+                Comment("Nothing but the documents and certificate challenges, whatever lies in the document root."),
+                directive("RedirectMatch", "404", f"^/(?!(?:{here})$|{ACME_PATH}{'|$' if self._pages else ''})"),
+                *self._options.extra,
+                *last,
+                *self._logs(log_name),
+            ],
+        )
+
+    def _directory_section(self, path: str) -> Node:
+        """Access and media type of the documents below a path; nothing there is ever listed or run."""
+        sent = [path for path in ROUTES if not (self._answers_apple and path == apple.GENERAL_PATH)]
+        types = [self._file_section(document) for document in self._documents if document.path in sent]
+        return section(
+            "Directory",
+            [path],
+            [
+                # Without FollowSymLinks Apache asks for each directory of the path whether it is a link.
+                directive("Options", "FollowSymLinks"),
+                directive("AllowOverride", "None"),
+                directive("Require", "all", "granted"),
+                *types,
+            ],
+        )
+
+    @staticmethod
+    def _file_section(document: Document) -> Node:
+        """The headers of a document that Apache sends as it lies there."""
+        disposition = f'attachment; filename="{document.download_name}"'
+        return section(
+            "Files",
+            [document.path.rpartition("/")[2]],
+            [
+                directive("ForceType", document.media_type),
+                directive("Header", "set", "Content-Disposition", disposition) if document.download_name else None,
+            ],
+        )
+
+    def _php(self) -> list[Node]:
+        """The guide's settings, for PHP that the administrator runs in these sites; the documents need none."""
+        if self._options.php == "mod_php":
+            values = [
+                directive("php_value", "magic_quotes_gpc", "off"),
+                directive("php_value", "register_globals", "off"),
+            ]
+            return [section("IfModule", [name], values) for name in ("mod_php5.c", "mod_php7.c", "mod_php.c")]
+        if self._options.php == "fpm":
+            # Two variables, because a second SetEnv of PHP_ADMIN_VALUE would replace the first.
+            return [
+                directive("SetEnv", "PHP_ADMIN_VALUE", "magic_quotes_gpc = Off"),
+                directive("SetEnv", "PHP_VALUE", "register_globals = Off"),
+            ]
+        return []
+
+    @staticmethod
+    def _tls(certificate: Certificate | None) -> list[Node]:
+        if certificate is None:
+            return []
+        return [
+            directive("SSLEngine", "on"),
+            directive("SSLCertificateFile", certificate.file),
+            directive("SSLCertificateKeyFile", certificate.key),
+        ]
+
+    def _logs(self, name: str) -> list[Node]:
+        directory = self._options.log_directory
+        make = str if directory else Expanding
+        prefix = f"{directory or '${APACHE_LOG_DIR}'}/{name}"
+        file = make(f"{prefix}-access.log")
+        nodes: list[Node] = [directive("ErrorLog", make(f"{prefix}-error.log"))]
+        if self._options.log_queries:
+            return [*nodes, directive("CustomLog", file, _LOG_FORMAT.format(path="%U%q"))]
+        if not self._answers:
+            return [*nodes, directive("CustomLog", file, _LOG_FORMAT.format(path="%U"))]
+        # A mail address is part of this one path, and belongs in no log.
+        return [
+            *nodes,
+            directive("SetEnvIf", "Request_URI", r"(?i)\.json/", responder.MARK),
+            directive("CustomLog", file, _LOG_FORMAT.format(path="%U"), f"env=!{responder.MARK}"),
+            directive("CustomLog", file, _LOG_FORMAT.format(path="/autodiscover/autodiscover.json/..."), f"env={responder.MARK}"),
+        ]
+
+    def well_known(self) -> list[Node]:
+        """The snippet that answers on the sites of the mail domains themselves.
+
+        Every virtual host inherits it, so the script says for which host names. Neither rewrite rules nor aliases of the main
+        server can: virtual hosts without a rewrite directive of their own never run them (mod_rewrite.c, hook_uri2file), and
+        an alias cannot decline.
+        """
+        patterns = [route.apex_pattern for route, _file in self._routes if route.apex_pattern]
+        here = "|".join(patterns + [_JSON_PATTERN] * self._answers)
+        mine = [
+            # The site may ask for a login or hand everything to an application; a mail client must see neither.
+            directive("Require", "all", "granted"),
+            directive("SetHandler", "none"),
+            directive("Header", "always", "set", "X-Content-Type-Options", "nosniff"),
+            directive("LimitRequestBody", str(MAX_BODY)),
+        ]
+        answer = section(
+            "If", [f"reqenv('{responder.MARK}') == '{responder.RESPONDER}'"], [directive("SetHandler", "lua-script")]
+        )
+        return [
+            # This one counts for all sites, so it is no wider than what is ours for certain.
+            self._directory_section(self._directory),
+            section(
+                "LocationMatch",
+                [f"^/(?:{here})$"],
+                [
+                    *_LUA,
+                    directive("LuaHookTranslateName", self._script, "translate", "early"),
+                    section("If", [f"-n reqenv('{responder.MARK}')"], mine),
+                    answer if self._answers else None,
+                ],
+            ),
+        ]
+
+    def script(self, groups: t.Iterable[HostGroup]) -> bytes:
+        """The script for mod_lua."""
+        secure = {name: group.certificate is not None for group in groups for name in group.names}
+        found = {secure.get(f"autodiscover.{domain}") for domain in self._domains}
+        contents = {document.path: document.content for document in self._documents}
+        sent_by_apache = (thunderbird.PATH, pacc.PATH)
+        read_by_script = [path for path in sorted(contents) if path not in sent_by_apache and self._options.personal]
+        answers = responder.Answers(
+            **self._files(contents),
+            personal=self._answers,
+            own_hosts=found in ({True}, {False}),
+            profile_name=self._download_name,
+            signing_slots=signing.SLOTS if self._options.signer else 0,
+            pages=tuple(
+                page.Page(page.language(path), f"{self._directory}/{path}", page.policy(contents[path])) for path in self._pages
+            ),
+        )
+        ports = (self._options.http_port, self._options.https_port)
+        return responder.script(
+            HEADER.text, self._domains, self._script, answers, [contents[path] for path in read_by_script], ports
+        )
+
+    def _files(self, contents: t.Collection[str]) -> dict[str, str]:
+        """Where the documents of the script lie, by its names for them."""
+        names = {"autoconfig": thunderbird.PATH, "autodiscover": outlook.PATH}
+        if self._answers_apple:
+            names.update(profile=apple.PERSONAL_PATH, general_profile=apple.GENERAL_PATH)
+        return {name: f"{self._directory}/{path}" for name, path in names.items() if path in contents}
+
+
+def _preferred(hosts: t.Sequence[str], service: str) -> str:
+    """The host of the service if it is among them."""
+    return next((host for host in hosts if host.startswith(f"{service}.")), hosts[0])

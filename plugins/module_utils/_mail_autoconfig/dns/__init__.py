@@ -1,0 +1,4 @@
+"""The records that belong to the settings. Pure.
+
+PRIVATE to the collection.
+"""

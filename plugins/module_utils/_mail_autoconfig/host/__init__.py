@@ -1,0 +1,4 @@
+"""The only rooms that read or change the host.
+
+PRIVATE to the collection.
+"""

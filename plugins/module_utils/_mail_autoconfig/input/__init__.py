@@ -1,0 +1,4 @@
+"""What the administrator says, read and checked.
+
+PRIVATE to the collection.
+"""

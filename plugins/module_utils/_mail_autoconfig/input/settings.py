@@ -1,0 +1,285 @@
+"""The whole input of a run: providers, and what the administrator says of this host.
+
+PRIVATE to the collection.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import ipaddress
+import posixpath
+import re
+import typing as t
+
+from .. import plan
+from ..apache import directives as apache
+from ..apache import signing
+from ..apache.sites import PHP_MODES, SiteOptions
+from ..clients import LABELS, PACC_LABEL
+from ..dns.records import FURTHER_DOMAINS, DnsOptions
+from ..documents import Document, page
+from ..host.debian import DEFAULT_CONFIG_DIRECTORY
+from . import reading
+from .model import Provider, default_provider, read_providers
+from .reading import Fields, InputError, shown
+
+LETS_ENCRYPT_FILE = "/etc/letsencrypt/live/{domain}/fullchain.pem"
+LETS_ENCRYPT_KEY = "/etc/letsencrypt/live/{domain}/privkey.pem"
+RESPONDERS = ("auto", "lua", "none")
+# Sections that would end up around or beside a virtual host, where Apache does not allow them.
+_TOO_WIDE = ("virtualhost", "macro")
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """A checked input.
+
+    :ivar responder: ``auto`` is to be settled on the host, by whether it has mod_lua
+    :ivar signing_with_tls_key: whether the administrator wants a key to serve both
+    :ivar pages: rendered setup pages by provider and language
+    :ivar pacc: whether to publish PACC's document too, tlsa: whether records name the keys of the hosts
+    :ivar zone_file: path of the zone text, in which ``{domain}`` may stand; empty for none
+    :ivar certificate_file: pattern with ``{domain}``; ``certificate_is_given`` tells a wish from the default
+    """
+
+    providers: tuple[Provider, ...]
+    site: SiteOptions
+    responder: str
+    https: bool
+    certificate_file: str
+    certificate_key_file: str
+    certificate_is_given: bool
+    signing_with_tls_key: bool
+    pages: t.Mapping[str, t.Mapping[str, Document]]
+    dns: DnsOptions
+    pacc: bool
+    tlsa: bool
+    zone_file: str
+    config_directory: str
+    state_directory: str
+    adopt: bool
+    purge: bool
+
+
+def read(options: t.Mapping[str, t.Any]) -> Settings:
+    """Read the module's options. Raises InputError with every mistake of all of them."""
+    problems: list[str] = []
+    fields = Fields(options, "", problems)
+    providers = _read_providers(fields, problems)
+    file, key = fields.text("certificate_file", _path_pattern), fields.text("certificate_key_file", _path_pattern)
+    if bool(file) != bool(key):
+        fields.problem("certificate_key_file" if file else "certificate_file", "is required with its counterpart")
+    settings = Settings(
+        providers=providers,
+        site=_read_site(fields),
+        responder=fields.text("responder", reading.one_of(*RESPONDERS), default="auto"),
+        https=bool(fields.boolean("https", True)),
+        certificate_file=file or LETS_ENCRYPT_FILE,
+        certificate_key_file=key or LETS_ENCRYPT_KEY,
+        certificate_is_given=bool(file),
+        signing_with_tls_key=bool(fields.boolean("signing_with_tls_key")),
+        pages=_read_pages(fields, providers),
+        dns=_read_dns(fields, providers),
+        pacc=bool(fields.boolean("pacc")),
+        tlsa=bool(fields.boolean("dns_tlsa")),
+        zone_file=fields.text("dns_zone_file", _zone_file),
+        config_directory=fields.text("config_directory", _path, default=DEFAULT_CONFIG_DIRECTORY),
+        state_directory=fields.text("state_directory", _path, default="/var/lib/mail_autoconfig"),
+        adopt=bool(fields.boolean("adopt")),
+        purge=bool(fields.boolean("purge")),
+    )
+    fields.close()
+    if problems:
+        raise InputError(problems)
+    return settings
+
+
+def _read_providers(fields: Fields, problems: list[str]) -> tuple[Provider, ...]:
+    domain, mail_host = fields.text("domain", reading.hostname), fields.text("mail_host", reading.server_hostname)
+    entries = fields.mappings("providers")
+    if fields.given("domain") and entries:
+        fields.problem("domain", "is the short form of providers; give one of them")
+    if mail_host and not fields.given("domain"):
+        fields.problem("mail_host", "goes with domain; with providers each server has its own hostname")
+    if domain and not entries:
+        entries = [Fields(default_provider(domain, mail_host), "domain", problems)]
+    elif not entries and not fields.given("domain") and not fields.boolean("purge"):
+        fields.problem("domain", "is required, or providers")
+    return read_providers(entries)
+
+
+def _read_site(fields: Fields) -> SiteOptions:
+    return SiteOptions(
+        document_root=fields.text("document_root", _path, default="/var/www/autoconfig"),
+        server_admin=fields.text("server_admin", _word),
+        listen=fields.texts("listen", _listen, default=("*",)),
+        http_port=fields.port("http_port", 80),
+        https_port=fields.port("https_port", 443),
+        php=fields.text("php", reading.one_of(*PHP_MODES), default="none"),
+        well_known=bool(fields.boolean("well_known")),
+        log_directory=fields.text("log_directory", _path),
+        log_queries=bool(fields.boolean("log_queries")),
+        signer=_read_signer(fields),
+        extra=_read_extra(fields),
+    )
+
+
+def _read_signer(fields: Fields) -> signing.Signer | None:
+    certificate, key = fields.text("signing_certificate", _command_path), fields.text("signing_key", _command_path)
+    chain = fields.text("signing_chain", _command_path)
+    if not (certificate or key or chain):
+        return None
+    for option in ("signing_certificate", "signing_key"):
+        if not fields.given(option):
+            fields.problem(option, "is required with its counterpart")
+    return signing.Signer(certificate, key, chain)
+
+
+def _read_pages(fields: Fields, providers: t.Iterable[Provider]) -> dict[str, dict[str, Document]]:
+    """The setup pages; the first language of each provider is for those whose language there is none in."""
+    ids = [provider.id for provider in providers]
+    pages: dict[str, dict[str, Document]] = {}
+    for entry in fields.mappings("setup_pages"):
+        provider = entry.text("provider", reading.one_of(*ids), required=True)
+        language = entry.text("language", _page_language, required=True)
+        text = entry.text("html", str, required=True)
+        entry.close()
+        if language in pages.get(provider, {}):
+            entry.problem("language", f"'{language}' is there for {provider} already")
+        try:
+            document = page.document(language, text)
+            page.policy(document.content)
+        except page.PageError as exc:
+            entry.problem("html", str(exc))
+        else:
+            pages.setdefault(provider, {})[language] = document
+    return pages
+
+
+def _page_language(value: str) -> str:
+    if not re.fullmatch("[a-z]{2,3}", value):
+        raise ValueError(f"{shown(value)} is not a language (two or three letters, for example de)")
+    return value
+
+
+def _command_path(value: str) -> str:
+    """A path that stands in a command line."""
+    path = _path(value)
+    if " " in path:
+        raise ValueError(f"{shown(value)} holds a blank, which the command that signs cannot have")
+    return path
+
+
+def _read_dns(fields: Fields, providers: t.Iterable[Provider]) -> DnsOptions:
+    options = DnsOptions(
+        ttl=fields.integer("dns_ttl", 0, 2**31 - 1, "a TTL in seconds", 300),
+        addresses=fields.texts("addresses", _public_address),
+        host=fields.text("dns_host", reading.hostname),
+        further_domains=fields.text("dns_further_domains", reading.one_of(*FURTHER_DOMAINS), default="own"),
+        not_offered=bool(fields.boolean("dns_not_offered")),
+        mx=tuple(_read_mx(entry) for entry in fields.mappings("dns_mx")),
+        caa=fields.texts("dns_caa", reading.hostname),
+    )
+    if options.host and options.addresses:
+        fields.problem("dns_host", "is for host names that are aliases; give it or addresses")
+    if options.host and options.caa:
+        fields.problem("dns_caa", "cannot stand beside the alias that dns_host makes (RFC 1034 section 3.6.2)")
+    elif options.caa and not options.addresses:
+        fields.problem("dns_caa", "goes with addresses: beside an alias of your own it could not stand (RFC 1034 section 3.6.2)")
+    if options.host and options.further_domains == "srv":
+        fields.problem(
+            "dns_further_domains", "srv needs addresses instead of dns_host: the target of SRV must be no alias (RFC 2782)"
+        )
+    aliases = {f"{label}.{domain}" for provider in providers for domain in provider.domains for label in (*LABELS, PACC_LABEL)}
+    if options.host in aliases:
+        fields.problem("dns_host", f"'{options.host}' is one of the names that would be its aliases")
+    return options
+
+
+def _read_mx(fields: Fields) -> tuple[int, str]:
+    entry = (
+        fields.integer("preference", 0, 65535, "a preference", 10),
+        fields.text("host", reading.hostname, required=True),
+    )
+    fields.close()
+    return entry
+
+
+def _read_extra(fields: Fields) -> tuple[apache.Node, ...]:
+    text = fields.text("extra_directives", str)
+    try:
+        nodes = apache.parse(text)
+        apache.write(nodes)
+    except apache.ConfigurationError as exc:
+        fields.problem("extra_directives", str(exc))
+        return ()
+    for name in _sections(nodes):
+        if name.lower() in _TOO_WIDE:
+            fields.problem("extra_directives", f"<{name}> cannot stand in a virtual host")
+    return nodes
+
+
+def _sections(nodes: t.Iterable[apache.Node]) -> t.Iterator[str]:
+    """The names of all sections, however deep."""
+    for node in nodes:
+        if isinstance(node, apache.Section):
+            yield node.name
+            yield from _sections(node.children)
+
+
+def _path(value: str) -> str:
+    """An absolute path without what Apache, a shell or a regular expression's replacement would read otherwise."""
+    if not re.match(r"/[A-Za-z0-9/._@+,:= -]*\Z", value) or "//" in value or "/../" in f"{value}/":
+        raise ValueError(f"{shown(value)} is not an absolute path of letters, digits and / . _ @ + , : = -")
+    path = posixpath.normpath(value)
+    if path == "/":
+        raise ValueError("'/' is the whole file system; name a directory in it")
+    return path
+
+
+def _path_pattern(value: str) -> str:
+    """A path in which ``{domain}`` may stand."""
+    _path(value.replace("{domain}", "domain"))
+    return value
+
+
+def _zone_file(value: str) -> str:
+    """A pattern for files that are read by a name server, not by Apache."""
+    path = value.replace("{domain}", "domain")
+    if _path(path) != path:
+        raise ValueError(f"{shown(value)} is not the plain path of a file: it has a part '.' or '..', or ends in /")
+    if value.endswith(plan.OUR_SUFFIXES):
+        raise ValueError(f"{shown(value)} has the suffix of another of our files ({', '.join(plan.OUR_SUFFIXES)})")
+    return value
+
+
+def _word(value: str) -> str:
+    text = reading.text_line(value)
+    apache.word(text)
+    if text != value:
+        raise ValueError(f"{shown(value)} holds line breaks or more than one blank in a row")
+    return text
+
+
+def _address(value: str) -> str:
+    try:
+        address = ipaddress.ip_address(value)
+    except ValueError:
+        raise ValueError(f"{shown(value)} is not an IPv4 or IPv6 address") from None
+    if getattr(address, "scope_id", None):
+        raise ValueError(f"{shown(value)} has a zone index, which means something on one host only")
+    return str(address)
+
+
+def _public_address(value: str) -> str:
+    address = _address(value)
+    if ipaddress.ip_address(address).is_unspecified or ipaddress.ip_address(address).is_multicast:
+        raise ValueError(f"{shown(value)} is not the address of a host")
+    return address
+
+
+def _listen(value: str) -> str:
+    if value == "*":
+        return value
+    address = _address(value.strip("[]"))
+    return f"[{address}]" if ":" in address else address

@@ -1,0 +1,547 @@
+"""The virtual hosts, read line by line by a few lines of our own, and their patterns run against paths."""
+
+from __future__ import annotations
+
+import re
+import typing as t
+from collections.abc import Callable
+
+import pytest
+from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.apache import (
+    directives as apache,
+)
+from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.apache import (
+    sites as site,
+)
+from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.apache.sites import Certificate, SiteOptions
+from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.documents import outlook, thunderbird
+from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.host.debian import DebianLayout
+from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.input.model import Provider
+
+MakeProvider = Callable[..., Provider]
+CERTIFICATE = Certificate("/tls/chain.pem", "/tls/key.pem")
+OTHER = Certificate("/tls/other.pem", "/tls/other.key")
+EVERYONE = dict.fromkeys(("autoconfig.server.tld", "autodiscover.server.tld"), CERTIFICATE)
+
+
+class Line(t.NamedTuple):
+    """A directive and the sections around it."""
+
+    scopes: tuple[str, ...]
+    text: str
+
+
+def read(content: bytes) -> list[Line]:
+    scopes: list[str] = []
+    lines = []
+    for line in map(str.strip, content.decode().splitlines()):
+        if line.startswith("</"):
+            assert scopes.pop().startswith(line[2:-1])
+        elif line.startswith("<"):
+            scopes.append(line[1:-1])
+        elif line and not line.startswith("#"):
+            lines.append(Line(tuple(scopes), line))
+    assert not scopes
+    return lines
+
+
+def rendered(
+    provider: Provider, certificates: dict[str, Certificate], prefix: str = "", **options: t.Any
+) -> dict[str, list[Line]]:
+    """Every file of the provider's sites by its name."""
+    groups = site.host_groups(provider.domains, lambda host, domain: certificates.get(host))
+    documents = [document for document in (thunderbird.render(provider), outlook.render(provider)) if document]
+    files = site.site_files(provider, groups, documents, SiteOptions(**options), DebianLayout(), prefix)
+    return {f"{item.kind}/{item.name}{item.suffix}": read(item.content) for item in files if item.suffix == ".conf"}
+
+
+def of(lines: list[Line], name: str, host: str = "VirtualHost") -> list[str]:
+    """The arguments of every directive of that name in virtual hosts."""
+    return [
+        line.text.partition(" ")[2]
+        for line in lines
+        if line.text.split()[0] == name and any(scope.startswith(host) for scope in line.scopes)
+    ]
+
+
+# -- names and files ----------------------------------------------------------------------------------------------------
+
+
+def test_without_a_certificate_there_is_one_site_that_serves(make_provider: MakeProvider) -> None:
+    files = rendered(make_provider(), {})
+    assert list(files) == ["sites/autoconfig.server.tld.conf"]
+    (lines,) = files.values()
+    assert {line.scopes[0] for line in lines} == {"VirtualHost *:80"}
+    assert of(lines, "ServerName") == ["autoconfig.server.tld"]
+    assert of(lines, "ServerAlias") == ["autodiscover.server.tld"]
+    assert len(of(lines, "AliasMatch")) == 2
+    assert not [line for line in lines if line.text.startswith(("SSL", "RedirectMatch 302"))]
+
+
+def test_with_a_certificate_one_site_redirects_and_one_serves(make_provider: MakeProvider) -> None:
+    files = rendered(make_provider(), EVERYONE)
+    assert list(files) == ["sites/autoconfig.server.tld.conf", "sites/autoconfig.server.tld-ssl.conf"]
+    http, https = files.values()
+    assert {line.scopes[0] for line in http} == {"VirtualHost *:80"}
+    assert {line.scopes[:2] for line in https} == {("IfModule mod_ssl.c", "VirtualHost *:443")}
+    assert of(http, "AliasMatch") == []
+    assert of(https, "SSLEngine") == ["on"]
+    assert of(https, "SSLCertificateFile") == ["/tls/chain.pem"]
+    assert of(https, "SSLCertificateKeyFile") == ["/tls/key.pem"]
+    for lines in (http, https):
+        assert of(lines, "ServerName") == ["autoconfig.server.tld"]
+        assert of(lines, "ServerAlias") == ["autodiscover.server.tld"]
+
+
+def test_every_file_begins_with_a_warning_to_editors(make_provider: MakeProvider) -> None:
+    provider = make_provider()
+    groups = site.host_groups(provider.domains, lambda host, domain: CERTIFICATE)
+    options = SiteOptions(well_known=True)
+    for item in site.site_files(provider, groups, [thunderbird.render(provider)], options, DebianLayout()):
+        assert item.content.decode().splitlines()[0].lstrip("#- ").startswith("Managed by Ansible")
+        assert item.content.endswith(b"\n")
+
+
+def test_names_of_one_certificate_share_a_site_and_the_others_have_their_own(make_provider: MakeProvider) -> None:
+    provider = make_provider(domains=["server.tld", "other.tld", "third.tld"])
+    certificates = {
+        **EVERYONE,
+        "autoconfig.other.tld": CERTIFICATE,
+        "autodiscover.other.tld": OTHER,
+        "autodiscover.third.tld": OTHER,
+    }
+    groups = site.host_groups(provider.domains, lambda host, domain: certificates.get(host))
+    assert [(group.names, group.certificate) for group in groups] == [
+        (("autoconfig.server.tld", "autodiscover.server.tld", "autoconfig.other.tld"), CERTIFICATE),
+        (("autodiscover.other.tld", "autodiscover.third.tld"), OTHER),
+        (("autoconfig.third.tld",), None),
+    ]
+    files = rendered(provider, certificates)
+    assert list(files) == [
+        "sites/autoconfig.server.tld.conf",
+        "sites/autoconfig.server.tld-ssl.conf",
+        "sites/autodiscover.other.tld.conf",
+        "sites/autodiscover.other.tld-ssl.conf",
+        "sites/autoconfig.third.tld.conf",
+    ]
+    assert of(files["sites/autodiscover.other.tld-ssl.conf"], "ServerName") == ["autodiscover.other.tld"]
+    assert of(files["sites/autodiscover.other.tld-ssl.conf"], "ServerAlias") == ["autodiscover.third.tld"]
+    assert of(files["sites/autodiscover.other.tld-ssl.conf"], "SSLCertificateFile") == ["/tls/other.pem"]
+    for kind in ("-ssl.conf", ".conf"):
+        names = [
+            name
+            for file, lines in files.items()
+            if file.endswith("-ssl.conf") == (kind == "-ssl.conf")
+            for name in (*of(lines, "ServerName"), *of(lines, "ServerAlias"))
+        ]
+        assert len(names) == len(set(names))
+
+
+def test_a_prefix_goes_before_the_names_of_the_sites_only(make_provider: MakeProvider) -> None:
+    files = rendered(make_provider(), EVERYONE, "zz-", well_known=True)
+    assert list(files) == [
+        "sites/zz-autoconfig.server.tld.conf",
+        "sites/zz-autoconfig.server.tld-ssl.conf",
+        "conf/autoconfig.server.tld-well-known.conf",
+    ]
+    assert "zz-" not in str(list(files.values())[:2])
+
+
+def test_addresses_and_ports_are_those_of_the_options(make_provider: MakeProvider) -> None:
+    listen = ("203.0.113.7", "[2001:db8::7]")
+    http, https = rendered(make_provider(), EVERYONE, listen=listen, http_port=8080, https_port=8443).values()
+    assert http[0].scopes[0] == "VirtualHost 203.0.113.7:8080 [2001:db8::7]:8080"
+    assert https[0].scopes[1] == "VirtualHost 203.0.113.7:8443 [2001:db8::7]:8443"
+
+
+# -- redirects ----------------------------------------------------------------------------------------------------------
+
+
+def redirects(lines: list[Line]) -> dict[str, list[str]]:
+    """The targets of redirects by virtual host, named by its ServerName."""
+    found: dict[str, list[str]] = {}
+    name = ""
+    for line in lines:
+        words = apache.split_words(line.text)
+        if words[0] == "ServerName":
+            name = words[1]
+        if words[:2] == ["RedirectMatch", "302"]:
+            found.setdefault(name, []).append(words[3])
+    return found
+
+
+def test_redirects_lead_to_the_same_domains_own_hosts(make_provider: MakeProvider) -> None:
+    provider = make_provider(domains=["server.tld", "other.tld"])
+    everyone = {f"{label}.{domain}": CERTIFICATE for label in ("autoconfig", "autodiscover") for domain in provider.domains}
+    http = rendered(provider, everyone)["sites/autoconfig.server.tld.conf"]
+    assert redirects(http) == {
+        f"autoconfig.{domain}": [
+            f"https://autoconfig.{domain}/mail/config-v1.1.xml",
+            f"https://autodiscover.{domain}/autodiscover/autodiscover.xml",
+        ]
+        for domain in ("server.tld", "other.tld")
+    }
+
+
+def test_a_redirect_never_leads_to_a_host_without_a_certificate(make_provider: MakeProvider) -> None:
+    files = rendered(make_provider(), {"autodiscover.server.tld": CERTIFICATE})
+    assert redirects(files["sites/autodiscover.server.tld.conf"]) == {
+        "autodiscover.server.tld": [
+            "https://autodiscover.server.tld/mail/config-v1.1.xml",
+            "https://autodiscover.server.tld/autodiscover/autodiscover.xml",
+        ]
+    }
+    assert redirects(files["sites/autoconfig.server.tld.conf"]) == {}
+
+
+def test_a_redirect_names_the_port_if_it_is_not_the_usual_one(make_provider: MakeProvider) -> None:
+    http = rendered(make_provider(), EVERYONE, https_port=8443)["sites/autoconfig.server.tld.conf"]
+    assert redirects(http) == {
+        "autoconfig.server.tld": [
+            "https://autoconfig.server.tld:8443/mail/config-v1.1.xml",
+            "https://autodiscover.server.tld:8443/autodiscover/autodiscover.xml",
+        ]
+    }
+
+
+def test_a_redirect_takes_nothing_from_the_request(make_provider: MakeProvider) -> None:
+    for lines in rendered(make_provider(), EVERYONE).values():
+        for line in lines:
+            if line.text.startswith("RedirectMatch 302"):
+                assert not re.search(r"[$%]", line.text.split()[-1])
+            assert "%{HTTP_HOST}" not in line.text
+
+
+# -- paths --------------------------------------------------------------------------------------------------------------
+
+SERVED = {
+    "/mail/config-v1.1.xml": "mail/config-v1.1.xml",
+    "/v1.1/mail/config-v1.1.xml": "mail/config-v1.1.xml",
+    "/.well-known/autoconfig/mail/config-v1.1.xml": "mail/config-v1.1.xml",
+    "/autodiscover/autodiscover.xml": "autodiscover/autodiscover.xml",
+    "/Autodiscover/Autodiscover.xml": "autodiscover/autodiscover.xml",
+    "/AutoDiscover/AutoDiscover.xml": "autodiscover/autodiscover.xml",
+    "/AUTODISCOVER/AUTODISCOVER.XML": "autodiscover/autodiscover.xml",
+    "/aUTODISCOVER/autoDiscover.XML": "autodiscover/autodiscover.xml",
+}
+CHALLENGE = "/.well-known/acme-challenge/token_-09AZ"
+NOT_FOUND = [
+    "/",
+    "/x",
+    "/index.html",
+    "/mail",
+    "/mail/",
+    "/Mail/config-v1.1.xml",
+    "/mail/config-v1x1.xml",
+    "/mail/config-v1.1.xml/",
+    "/mail/config-v1.1.xml/x",
+    "/mail/config-v1.1.xml.bak",
+    "/x/mail/config-v1.1.xml",
+    "/v1.1/v1.1/mail/config-v1.1.xml",
+    "/v1.1/.well-known/autoconfig/mail/config-v1.1.xml",
+    "/.well-known/",
+    "/.well-known/autoconfig/",
+    "/.well-known/acme-challenge",
+    "/.well-known/acme-challenge/",
+    "/.well-known/acme-challenge/a/b",
+    "/.well-known/acme-challenge/../x/y",
+    "/x/.well-known/acme-challenge/token",
+    "/autodiscover/",
+    "/autodiscover",
+    "/autodiscover/autodiscover.json",
+    "/autodiscover/autodiscover.xml/x",
+    "/autodiscover/autodiscoverxxml",
+    "/server.tld/mail/config-v1.1.xml",
+    "/server.tld/",
+    "/.htaccess",
+    "/.git/config",
+]
+
+
+def answer(lines: list[Line], path: str) -> str:
+    """What mod_alias makes of a path in the one virtual host: a status with target, a file, or the document root."""
+    for name in ("RedirectMatch", "AliasMatch"):
+        for line in lines:
+            words = apache.split_words(line.text)
+            if words[0] == name and re.search(words[-2] if words[1] != "404" else words[2], path):
+                return " ".join(words[1:2] + words[3:]) if name == "RedirectMatch" else words[2]
+    return "document root"
+
+
+@pytest.mark.parametrize(("path", "document"), SERVED.items())
+@pytest.mark.parametrize("certificates", [{}, EVERYONE], ids=["http", "https"])
+def test_every_spelling_of_a_documents_path_is_served(
+    make_provider: MakeProvider, certificates: dict[str, Certificate], path: str, document: str
+) -> None:
+    files = rendered(make_provider(), certificates)
+    serving = files["sites/autoconfig.server.tld" + ("-ssl" if certificates else "") + ".conf"]
+    assert answer(serving, path) == f"/var/www/autoconfig/server.tld/{document}"
+
+
+@pytest.mark.parametrize(("path", "document"), SERVED.items())
+def test_every_spelling_of_a_documents_path_is_redirected(make_provider: MakeProvider, path: str, document: str) -> None:
+    host = document.partition("/")[0].replace("mail", "autoconfig")
+    http = rendered(make_provider(), EVERYONE)["sites/autoconfig.server.tld.conf"]
+    assert answer(http, path) == f"302 https://{host}.server.tld/{document}"
+
+
+@pytest.mark.parametrize("path", NOT_FOUND)
+def test_any_other_path_is_not_found(make_provider: MakeProvider, path: str) -> None:
+    for certificates in ({}, EVERYONE):
+        for lines in rendered(make_provider(), certificates).values():
+            assert answer(lines, path) == "404"
+
+
+def test_certificate_challenges_are_answered_from_the_document_root_on_every_site(make_provider: MakeProvider) -> None:
+    for certificates in ({}, EVERYONE):
+        for lines in rendered(make_provider(), certificates).values():
+            assert answer(lines, CHALLENGE) == "document root"
+
+
+def test_the_guides_rule_for_the_root_is_there(make_provider: MakeProvider) -> None:
+    for lines in rendered(make_provider(), EVERYONE).values():
+        assert "404 ^/$" in of(lines, "RedirectMatch")
+
+
+def test_without_an_answer_for_outlook_its_path_is_not_found(make_provider: MakeProvider) -> None:
+    provider = make_provider()
+    groups = site.host_groups(provider.domains, lambda host, domain: None)
+    (item,) = site.site_files(provider, groups, [thunderbird.render(provider)], SiteOptions(), DebianLayout())
+    assert answer(read(item.content), "/autodiscover/autodiscover.xml") == "404"
+    assert answer(read(item.content), "/mail/config-v1.1.xml").startswith("/var/www/")
+
+
+# -- what every virtual host has ----------------------------------------------------------------------------------------
+
+
+def test_documents_have_their_type_and_nothing_is_listed_or_run(make_provider: MakeProvider) -> None:
+    for lines in rendered(make_provider(), EVERYONE).values():
+        directory = [line for line in lines if "Directory /var/www/autoconfig" in line.scopes]
+        assert [(line.scopes[-1], line.text) for line in directory] == [
+            ("Directory /var/www/autoconfig", "Options FollowSymLinks"),
+            ("Directory /var/www/autoconfig", "AllowOverride None"),
+            ("Directory /var/www/autoconfig", "Require all granted"),
+            ("Files config-v1.1.xml", 'ForceType "text/xml; charset=utf-8"'),
+            ("Files autodiscover.xml", 'ForceType "text/xml; charset=utf-8"'),
+        ]
+
+
+def test_answers_are_not_sniffed_and_bodies_are_small(make_provider: MakeProvider) -> None:
+    for lines in rendered(make_provider(), EVERYONE).values():
+        assert of(lines, "Header") == ["always set X-Content-Type-Options nosniff"]
+        assert of(lines, "LimitRequestBody") == ["16384"]
+        assert of(lines, "DocumentRoot") == ["/var/www/autoconfig"]
+
+
+def test_the_administrator_is_the_domains_unless_named(make_provider: MakeProvider) -> None:
+    provider = make_provider(domains=["server.tld", "other.tld"])
+    assert of(rendered(provider, {})["sites/autoconfig.server.tld.conf"], "ServerAdmin") == ["admin@server.tld"]
+    named = rendered(provider, {}, server_admin="Post Master <p@x.tld>")
+    assert of(named["sites/autoconfig.server.tld.conf"], "ServerAdmin") == ['"Post Master <p@x.tld>"']
+
+
+@pytest.mark.parametrize(
+    ("php", "expected"),
+    [
+        ("none", ["Location /: AddDefaultCharset UTF-8"]),
+        (
+            "fpm",
+            [
+                "Location /: AddDefaultCharset UTF-8",
+                'Location /: SetEnv PHP_ADMIN_VALUE "magic_quotes_gpc = Off"',
+                'Location /: SetEnv PHP_VALUE "register_globals = Off"',
+            ],
+        ),
+        (
+            "mod_php",
+            [
+                "Location /: AddDefaultCharset UTF-8",
+                *(
+                    f"IfModule {name}: php_value {setting} off"
+                    for name in ("mod_php5.c", "mod_php7.c", "mod_php.c")
+                    for setting in ("magic_quotes_gpc", "register_globals")
+                ),
+            ],
+        ),
+    ],
+)
+def test_php_settings_are_those_of_the_mode(make_provider: MakeProvider, php: str, expected: list[str]) -> None:
+    for lines in rendered(make_provider(), EVERYONE, php=php).values():
+        assert [f"{line.scopes[-1]}: {line.text}" for line in lines if "Location /" in line.scopes] == expected
+
+
+def test_the_access_log_holds_neither_queries_nor_request_lines(make_provider: MakeProvider) -> None:
+    for lines in rendered(make_provider(), EVERYONE).values():
+        assert of(lines, "ErrorLog") == ["${APACHE_LOG_DIR}/autoconfig.server.tld-error.log"]
+        (log,) = of(lines, "CustomLog")
+        file, log_format = apache.split_words(log)
+        assert file == "${APACHE_LOG_DIR}/autoconfig.server.tld-access.log"
+        fields = re.findall(r"%[<>]?(?:\{[^}]*\})?[a-zA-Z]", log_format)
+        assert "%U" in fields
+        assert not {"%q", "%r", "%{Referer}i", "%f"} & set(fields)
+
+
+def test_the_access_log_holds_queries_if_the_administrator_wants_them(make_provider: MakeProvider) -> None:
+    (lines,) = rendered(make_provider(), {}, log_queries=True).values()
+    assert '"%h %l %u %t \\"%m %U%q %H\\" %>s %O"' in of(lines, "CustomLog")[0]
+
+
+def test_logs_lie_where_the_administrator_wants_them(make_provider: MakeProvider) -> None:
+    (lines,) = rendered(make_provider(), {}, log_directory="/srv/my logs").values()
+    assert of(lines, "ErrorLog") == ['"/srv/my logs/autoconfig.server.tld-error.log"']
+    assert of(lines, "CustomLog")[0].startswith('"/srv/my logs/autoconfig.server.tld-access.log" ')
+
+
+def test_the_hosts_of_further_domains_log_where_the_site_does(make_provider: MakeProvider) -> None:
+    provider = make_provider(domains=["server.tld", "other.tld"])
+    everyone = {f"{label}.{domain}": CERTIFICATE for label in ("autoconfig", "autodiscover") for domain in provider.domains}
+    for lines in rendered(provider, everyone).values():
+        assert set(of(lines, "ErrorLog")) == {"${APACHE_LOG_DIR}/autoconfig.server.tld-error.log"}
+
+
+def test_directives_of_the_administrator_stand_in_every_virtual_host(make_provider: MakeProvider) -> None:
+    extra = apache.parse('Header set X-A "b c"\n<IfModule mod_evasive.c>\nDOSPageCount 5\n</IfModule>')
+    provider = make_provider(domains=["server.tld", "other.tld"])
+    for lines in rendered(provider, EVERYONE, extra=extra).values():
+        hosts = len(of(lines, "ServerName"))
+        assert of(lines, "Header").count('set X-A "b c"') == hosts
+        assert of(lines, "DOSPageCount", "IfModule mod_evasive.c") == ["5"] * hosts
+
+
+def test_paths_with_blanks_are_quoted(make_provider: MakeProvider) -> None:
+    (lines,) = rendered(make_provider(), {}, document_root="/srv/auto config").values()
+    assert of(lines, "DocumentRoot") == ['"/srv/auto config"']
+    assert any('Directory "/srv/auto config"' in line.scopes for line in lines)
+    assert all(alias.endswith('.xml"') for alias in of(lines, "AliasMatch"))
+
+
+def test_only_the_modules_that_the_sites_use_are_asked_for(make_provider: MakeProvider) -> None:
+    with_tls = site.host_groups(make_provider().domains, lambda host, domain: CERTIFICATE)
+    without = site.host_groups(make_provider().domains, lambda host, domain: None)
+    assert site.modules(SiteOptions(), without) == ("alias", "authz_core", "headers")
+    assert site.modules(SiteOptions(php="mod_php"), without) == ("alias", "authz_core", "headers")
+    assert site.modules(SiteOptions(php="fpm"), without) == ("alias", "authz_core", "env", "headers")
+    assert site.modules(SiteOptions(personal=True), without) == ("alias", "authz_core", "headers", "lua", "setenvif")
+    assert site.modules(SiteOptions(well_known=True), with_tls) == ("alias", "authz_core", "headers", "lua", "ssl")
+
+
+# -- the responder ------------------------------------------------------------------------------------------------------
+
+JSON_PATHS = [
+    "/autodiscover/autodiscover.json",
+    "/Autodiscover/Autodiscover.JSON",
+    "/autodiscover/autodiscover.json/v1.0/user@server.tld",
+    "/AutoDiscover/AutoDiscover.json/V1.0/user@server.tld",
+]
+NO_JSON_PATHS = [
+    "/autodiscover/autodiscover.json/",
+    "/autodiscover/autodiscover.json/v2.0/user@server.tld",
+    "/autodiscover/autodiscover.json/v1.0/a/b",
+    "/x/autodiscover/autodiscover.json",
+    "/autodiscover/autodiscoverxjson",
+]
+SCRIPT = "/etc/apache2/conf-available/autoconfig.server.tld.lua"
+
+
+@pytest.mark.parametrize("certificates", [{}, EVERYONE], ids=["http", "https"])
+def test_the_responder_answers_outlook_and_only_outlook(
+    make_provider: MakeProvider, certificates: dict[str, Certificate]
+) -> None:
+    files = rendered(make_provider(), certificates, personal=True)
+    serving = files["sites/autoconfig.server.tld" + ("-ssl" if certificates else "") + ".conf"]
+    (handler,) = of(serving, "LuaMapHandler")
+    pattern, script, function = apache.split_words(handler)
+    assert (script, function) == (SCRIPT, "handle")
+    assert of(serving, "LuaScope") == ["server 1 256"]
+    assert of(serving, "LuaCodeCache") == ["forever"]
+    for path, document in SERVED.items():
+        mine = document.startswith("mail/")
+        assert bool(re.search(pattern, path)) != mine
+        assert answer(serving, path) == f"/var/www/autoconfig/server.tld/{document}"
+    for path in JSON_PATHS:
+        assert re.search(pattern, path)
+        # A file that exists, which the responder does not send.
+        assert answer(serving, path) == "/var/www/autoconfig/server.tld/autodiscover/autodiscover.xml"
+    for path in (*NO_JSON_PATHS, *set(NOT_FOUND) - set(JSON_PATHS)):
+        assert not re.search(pattern, path)
+        assert answer(serving, path) == "404"
+
+
+def test_with_the_responder_both_forms_of_outlooks_request_are_redirected_to_a_fixed_host(make_provider: MakeProvider) -> None:
+    http = rendered(make_provider(), EVERYONE, personal=True, https_port=8443)["sites/autoconfig.server.tld.conf"]
+    for path in JSON_PATHS:
+        assert answer(http, path) == "302 https://autodiscover.server.tld:8443$1"
+    for path in NO_JSON_PATHS:
+        assert answer(http, path) == "404"
+    assert answer(http, "/Autodiscover/Autodiscover.xml") == (
+        "302 https://autodiscover.server.tld:8443/autodiscover/autodiscover.xml"
+    )
+    assert of(http, "LuaMapHandler") == []
+
+
+def test_without_an_answer_for_outlook_there_is_nothing_for_the_responder(make_provider: MakeProvider) -> None:
+    provider = make_provider()
+    groups = site.host_groups(provider.domains, lambda host, domain: None)
+    files = site.site_files(provider, groups, [thunderbird.render(provider)], SiteOptions(personal=True), DebianLayout())
+    lines = read(files[0].content)
+    assert of(lines, "LuaMapHandler") == []
+    assert answer(lines, JSON_PATHS[0]) == "404"
+
+
+def test_the_responder_answers_on_the_domains_own_sites_too(make_provider: MakeProvider) -> None:
+    lines, script = well_known(make_provider(), personal=True)
+    answering = [line for line in lines if line.text == "SetHandler lua-script"]
+    assert [line.scopes[-1] for line in answering] == ["If \"reqenv('MAIL_AUTOCONFIG') == 'responder'\""]
+    pattern = lines[-1].scopes[0].removeprefix("LocationMatch ")
+    assert all(re.search(pattern, path) for path in JSON_PATHS)
+    assert not [path for path in NO_JSON_PATHS if re.search(pattern, path)]
+    assert 'r.subprocess_env["MAIL_AUTOCONFIG"] = "responder"' in script
+
+
+# -- the sites of the domains themselves --------------------------------------------------------------------------------
+
+
+def well_known(provider: Provider, **options: t.Any) -> tuple[list[Line], str]:
+    """The snippet and its script."""
+    groups = site.host_groups(provider.domains, lambda host, domain: None)
+    documents = [document for document in (thunderbird.render(provider), outlook.render(provider)) if document]
+    files = site.site_files(provider, groups, documents, SiteOptions(well_known=True, **options), DebianLayout())
+    snippet, script = files[-2:]
+    assert (script.kind, script.name, script.suffix) == ("conf", "autoconfig.server.tld", ".lua")
+    assert (snippet.kind, snippet.name, snippet.suffix) == ("conf", "autoconfig.server.tld-well-known", ".conf")
+    return read(snippet.content), script.content.decode()
+
+
+def test_the_snippet_asks_the_script_for_the_documents_paths_only(make_provider: MakeProvider) -> None:
+    lines, _script = well_known(make_provider())
+    (hook,) = [line for line in lines if line.text.startswith("LuaHookTranslateName")]
+    assert hook.text == ("LuaHookTranslateName /etc/apache2/conf-available/autoconfig.server.tld.lua translate early")
+    pattern = hook.scopes[0].removeprefix("LocationMatch ")
+    served = {path for path in SERVED if path not in ("/mail/config-v1.1.xml", "/v1.1/mail/config-v1.1.xml")}
+    assert {path for path in (*SERVED, *NOT_FOUND, CHALLENGE) if re.search(pattern, path)} == served
+
+
+def test_the_snippet_changes_no_request_that_the_script_has_not_taken(make_provider: MakeProvider) -> None:
+    lines, _script = well_known(make_provider())
+    taken = [line.text for line in lines if line.scopes[-1] == "If \"-n reqenv('MAIL_AUTOCONFIG')\""]
+    assert taken == [
+        "Require all granted",
+        "SetHandler none",
+        "Header always set X-Content-Type-Options nosniff",
+        "LimitRequestBody 16384",
+    ]
+    others = [line for line in lines if line.text not in taken and line.scopes[0].startswith("LocationMatch")]
+    assert [line.text.split()[0] for line in others] == ["LuaScope", "LuaCodeCache", "LuaHookTranslateName"]
+
+
+def test_the_script_knows_the_domains_and_the_files(make_provider: MakeProvider) -> None:
+    _lines, script = well_known(make_provider(id="id.tld", domains=["server.tld", "müller.example"]))
+    assert '"|m\\195\\188ller.example=xn--mller-kva.example|server.tld|xn--mller-kva.example|"' in script
+    assert 'autoconfig = "/var/www/autoconfig/id.tld/mail/config-v1.1.xml"' in script
+    assert 'autodiscover = "/var/www/autoconfig/id.tld/autodiscover/autodiscover.xml"' in script
+    assert 'r.subprocess_env["MAIL_AUTOCONFIG"] = "document"' in script
+    assert not re.search(r"@[A-Z]+@", script)
+
+
+def test_without_the_option_there_is_no_snippet(make_provider: MakeProvider) -> None:
+    assert not [name for name in rendered(make_provider(), EVERYONE) if name.startswith("conf/")]

@@ -1,0 +1,371 @@
+"""The input of a run: defaults, and all its mistakes at once."""
+
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.apache.directives import Directive, Section
+from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.apache.sites import SiteOptions
+from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.dns.records import DnsOptions
+from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.input import settings
+from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.input.model import Provider
+from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.input.reading import InputError
+
+if t.TYPE_CHECKING:
+    from tests.unit.conftest import Options
+
+SERVERS: Options = {
+    "incoming": [{"type": "imap", "hostname": "mail.server.tld"}],
+    "outgoing": [{"type": "smtp", "hostname": "mail.server.tld"}],
+}
+NOT_A_PATH = "is not an absolute path of letters, digits and / . _ @ + , : = -"
+
+
+def problems_of(**options: t.Any) -> list[str]:
+    """What is wrong with the options, given a domain unless they say otherwise."""
+    if not {"domain", "providers"} & set(options):
+        options["domain"] = "server.tld"
+    try:
+        settings.read(options)
+    except InputError as exc:
+        return list(exc.problems)
+    return []
+
+
+# -- defaults -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_domain_is_enough() -> None:
+    assert settings.read({"domain": "Server.TLD"}) == settings.Settings(
+        providers=(Provider.for_domain("server.tld"),),
+        site=SiteOptions(),
+        responder="auto",
+        https=True,
+        certificate_file="/etc/letsencrypt/live/{domain}/fullchain.pem",
+        certificate_key_file="/etc/letsencrypt/live/{domain}/privkey.pem",
+        certificate_is_given=False,
+        signing_with_tls_key=False,
+        pages={},
+        dns=DnsOptions(),
+        pacc=False,
+        tlsa=False,
+        zone_file="",
+        config_directory="/etc/apache2",
+        state_directory="/var/lib/mail_autoconfig",
+        adopt=False,
+        purge=False,
+    )
+
+
+def test_options_that_ansible_passes_as_none_are_as_good_as_absent() -> None:
+    nothing = dict.fromkeys(("mail_host", "providers", "certificate_file", "server_admin", "extra_directives", "log_directory"))
+    assert settings.read({"domain": "server.tld", **nothing}) == settings.read({"domain": "server.tld"})
+
+
+def test_every_option_arrives() -> None:
+    read = settings.read(
+        {
+            "providers": [{"domains": ["a.tld"], **SERVERS}, {"domains": ["b.tld"], **SERVERS}],
+            "https": False,
+            "certificate_file": "/tls/{domain}/chain.pem",
+            "certificate_key_file": "/tls/key of all.pem",
+            "document_root": "/srv/auto config/",
+            "server_admin": "Post Master <p@a.tld>",
+            "listen": ["203.0.113.7", "2001:db8::7", "[2001:DB8::8]"],
+            "http_port": 8080,
+            "https_port": 8443,
+            "php": "fpm",
+            "well_known": True,
+            "log_directory": "/srv/log",
+            "log_queries": True,
+            "extra_directives": "Timeout 5\n<If x>\nSetEnv A b\n</If>\n",
+            "addresses": ["203.0.113.7", "2001:DB8:0::7"],
+            "dns_ttl": 0,
+            "config_directory": "/etc/apache2-mail",
+            "state_directory": "/srv/state",
+            "adopt": True,
+            "purge": True,
+        }
+    )
+    assert [provider.id for provider in read.providers] == ["a.tld", "b.tld"]
+    assert read.site == SiteOptions(
+        document_root="/srv/auto config",
+        server_admin="Post Master <p@a.tld>",
+        listen=("203.0.113.7", "[2001:db8::7]", "[2001:db8::8]"),
+        http_port=8080,
+        https_port=8443,
+        php="fpm",
+        well_known=True,
+        log_directory="/srv/log",
+        log_queries=True,
+        extra=(Directive("Timeout", (), "5"), Section("If", (), (Directive("SetEnv", (), "A b"),), "x")),
+    )
+    assert (read.https, read.adopt, read.purge) == (False, True, True)
+    assert (read.certificate_file, read.certificate_key_file) == ("/tls/{domain}/chain.pem", "/tls/key of all.pem")
+    assert read.certificate_is_given
+    assert read.dns.addresses == ("203.0.113.7", "2001:db8::7")
+    assert read.dns.ttl == 0
+    assert (read.config_directory, read.state_directory) == ("/etc/apache2-mail", "/srv/state")
+
+
+def test_the_mail_host_goes_with_the_domain() -> None:
+    (provider,) = settings.read({"domain": "server.tld", "mail_host": "MX.hosting.example"}).providers
+    assert provider == Provider.for_domain("server.tld", "mx.hosting.example")
+
+
+# -- which providers ----------------------------------------------------------------------------------------------------
+
+
+def test_neither_domain_nor_providers_is_a_mistake() -> None:
+    assert problems_of(domain=None) == ["domain: is required, or providers"]
+    assert problems_of(domain="", providers=[]) == ["domain: is required, or providers"]
+
+
+def test_both_domain_and_providers_are_a_mistake() -> None:
+    assert problems_of(domain="a.tld", providers=[{"domains": ["b.tld"], **SERVERS}]) == [
+        "domain: is the short form of providers; give one of them"
+    ]
+
+
+def test_purge_alone_needs_no_provider() -> None:
+    assert settings.read({"purge": True}).providers == ()
+
+
+def test_a_mail_host_without_domain_is_a_mistake() -> None:
+    assert problems_of(mail_host="mail.server.tld", providers=[{"domains": ["b.tld"], **SERVERS}]) == [
+        "mail_host: goes with domain; with providers each server has its own hostname"
+    ]
+
+
+def test_a_wrong_domain_is_reported_once() -> None:
+    (problem,) = problems_of(domain="not a domain")
+    assert problem.startswith("domain: 'not a domain' is not a host name")
+
+
+def test_a_wrong_mail_host_is_reported_once() -> None:
+    (problem,) = problems_of(mail_host="..")
+    assert problem.startswith("mail_host: '..' is not a host name")
+
+
+# -- wrong values -------------------------------------------------------------------------------------------------------
+
+PATHS = {
+    "relative": "var/www",
+    "home": "~/www",
+    "double quote": '/var/www/"x"',
+    "single quote": "/var/www/'x'",
+    "variable": "/var/${HOME}",
+    "dollar": "/var/$x",
+    "upwards": "/var/www/../../etc",
+    "upwards at the end": "/var/www/..",
+    "two slashes": "/var//www",
+    "line break": "/var/www\nInclude /etc/passwd",
+    "line break at the end": "/var/www\n",
+    "backslash": "/var\\www",
+    "markup": "/var/<x>",
+    "percent": "/var/%{HTTP_HOST}",
+    "glob": "/var/*",
+    "hash": "/var/#x",
+    "null": "/var/\x00",
+    "letters beyond ASCII": "/var/é",
+}
+
+
+@pytest.mark.parametrize("path", PATHS.values(), ids=PATHS.keys())
+@pytest.mark.parametrize("option", ["document_root", "log_directory", "config_directory", "state_directory"])
+def test_a_path_that_something_would_read_otherwise_is_refused(option: str, path: str) -> None:
+    assert problems_of(**{option: path}) == [f"{option}: {path!r} {NOT_A_PATH}"]
+
+
+@pytest.mark.parametrize("path", [*PATHS.values(), "/tls/{domain}/../x.pem", "/tls/{other}.pem", "/tls/{{domain}}.pem"])
+def test_a_certificates_path_is_checked_likewise(path: str) -> None:
+    shown = path.replace("{domain}", "domain")
+    assert problems_of(certificate_file=path, certificate_key_file=path) == [
+        f"certificate_file: {shown!r} {NOT_A_PATH}",
+        f"certificate_key_file: {shown!r} {NOT_A_PATH}",
+    ]
+
+
+@pytest.mark.parametrize("path", ["/", "/./", "/."])
+def test_the_root_of_the_file_system_is_no_document_root(path: str) -> None:
+    assert problems_of(document_root=path)
+
+
+@pytest.mark.parametrize(
+    ("given", "asked"), [("certificate_file", "certificate_key_file"), ("certificate_key_file", "certificate_file")]
+)
+def test_certificate_and_key_go_together(given: str, asked: str) -> None:
+    assert problems_of(**{given: "/tls/x.pem"}) == [f"{asked}: is required with its counterpart"]
+
+
+WRONG: dict[str, tuple[Options, str]] = {
+    "line break in the administrator": (
+        {"server_admin": "a@b.tld\nInclude /etc/passwd"},
+        r"server_admin: 'a@b.tld\nInclude /etc/passwd' holds line breaks or more than one blank in a row",
+    ),
+    "variable in the administrator": (
+        {"server_admin": "${PATH}"},
+        "server_admin: '${PATH}' holds ${, which Apache would replace",
+    ),
+    "control character in the administrator": (
+        {"server_admin": "a\x00b"},
+        r"server_admin: 'a\x00b' contains control characters",
+    ),
+    "two blanks in the administrator": (
+        {"server_admin": "a  b"},
+        "server_admin: 'a  b' holds line breaks or more than one blank in a row",
+    ),
+    "no address to listen on": ({"listen": ["mail.tld"]}, "listen[0]: 'mail.tld' is not an IPv4 or IPv6 address"),
+    "an address with port": ({"listen": ["*", "203.0.113.7:80"]}, "listen[1]: '203.0.113.7:80' is not an IPv4 or IPv6 address"),
+    "the same address twice": ({"listen": ["::1", "[::1]"]}, "listen[1]: '[::1]' is listed twice"),
+    "port 0": ({"http_port": 0}, "http_port: 0 is not a port (1 to 65535)"),
+    "port 65536": ({"https_port": 65536}, "https_port: 65536 is not a port (1 to 65535)"),
+    "another PHP": ({"php": "cgi"}, "php: 'cgi' is unknown; allowed are none, mod_php, fpm"),
+    "no truth": ({"well_known": "yes"}, "well_known: 'yes' is not true or false"),
+    "no address": ({"addresses": ["203.0.113.300"]}, "addresses[0]: '203.0.113.300' is not an IPv4 or IPv6 address"),
+    "one address in two spellings": ({"addresses": ["::1", "0::1"]}, "addresses[1]: '0::1' is listed twice"),
+    "negative TTL": ({"dns_ttl": -1}, "dns_ttl: -1 is not a TTL in seconds (0 to 2147483647)"),
+    "TTL of 32 bits": ({"dns_ttl": 2**31}, "dns_ttl: 2147483648 is not a TTL in seconds (0 to 2147483647)"),
+    "a section left open": ({"extra_directives": "<If x>\nTimeout 5"}, "extra_directives: <If> is not closed"),
+    "a section closed": (
+        {"extra_directives": "</VirtualHost>\nInclude /etc/passwd\n<VirtualHost *:80>"},
+        "extra_directives: line 1: </VirtualHost> closes a section that is not open",
+    ),
+    "a virtual host within": (
+        {"extra_directives": "<VirtualHost *:80>\n</VirtualHost>"},
+        "extra_directives: <VirtualHost> cannot stand in a virtual host",
+    ),
+    "a virtual host in other letters": (
+        {"extra_directives": "<virtualhost *:80>\n</virtualhost>"},
+        "extra_directives: <virtualhost> cannot stand in a virtual host",
+    ),
+    "a macro within": ({"extra_directives": "<Macro x>\n</Macro>"}, "extra_directives: <Macro> cannot stand in a virtual host"),
+    "no configuration": ({"extra_directives": "1 2 3"}, "extra_directives: line 1: '1' is not the name of a directive"),
+    "a backslash at the end": (
+        {"extra_directives": "Timeout 5 \\"},
+        "extra_directives: line 1: ends in a backslash with nothing to continue",
+    ),
+}
+
+
+@pytest.mark.parametrize(("options", "problem"), WRONG.values(), ids=WRONG.keys())
+def test_a_wrong_value_is_refused_with_its_option(options: Options, problem: str) -> None:
+    assert problems_of(**options) == [problem]
+
+
+def test_an_unknown_option_is_refused() -> None:
+    (problem,) = problems_of(documentroot="/x")
+    assert problem.startswith("documentroot: is unknown; allowed are addresses, adopt, certificate_file,")
+
+
+def test_all_mistakes_are_reported_at_once() -> None:
+    provider = {"domains": ["a b"], "incoming": [{"type": "imap", "hostname": "..", "port": 99999}], "outgoing": []}
+    problems = problems_of(
+        providers=[provider, {**SERVERS, "domains": ["b.tld"], "id": "b.tld"}, {**SERVERS, "domains": ["b.tld"]}],
+        mail_host="mail.server.tld",
+        https="no",
+        certificate_file="/a",
+        document_root="x",
+        server_admin="a\x00",
+        listen=["all"],
+        http_port=0,
+        https_port=99999,
+        php="cgi",
+        well_known=1,
+        log_directory="y",
+        log_queries="no",
+        extra_directives="</VirtualHost>",
+        addresses=["here"],
+        dns_ttl=-1,
+        config_directory="z",
+        state_directory="'",
+        adopt=2,
+        purge=3,
+        state="gone",
+    )
+    assert sorted(problem.partition(": ")[0] for problem in problems) == [
+        "addresses[0]",
+        "adopt",
+        "certificate_key_file",
+        "config_directory",
+        "dns_ttl",
+        "document_root",
+        "extra_directives",
+        "http_port",
+        "https",
+        "https_port",
+        "listen[0]",
+        "log_directory",
+        "log_queries",
+        "mail_host",
+        "php",
+        "providers[0].domains[0]",
+        "providers[0].incoming[0].hostname",
+        "providers[0].incoming[0].port",
+        "providers[0].outgoing",
+        "providers[2].domains",
+        "purge",
+        "server_admin",
+        "state",
+        "state_directory",
+        "well_known",
+    ]
+
+
+def test_a_virtual_host_deep_in_the_extra_directives_is_refused() -> None:
+    assert problems_of(extra_directives="<IfModule x>\n<VirtualHost *:80>\n</VirtualHost>\n</IfModule>")
+
+
+def test_extra_directives_that_cannot_be_written_are_refused() -> None:
+    assert problems_of(extra_directives="Timeout 5\\ ")
+
+
+# -- DNS ----------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        (
+            {"dns_host": "web.tld", "addresses": ["203.0.113.7"]},
+            "dns_host: is for host names that are aliases; give it or addresses",
+        ),
+        (
+            {"dns_host": "web.tld", "dns_caa": ["ca.tld"]},
+            "dns_caa: cannot stand beside the alias that dns_host makes (RFC 1034 section 3.6.2)",
+        ),
+        (
+            {"dns_host": "web.tld", "dns_further_domains": "srv"},
+            "dns_further_domains: srv needs addresses instead of dns_host: the target of SRV must be no alias (RFC 2782)",
+        ),
+        (
+            {"dns_host": "autoconfig.server.tld"},
+            "dns_host: 'autoconfig.server.tld' is one of the names that would be its aliases",
+        ),
+        (
+            {"dns_caa": ["ca.tld"]},
+            "dns_caa: goes with addresses: beside an alias of your own it could not stand (RFC 1034 section 3.6.2)",
+        ),
+        (
+            {"addresses": ["fe80::1%eth0"]},
+            "addresses[0]: 'fe80::1%eth0' has a zone index, which means something on one host only",
+        ),
+        ({"addresses": ["224.0.0.1"]}, "addresses[0]: '224.0.0.1' is not the address of a host"),
+        (
+            {"dns_zone_file": "/etc/bind/{domain}/"},
+            "dns_zone_file: '/etc/bind/{domain}/' is not the plain path of a file: it has a part '.' or '..', or ends in /",
+        ),
+        ({"dns_further_domains": "mx"}, "dns_further_domains: 'mx' is unknown; allowed are own, cname, srv"),
+        ({"dns_mx": [{"preference": 70000, "host": "mx.tld"}]}, "dns_mx[0].preference: 70000 is not a preference (0 to 65535)"),
+        ({"dns_mx": [{"host": "203.0.113.7"}]}, "dns_mx[0].host: '203.0.113.7' is an IP address or a number, not a host name"),
+        ({"dns_zone_file": "zones/x"}, f"dns_zone_file: 'zones/x' {NOT_A_PATH}"),
+        (
+            {"dns_zone_file": "/etc/bind/{domain}.conf"},
+            "dns_zone_file: '/etc/bind/{domain}.conf' has the suffix of another of our files (.conf, .lua, .html, .json, "
+            ".mobileconfig, .xml)",
+        ),
+    ],
+)
+def test_mistakes_of_dns_options(options: dict[str, t.Any], expected: str) -> None:
+    assert problems_of(**options) == [expected]
