@@ -40,6 +40,8 @@ TYPES = (
 _TARGETS = {"SRV": "target", "MX": "exchange"}
 _ADDRESSES: dict[str, t.Callable[[str], t.Any]] = {"A": ipaddress.IPv4Address, "AAAA": ipaddress.IPv6Address}
 MAX_TTL = 2**31 - 1
+# The length of data has 16 bits (RFC 1035 section 3.2.1).
+MAX_RDATA = 2**16 - 1
 
 
 @dataclasses.dataclass(frozen=True)
@@ -194,9 +196,11 @@ def _rdata(kind: str, text: str) -> t.Any:
     if kind in _TARGETS and _is_address(getattr(rdata, _TARGETS[kind])):
         raise ValueError(f"{shown(text)} names an IP address where a host name is needed")
     try:
-        rdata.to_digestable()
+        octets = len(rdata.to_digestable())
     except dns.name.NeedAbsoluteNameOrOrigin as exc:
         raise ValueError(f"{shown(text)} has a name that does not end in a dot; names are absolute") from exc
+    if octets > MAX_RDATA:
+        raise ValueError(f"{shown(text)} is longer than a record can be ({MAX_RDATA} octets)")
     return rdata
 
 

@@ -76,6 +76,10 @@ def test_zones_get_their_dot() -> None:
         ({"type": "SRV", "rdata": "0 1 993 192.0.2.1"}, "rdata: '0 1 993 192.0.2.1' names an IP address where a host name"),
         ({"type": "SRV", "rdata": "0 1 993 192.0.2.1."}, "rdata: '0 1 993 192.0.2.1.' names an IP address where a host name"),
         ({"type": "MX", "rdata": "10 2001:db8::1."}, "rdata: '10 2001:db8::1.' names an IP address where a host name"),
+        (
+            {"type": "TXT", "rdata": " ".join(['"' + 254 * "x" + '"'] * 258)},
+            "rdata: '" + '"' + 75 * "x" + "... is longer than a record can be (65535 octets)",
+        ),
         ({"extra": 1}, "extra: is unknown; allowed are domain, fields, owner, rdata, ttl, type"),
     ],
 )
@@ -150,6 +154,7 @@ def test_an_alias_stands_alone_and_is_no_target() -> None:
         ("SRV", "0 0 0 ."),
         ("SSHFP", "1 1 123456789abcdef67890123456789abcdef67890"),
         ("TLSA", "3 1 1 " + "ab" * 32),
+        ("TXT", " ".join(['"' + 254 * "x" + '"'] * 257)),
         ("TXT", '"two  blanks; and \\"quotes\\"" "second"'),
     ],
 )
