@@ -481,6 +481,14 @@ LEFT_OUT = {
         {"root": "<webMail><loginPage/></webMail>"},
         "left out, webmail.login_page: is required",
     ),
+    "web mail without a page": (
+        {"root": '<webMail><loginPageInfo url="https://server.tld/"><username>x</username></loginPageInfo></webMail>'},
+        "left out, webmail.login_page: is required",
+    ),
+    "web mail without anything": (
+        {"root": "<webMail/>"},
+        "left out, webmail.login_page: is required",
+    ),
     "a login form without URL": (
         {"root": '<webMail><loginPage url="https://server.tld/"/><loginPageInfo/></webMail>'},
         "left out, webmail.login_form.url: is required",

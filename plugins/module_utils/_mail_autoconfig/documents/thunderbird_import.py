@@ -277,11 +277,11 @@ def _localised(element: ET.Element, tag: str) -> list[Options]:
 
 
 def _webmail(element: ET.Element | None) -> Options:
-    page = element.find("loginPage") if element is not None else None
-    if element is None or page is None:
+    if element is None:
         return {}
-    form = element.find("loginPageInfo")
-    return {"login_page": page.get("url", ""), **_given(login_form=_login_form(form) if form is not None else None)}
+    page, form = element.find("loginPage"), element.find("loginPageInfo")
+    url = page.get("url", "") if page is not None else ""
+    return {"login_page": url, **_given(login_form=_login_form(form) if form is not None else None)}
 
 
 def _login_form(form: ET.Element) -> Options:
