@@ -1,0 +1,307 @@
+"""From the options to the changed zones, with a name server in memory: what is done, and what is said when it is not."""
+
+from __future__ import annotations
+
+import typing as t
+from collections.abc import Callable
+
+import dns.rcode
+import pytest
+from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.input.reading import InputError
+from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig_dns import push, records
+from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig_dns.exchange import ServerError
+from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig_dns.server import NameServer
+
+from tests.unit.dns_update.name_server import MemoryServer
+
+Options = dict[str, t.Any]
+Report = dict[str, t.Any]
+
+UNKNOWN = "whether the zone was changed is not known, the next run will see"
+
+
+def record(owner: str, kind: str = "A", rdata: str = "192.0.2.80") -> Options:
+    return {"owner": f"{owner}.", "type": kind, "ttl": 300, "rdata": rdata}
+
+
+def run(
+    memory: MemoryServer, *entries: Options, between: Callable[[MemoryServer], None] = lambda memory: None, **more: t.Any
+) -> list[Report]:
+    """What the module does, with something happening between reading and writing."""
+    options = {"server": "ns", "key_name": "k", "key_secret": "c2VjcmV0", "records": list(entries), **more}
+    server = NameServer(memory)
+    plans = push.prepare(records.read(options), server)
+    between(memory)
+    return push.push(plans, server)
+
+
+def failure(memory: MemoryServer, *entries: Options, **more: t.Any) -> push.PushError:
+    with pytest.raises(push.PushError) as error:
+        run(memory, *entries, **more)
+    return error.value
+
+
+def three_zones() -> tuple[MemoryServer, list[Options]]:
+    return MemoryServer(a_tld="", b_tld="", c_tld=""), [record(f"autoconfig.{zone}.tld") for zone in "cab"]
+
+
+# -- what is done -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("zones", [[], ["c.tld", "a.tld", "b.tld"]], ids=["found", "given"])
+def test_each_zone_gets_its_records_and_a_second_run_sends_nothing(zones: list[str]) -> None:
+    memory, entries = three_zones()
+    reports = run(memory, *entries, record("_imaps._tcp.a.tld", "SRV", "0 1 993 mail.a.tld."), zones=zones)
+    assert [(report["zone"], report["added"]) for report in reports] == [
+        ("a.tld.", ["_imaps._tcp.a.tld. SRV", "autoconfig.a.tld. A"]),
+        ("b.tld.", ["autoconfig.b.tld. A"]),
+        ("c.tld.", ["autoconfig.c.tld. A"]),
+    ]
+    assert memory.has("autoconfig.b.tld.", "A") == ["300 192.0.2.80"]
+    assert len(memory.updates) == 3
+    again = run(memory, *entries, zones=zones)
+    assert [report["changed"] for report in again] == [False, False, False]
+    assert len(memory.updates) == 3
+
+
+def test_absent_takes_away_what_is_ours_and_keeps_the_rest() -> None:
+    memory = MemoryServer(server_tld="autoconfig 300 A 192.0.2.80\nautodiscover 300 A 192.0.2.9\n")
+    entries = [record("autoconfig.server.tld"), record("autodiscover.server.tld"), record("other.server.tld")]
+    (report,) = run(memory, *entries, state="absent")
+    assert (report["removed"], report["kept"]) == (["autoconfig.server.tld. A"], ["autodiscover.server.tld. A"])
+    assert memory.has("autoconfig.server.tld.", "A") == []
+    assert memory.has("autodiscover.server.tld.", "A") == ["300 192.0.2.9"]
+
+
+def test_a_zone_that_is_given_and_has_no_record_of_ours_is_not_asked_for() -> None:
+    memory = MemoryServer(server_tld="")
+    (report,) = run(memory, record("a.server.tld"), zones=["server.tld", "elsewhere.tld"])
+    assert report["zone"] == "server.tld."
+
+
+def test_the_inner_of_two_given_zones_gets_the_records_below_it() -> None:
+    memory = MemoryServer(server_tld="", sub_server_tld="")
+    entries = [record("a.server.tld"), record("a.sub.server.tld")]
+    reports = run(memory, *entries, zones=["server.tld", "sub.server.tld"])
+    assert [(report["zone"], report["added"]) for report in reports] == [
+        ("server.tld.", ["a.server.tld. A"]),
+        ("sub.server.tld.", ["a.sub.server.tld. A"]),
+    ]
+
+
+def test_a_record_of_an_inner_zone_is_not_put_into_the_outer() -> None:
+    memory = MemoryServer(server_tld="", sub_server_tld="")
+    with pytest.raises(
+        ServerError, match=r"^a\.sub\.server\.tld\. lies in the zone sub\.server\.tld\. of ns, not in server\.tld\.$"
+    ):
+        run(memory, record("a.server.tld"), record("a.sub.server.tld"), zones=["server.tld"])
+    assert memory.updates == []
+
+
+# -- what is refused before anything is sent ----------------------------------------------------------------------------
+
+
+def test_zones_that_are_not_there_are_all_named() -> None:
+    memory, entries = three_zones()
+    wrong = [record("a.x.tld"), record("a.y.tld")]
+    for zones in ([], ["a.tld", "b.tld", "c.tld", "x.tld", "y.tld"]):
+        with pytest.raises(InputError) as error:
+            run(memory, *entries, *wrong, zones=zones)
+        assert all(
+            f" {name}.tld." in problem or f"a.{name}.tld." in problem
+            for name, problem in zip("xy", error.value.problems, strict=True)
+        )
+    assert memory.updates == []
+
+
+def test_what_is_in_the_way_in_any_zone_stops_all() -> None:
+    memory, entries = three_zones()
+    memory.put("autoconfig.b.tld.", "CNAME", "x.tld.")
+    memory.put("autoconfig.c.tld.", "CNAME", "x.tld.")
+    with pytest.raises(InputError) as error:
+        run(memory, *entries)
+    assert [problem.partition(":")[0] for problem in error.value.problems] == ["autoconfig.b.tld. A", "autoconfig.c.tld. A"]
+    assert memory.updates == []
+
+
+# -- servers that say yes -----------------------------------------------------------------------------------------------
+
+
+def test_a_server_that_says_yes_and_does_nothing_is_found_out() -> None:
+    memory, entries = three_zones()
+    memory.ignores_updates = True
+    error = failure(memory, *entries)
+    assert str(error) == (
+        "the server carried out the updates, but 3 record sets are not as wanted: "
+        "autoconfig.a.tld. A: expected 192.0.2.80 (TTL 300), found none; "
+        "autoconfig.b.tld. A: expected 192.0.2.80 (TTL 300), found none; "
+        "autoconfig.c.tld. A: expected 192.0.2.80 (TTL 300), found none"
+    )
+    assert error.zones == []
+
+
+def test_the_zones_that_are_as_wanted_are_reported_beside_one_that_is_not() -> None:
+    memory, entries = three_zones()
+    memory.put("autoconfig.c.tld.", "A", "192.0.2.80", ttl=300)  # nothing to do
+
+    def lose_b(server: MemoryServer) -> None:
+        if server.updates:
+            server.ignores_updates = True
+
+    memory.before_update = lose_b
+    error = failure(memory, *entries)
+    assert "but 1 record sets are not as wanted: autoconfig.b.tld. A: " in str(error)
+    assert [(report["zone"], report["changed"]) for report in error.zones] == [("a.tld.", True), ("c.tld.", False)]
+
+
+def test_many_record_sets_that_are_not_as_wanted_are_counted_and_some_named() -> None:
+    memory = MemoryServer(server_tld="")
+    memory.ignores_updates = True
+    error = failure(memory, *(record(f"a{number}.server.tld") for number in range(7)))
+    assert "but 7 record sets are not as wanted" in str(error)
+    assert str(error).count("expected") == push.SHOWN
+
+
+def test_an_update_that_cannot_be_read_back_is_said_to_be_done_and_unseen() -> None:
+    memory, entries = three_zones()
+
+    def break_down(server: MemoryServer) -> None:
+        server.rcodes["autoconfig.a.tld."] = dns.rcode.SERVFAIL
+
+    memory.before_update = break_down
+    error = failure(memory, *entries)
+    assert str(error) == (
+        "all updates were carried out, but could not be read back: "
+        "ns, asked for autoconfig.a.tld., could not carry it out (SERVFAIL); its log says why"
+    )
+    assert [report["zone"] for report in error.zones] == ["a.tld.", "b.tld.", "c.tld."]
+
+
+def test_where_nothing_was_to_do_nothing_is_read_back() -> None:
+    memory = MemoryServer(server_tld="a 300 A 192.0.2.80\n")
+
+    def break_down(server: MemoryServer) -> None:
+        server.rcodes["a.server.tld."] = dns.rcode.SERVFAIL
+
+    (report,) = run(memory, record("a.server.tld"), between=break_down)
+    assert report["changed"] is False
+
+
+# -- servers that say no ------------------------------------------------------------------------------------------------
+
+
+def test_the_zones_before_a_refused_one_are_done_and_those_after_it_left_alone() -> None:
+    memory, entries = three_zones()
+    memory.rcodes["b.tld."] = dns.rcode.REFUSED
+    error = failure(memory, *entries)
+    assert str(error).startswith("zone b.tld.: ns, asked to change the zone, refused it (REFUSED)")
+    assert [(report["zone"], report["added"]) for report in error.zones] == [("a.tld.", ["autoconfig.a.tld. A"])]
+    assert memory.has("autoconfig.a.tld.", "A") == ["300 192.0.2.80"]
+    assert memory.has("autoconfig.c.tld.", "A") == []
+
+
+def test_of_a_zone_that_needs_several_updates_the_part_that_is_done_is_reported() -> None:
+    memory = MemoryServer(server_tld="")
+    data = " ".join(['"' + 250 * "x" + '"'] * 150)
+    entries = [record(f"t{number}.server.tld", "TXT", data) for number in range(3)]
+
+    def refuse_the_second(server: MemoryServer) -> None:
+        if server.updates:
+            server.rcodes["server.tld."] = dns.rcode.SERVFAIL
+
+    memory.before_update = refuse_the_second
+    error = failure(memory, *entries)
+    assert str(error).startswith("zone server.tld.: ns, asked to change the zone, could not carry it out (SERVFAIL)")
+    (report,) = error.zones
+    assert report["added"] == ["t0.server.tld. TXT"]
+    assert memory.has("t1.server.tld.", "TXT") == []
+
+
+# -- changes in between, and answers that are lost ----------------------------------------------------------------------
+
+
+def test_what_somebody_changed_in_between_is_named_and_stays() -> None:
+    memory = MemoryServer(server_tld="a 60 A 192.0.2.1\nb 60 A 192.0.2.1\n")
+
+    def somebody(server: MemoryServer) -> None:
+        server.put("a.server.tld.", "A", "192.0.2.77")
+
+    error = failure(memory, record("a.server.tld"), record("b.server.tld"), between=somebody)
+    assert str(error) == (
+        "zone server.tld.: somebody changed it between our reading and writing, so that nothing was changed (NXRRSET): "
+        "a.server.tld. A: expected 192.0.2.1 (TTL 60), found 192.0.2.77 (TTL 60); run again"
+    )
+    assert error.zones == []
+    assert memory.has("a.server.tld.", "A") == ["60 192.0.2.77"]
+    assert memory.has("b.server.tld.", "A") == ["60 192.0.2.1"]
+
+
+def test_a_change_in_between_that_is_gone_again_is_said_without_names() -> None:
+    memory = MemoryServer(server_tld="")
+    memory.before_update = lambda server: server.put("a.server.tld.", "A", "192.0.2.77")
+    original = memory.tell
+
+    def tell(message: t.Any) -> t.Any:
+        answer = original(message)
+        for zone in memory.zones.values():
+            zone.delete_node("a.server.tld.")
+        return answer
+
+    memory.tell = tell  # type: ignore[method-assign]
+    error = failure(memory, record("a.server.tld"))
+    assert str(error).endswith("nothing was changed (YXRRSET): which records is not to be seen any more; run again")
+
+
+def test_at_most_some_changes_in_between_are_named() -> None:
+    memory = MemoryServer(server_tld="")
+
+    def somebody(server: MemoryServer) -> None:
+        for number in range(7):
+            server.put(f"a{number}.server.tld.", "A", "192.0.2.77")
+
+    error = failure(memory, *(record(f"a{number}.server.tld") for number in range(7)), between=somebody)
+    assert str(error).count("expected none") == push.SHOWN
+
+
+def test_a_change_in_between_after_which_the_server_does_not_answer_is_not_known() -> None:
+    memory = MemoryServer(server_tld="")
+
+    def somebody(server: MemoryServer) -> None:
+        server.put("a.server.tld.", "A", "192.0.2.77")
+        server.rcodes["a.server.tld."] = dns.rcode.SERVFAIL
+
+    error = failure(memory, record("a.server.tld"), between=somebody)
+    assert "answered YXRRSET; ns, asked for a.server.tld., could not carry it out (SERVFAIL)" in str(error)
+    assert str(error).endswith(UNKNOWN)
+
+
+def test_an_update_whose_answer_is_lost_is_found_to_be_done() -> None:
+    memory = MemoryServer(server_tld="")
+    memory.loses = "answer"
+    (report,) = run(memory, record("a.server.tld"))
+    assert report["added"] == ["a.server.tld. A"]
+    assert len(memory.updates) == 1
+
+
+def test_an_update_that_is_lost_is_not_sent_again() -> None:
+    memory = MemoryServer(server_tld="")
+    memory.loses = "update"
+    error = failure(memory, record("a.server.tld"))
+    assert str(error) == (
+        "zone server.tld.: ns closed the connection without an answer; when it was read again, the update was not carried "
+        "out, or not yet"
+    )
+    assert error.zones == []
+
+
+def test_an_update_that_is_lost_with_its_server_is_not_known() -> None:
+    memory = MemoryServer(server_tld="")
+    memory.loses = "answer"
+
+    def break_down(server: MemoryServer) -> None:
+        server.rcodes["a.server.tld."] = dns.rcode.SERVFAIL
+
+    memory.before_update = break_down
+    error = failure(memory, record("a.server.tld"))
+    assert str(error).startswith("zone server.tld.: ns closed the connection without an answer; ns, asked for a.server.tld., ")
+    assert str(error).endswith(UNKNOWN)
