@@ -107,6 +107,15 @@ def test_an_address_that_the_draft_does_not_know_is_left_out(url: str) -> None:
     assert document.warnings[0].startswith("caldav: is left out of the PACC document, ")
 
 
+@pytest.mark.parametrize("key", ["jmap", "caldav", "carddav"])
+def test_a_service_with_another_user_name_is_left_out(key: str) -> None:
+    service = {"url": "https://dav.tld/x/"}
+    assert protocols(**{key: {**service, "username": "%EMAILADDRESS%"}})[key] == service
+    document = render(**{key: {**service, "username": "%EMAILLOCALPART%"}})
+    assert key not in content(document)["protocols"]
+    assert document.warnings == (f"{key}: is left out of the PACC document, whose clients log in with the whole address",)
+
+
 def test_jmap_may_be_an_incoming_server_and_needs_no_path() -> None:
     assert protocols(incoming=[IMAP, {"type": "jmap", "url": "https://jmap.tld"}])["jmap"] == {"url": "https://jmap.tld"}
 

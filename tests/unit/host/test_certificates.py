@@ -58,6 +58,17 @@ def test_a_wildcard_stands_for_one_whole_label(name: str, host: str, expected: b
     assert tls.covers([name], host) is expected
 
 
+def test_the_digest_of_a_key_is_that_of_all_its_lines() -> None:
+    # Made by openssl: pkey -pubout, and the sha256sum of pkey -pubin -outform DER.
+    public_key = """\
+-----BEGIN PUBLIC KEY-----
+MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE2pXeq22VTj5UvMs4vCtuYf+6ejDC
+H4FEIWtXvvM/CqsI+ql58e5BV1IAzLqqub+dpfcKmwkxS3spIy9/5tp0/w==
+-----END PUBLIC KEY-----
+"""
+    assert tls.key_digest(public_key) == "4d70f9e62e8e49b6440c7a68c59a39474264ab4ceef5484180b906eac1f56300"
+
+
 def test_the_place_of_a_certificate_follows_from_the_domain() -> None:
     certificates = Files().certificates()
     assert certificates.at("server.tld") == pair("server.tld")

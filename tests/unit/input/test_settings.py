@@ -6,6 +6,7 @@ import typing as t
 
 import pytest
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.apache.directives import Directive, Section
+from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.apache.signing import Signer
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.apache.sites import SiteOptions
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.dns.records import DnsOptions
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.input import settings
@@ -369,3 +370,30 @@ def test_extra_directives_that_cannot_be_written_are_refused() -> None:
 )
 def test_mistakes_of_dns_options(options: dict[str, t.Any], expected: str) -> None:
     assert problems_of(**options) == [expected]
+
+
+def test_certificate_authorities_may_stand_beside_addresses() -> None:
+    read = settings.read({"domain": "server.tld", "addresses": ["203.0.113.7"], "dns_caa": ["letsencrypt.org", "CA.tld"]})
+    assert read.dns.caa == ("letsencrypt.org", "ca.tld")
+
+
+# -- signing ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_certificate_that_signs_and_its_key_may_have_a_chain() -> None:
+    given = {"signing_certificate": "/tls/s.pem", "signing_key": "/tls/s.key"}
+    for chain in ({}, {"signing_chain": "/tls/chain.pem"}):
+        read = settings.read({"domain": "server.tld", **given, **chain})
+        assert read.site.signer == Signer("/tls/s.pem", "/tls/s.key", chain.get("signing_chain", ""))
+
+
+@pytest.mark.parametrize(
+    ("given", "missing"),
+    [
+        ({"signing_chain": "/tls/chain.pem"}, ["signing_certificate", "signing_key"]),
+        ({"signing_certificate": "/tls/s.pem"}, ["signing_key"]),
+        ({"signing_key": "/tls/s.key"}, ["signing_certificate"]),
+    ],
+)
+def test_what_signs_is_given_as_a_pair(given: Options, missing: list[str]) -> None:
+    assert problems_of(**given) == [f"{option}: is required with its counterpart" for option in missing]
