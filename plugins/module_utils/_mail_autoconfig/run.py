@@ -12,6 +12,7 @@ import typing as t
 from . import clients, plan
 from .apache import neighbours, signing
 from .apache import sites as site
+from .apache.common import HEADER
 from .apache.sites import HostGroup
 from .dns import records as dns
 from .documents import Document, apple, outlook, pacc, thunderbird
@@ -389,7 +390,7 @@ def _zone_files(settings: Settings, records: t.Mapping[str, list[dns.Record]]) -
             found.setdefault(path, []).append(record)
     files: dict[str, dict[str, bytes]] = {}
     for path, providers in owners.items():
-        content = dns.zone_text(found[path], site.HEADER.text).encode()
+        content = dns.zone_text(found[path], HEADER.text).encode()
         for provider in providers:
             files.setdefault(provider, {})[path] = content
     return files

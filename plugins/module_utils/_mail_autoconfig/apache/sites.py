@@ -13,58 +13,18 @@ from .. import clients
 from ..documents import Document, apple, outlook, pacc, page, thunderbird
 from ..host.debian import DebianLayout
 from ..input.model import Provider
-from . import responder, signing
-from .directives import Comment, Expanding, Node, directive, section, write
+from . import responder, signing, well_known
+from .common import HEADER, LUA, MAX_BODY, file_bytes
+from .directives import Comment, Expanding, Node, directive, section
+from .routes import ACME_PATH, JSON_PATTERN, OUTLOOK_PATTERN, ROUTES
 
-HEADER = Comment("Managed by Ansible, collection mailops.autoconfig: changes made here are lost with the next run.")
-# Nothing else is asked for in these sites; larger bodies are answered 413 before they are read.
-MAX_BODY = 16384
 # Apache compares names one after the other: for the last of 20,000 a request takes twice as long, for one of these no longer.
 MANY_NAMES = 400
 # Such a site must be read after all others, whose literal names count first; this goes behind the prefix of the others.
 WIDE_PREFIX = "zzz-"
-ACME_PATH = r"\.well-known/acme-challenge/[^/]+$"
 _POLICY_HEADER = "Content-Security-Policy"
 _LOG_FORMAT = '%h %l %u %t "%m {path} %H" %>s %O'
 PHP_MODES = ("none", "mod_php", "fpm")
-
-
-@dataclasses.dataclass(frozen=True)
-class Route:
-    """Where clients ask for a document.
-
-    :ivar pattern: regular expression of the paths on our own hosts, without the leading slash
-    :ivar apex_pattern: the same for the sites of the mail domains themselves; empty for what no client asks for there
-    :ivar path: the path that redirects lead to
-    :ivar service: the first label of the host that redirects lead to
-    """
-
-    pattern: str
-    apex_pattern: str
-    path: str
-    service: str
-
-
-# /v1.1/mail/ is what Nine on Android asks for; Outlook's path was seen in every mixture of cases.
-_OUTLOOK_PATTERN = r"(?i:autodiscover/autodiscover\.xml)"
-# Autodiscover's second version, which only the responder answers; the address may be part of the path.
-_JSON_PATTERN = r"(?i:autodiscover/autodiscover\.json(?:/v1\.0/[^/]*)?)"
-# By default Apache makes a new interpreter for each request and looks at the script's date, which costs more than half of the
-# throughput; a changed script comes with a reload. Interpreters are made as requests need them at the same time, two at most
-# for one request, and a process with 128 threads never waits for one. Not one for each thread: mod_lua leaves something on the
-# stack of such an interpreter at every request, until after a million of them it overflows and the process dies.
-_LUA = (directive("LuaScope", "server", "1", "256"), directive("LuaCodeCache", "forever"))
-ROUTES = {
-    thunderbird.PATH: Route(
-        r"(?:(?:v1\.1/)?mail|\.well-known/autoconfig/mail)/config-v1\.1\.xml",
-        r"\.well-known/autoconfig/mail/config-v1\.1\.xml",
-        clients.AUTOCONFIG_PATH,
-        "autoconfig",
-    ),
-    outlook.PATH: Route(_OUTLOOK_PATTERN, _OUTLOOK_PATTERN, clients.AUTODISCOVER_PATH, "autodiscover"),
-    apple.GENERAL_PATH: Route(r"mail\.mobileconfig", "", clients.PROFILE_PATH, "autoconfig"),
-    pacc.PATH: Route(r"\.well-known/user-agent-configuration\.json", "", clients.PACC_PATH, clients.PACC_LABEL),
-}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -178,21 +138,17 @@ def site_files(
     for group in groups:
         name = prefix + (WIDE_PREFIX if group.wide else "") + group.names[0]
         http = builder.redirecting(group) if group.certificate else [builder.serving(group)]
-        files.append(SiteFile("sites", name, _bytes(http)))
+        files.append(SiteFile("sites", name, file_bytes(http)))
         if group.certificate:
             https = section("IfModule", ["mod_ssl.c"], [builder.serving(group)])
-            files.append(SiteFile("sites", f"{name}-ssl", _bytes([https])))
+            files.append(SiteFile("sites", f"{name}-ssl", file_bytes([https])))
     if options.well_known:
-        files.append(SiteFile("conf", f"{script_name}-well-known", _bytes(builder.well_known())))
+        files.append(SiteFile("conf", f"{script_name}-well-known", file_bytes(builder.well_known())))
     if options.well_known or options.personal:
         files.append(SiteFile("conf", script_name, builder.script(groups), ".lua"))
     if options.signer:
-        files.append(SiteFile("conf", f"{script_name}-signing", _bytes(signing.definitions(options.signer, provider.id))))
+        files.append(SiteFile("conf", f"{script_name}-signing", file_bytes(signing.definitions(options.signer, provider.id))))
     return files
-
-
-def _bytes(nodes: t.Iterable[Node]) -> bytes:
-    return write([HEADER, *nodes]).encode()
 
 
 class _Builder:
@@ -220,7 +176,7 @@ class _Builder:
         if group.wide:
             names = [names[0], *(f"{label}.*" for label in sorted({host.partition(".")[0] for host in names}))]
             scripts.append(directive("LuaHookTranslateName", self._script, "refuse_others", "early"))
-        own = [*self._tls(group.certificate), *self._aliases(), *self._headers(), *((*_LUA, *scripts) if scripts else ())]
+        own = [*self._tls(group.certificate), *self._aliases(), *self._headers(), *((*LUA, *scripts) if scripts else ())]
         last = []
         if self._answers_apple and self._options.signer:
             last = signing.directives(self._provider_id, self._script, clients.PROFILE_PATH)
@@ -235,7 +191,7 @@ class _Builder:
         for route, file in self._routes:
             yield directive("AliasMatch", f"^/{route.pattern}$", file)
         if self._answers:
-            yield directive("AliasMatch", f"^/{_JSON_PATTERN}$", f"{self._directory}/{outlook.PATH}")
+            yield directive("AliasMatch", f"^/{JSON_PATTERN}$", f"{self._directory}/{outlook.PATH}")
         if self._pages:
             yield directive("AliasMatch", "^/$", f"{self._directory}/{self._pages[0]}")
 
@@ -253,7 +209,7 @@ class _Builder:
     def _handlers(self) -> t.Iterator[Node]:
         """What the responder answers."""
         if self._answers:
-            yield directive("LuaMapHandler", f"^/(?:{_OUTLOOK_PATTERN}|{_JSON_PATTERN})$", self._script, "handle")
+            yield directive("LuaMapHandler", f"^/(?:{OUTLOOK_PATTERN}|{JSON_PATTERN})$", self._script, "handle")
         if self._answers_apple:
             yield directive("LuaMapHandler", f"^/{ROUTES[apple.GENERAL_PATH].pattern}$", self._script, "profile")
         if self._pages:
@@ -278,7 +234,7 @@ class _Builder:
             ]
             if self._answers:
                 base = f"https://{_preferred(hosts, 'autodiscover')}{port}"
-                redirects.append(directive("RedirectMatch", "302", f"^(/{_JSON_PATTERN})$", f"{base}$1"))
+                redirects.append(directive("RedirectMatch", "302", f"^(/{JSON_PATTERN})$", f"{base}$1"))
             if self._pages:
                 redirects.append(directive("RedirectMatch", "302", "^/$", f"https://{_preferred(hosts, 'autoconfig')}{port}/"))
             nodes.append(self._virtual_host(self._options.http_port, hosts, group.names[0], redirects))
@@ -288,7 +244,7 @@ class _Builder:
         self, port: int, hosts: t.Sequence[str], log_name: str, own: t.Iterable[Node], last: t.Iterable[Node] = ()
     ) -> Node:
         """A virtual host: what all of them have, around what is its ``own``; ``last`` is stronger than the administrator's."""
-        patterns = [route.pattern for route, _file in self._routes] + [_JSON_PATTERN] * self._answers
+        patterns = [route.pattern for route, _file in self._routes] + [JSON_PATTERN] * self._answers
         here = "|".join(patterns)
         root = [] if self._pages else [directive("RedirectMatch", "404", "^/$")]
         return section(
@@ -387,38 +343,10 @@ class _Builder:
         ]
 
     def well_known(self) -> list[Node]:
-        """The snippet that answers on the sites of the mail domains themselves.
-
-        Every virtual host inherits it, so the script says for which host names. Neither rewrite rules nor aliases of the main
-        server can: virtual hosts without a rewrite directive of their own never run them (mod_rewrite.c, hook_uri2file), and
-        an alias cannot decline.
-        """
-        patterns = [route.apex_pattern for route, _file in self._routes if route.apex_pattern]
-        here = "|".join(patterns + [_JSON_PATTERN] * self._answers)
-        mine = [
-            # The site may ask for a login or hand everything to an application; a mail client must see neither.
-            directive("Require", "all", "granted"),
-            directive("SetHandler", "none"),
-            directive("Header", "always", "set", "X-Content-Type-Options", "nosniff"),
-            directive("LimitRequestBody", str(MAX_BODY)),
-        ]
-        answer = section(
-            "If", [f"reqenv('{responder.MARK}') == '{responder.RESPONDER}'"], [directive("SetHandler", "lua-script")]
-        )
-        return [
-            # This one counts for all sites, so it is no wider than what is ours for certain.
-            self._directory_section(self._directory),
-            section(
-                "LocationMatch",
-                [f"^/(?:{here})$"],
-                [
-                    *_LUA,
-                    directive("LuaHookTranslateName", self._script, "translate", "early"),
-                    section("If", [f"-n reqenv('{responder.MARK}')"], mine),
-                    answer if self._answers else None,
-                ],
-            ),
-        ]
+        """The snippet that answers on the sites of the mail domains themselves."""
+        patterns = [route.apex_pattern for route, _file in self._routes if route.apex_pattern] + [JSON_PATTERN] * self._answers
+        # This one counts for all sites, so it is no wider than what is ours for certain.
+        return well_known.snippet(patterns, self._directory_section(self._directory), self._script, self._answers)
 
     def script(self, groups: t.Iterable[HostGroup]) -> bytes:
         """The script for mod_lua."""
