@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig import run as publish
+from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.apache.common import OFF
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.host.debian import DebianLayout
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.host.transaction import Host, Result
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.input import settings
@@ -303,19 +304,25 @@ DIFFERENCES = (
 
 
 def site_statements(text: str) -> list[str]:
-    """Directives with the sections around them, other than virtual host and module, which are statements themselves."""
+    """Directives with the sections around them, other than virtual host and module, which are statements themselves.
+
+    The section that switches a whole file of ours off is none.
+    """
     found: list[str] = []
     scopes: list[str] = []
+    switch = f"IfDefine !{OFF}"
     for line in map(str.strip, text.splitlines()):
         words = " ".join(re.findall(r'"(?:[^"\\]|\\.)*"|\S+', line)).replace('\\"', "\0").replace('"', "").replace("\0", '"')
         if line.startswith("</"):
             scopes.pop()
         elif line.startswith("<"):
             scopes.append(words[1:-1])
-            if words[1:].startswith("VirtualHost") or len(scopes) == 1:
+            if words[1:].startswith("VirtualHost") or [scope for scope in scopes if scope != switch] == [words[1:-1]]:
                 found.append(words[1:-1])
         elif line and not line.startswith("#"):
-            inner = [scope for scope in scopes if not scope.startswith("VirtualHost") and scope != "IfModule mod_ssl.c"]
+            inner = [
+                scope for scope in scopes if not scope.startswith("VirtualHost") and scope not in ("IfModule mod_ssl.c", switch)
+            ]
             found.append(" | ".join([*inner, words]))
     return found
 

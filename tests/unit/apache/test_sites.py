@@ -32,6 +32,7 @@ class Line(t.NamedTuple):
 
 
 def read(content: bytes) -> list[Line]:
+    """The directives within the section that switches the whole file off."""
     scopes: list[str] = []
     lines = []
     for line in map(str.strip, content.decode().splitlines()):
@@ -40,7 +41,9 @@ def read(content: bytes) -> list[Line]:
         elif line.startswith("<"):
             scopes.append(line[1:-1])
         elif line and not line.startswith("#"):
-            lines.append(Line(tuple(scopes), line))
+            switch, *inner = scopes
+            assert switch == "IfDefine !MAIL_AUTOCONFIG_OFF"
+            lines.append(Line(tuple(inner), line))
     assert not scopes
     return lines
 
