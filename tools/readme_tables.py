@@ -1,18 +1,12 @@
-"""Writes the README's tables of variables from the role's argument specification, or checks that they are up to date."""
+"""The tables of variables in the role's read-me; ``tools.options`` puts them there."""
 
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import yaml
-
-PROJECT = Path(__file__).resolve().parents[1]
-README = PROJECT / "README.md"
-SPEC = PROJECT / "roles/mail_autoconfig/meta/argument_specs.yml"
 
 
 def plain(text: Any) -> str:
@@ -40,9 +34,8 @@ def _shown(value: Any) -> str:
     return yaml.safe_dump(value, default_flow_style=True).replace("\n...", "").strip()
 
 
-def tables() -> dict[str, str]:
-    """All tables by the name of their place in the README."""
-    options = yaml.safe_load(SPEC.read_text())["argument_specs"]["main"]["options"]
+def tables(options: dict[str, Any]) -> dict[str, str]:
+    """All tables by the name of their place in the read-me."""
     found = {"variables": "\n".join(table(options))}
     provider = options["mail_autoconfig_providers"]["options"]
     found["provider"] = "\n".join(table(provider))
@@ -56,31 +49,19 @@ def tables() -> dict[str, str]:
     return found
 
 
-def filled(text: str) -> str:
-    """The README with every table in its place. Raises ValueError for a place that has no table, or a table without one."""
-    made = tables()
+def filled(text: str, options: dict[str, Any]) -> str:
+    """The read-me with every table in its place.
+
+    :arg options: the role's variables as in its argument specs
+    :raises ValueError: for a place that has no table, or a table without one
+    """
+    made = tables(options)
     places = re.findall(r"<!-- table: (\w+) -->", text)
     if sorted(places) != sorted(made):
-        raise ValueError(f"the README has places for {sorted(places)}, the specification gives {sorted(made)}")
+        raise ValueError(f"the read-me has places for {sorted(places)}, the specification gives {sorted(made)}")
     return re.sub(
         r"(<!-- table: (\w+) -->\n).*?(<!-- end -->)",
         lambda match: f"{match[1]}{made[match[2]]}\n{match[3]}",
         text,
         flags=re.DOTALL,
     )
-
-
-def main() -> int:
-    """Write, or with ``--check`` tell whether writing would change anything."""
-    old = README.read_text()
-    new = filled(old)
-    if "--check" in sys.argv[1:]:
-        if old != new:
-            print("the README's tables are out of date: run ./dev docs", file=sys.stderr)
-        return int(old != new)
-    README.write_text(new)
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

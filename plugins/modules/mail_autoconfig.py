@@ -297,13 +297,15 @@ options:
                 description: Language tag, for example V(de).
                 type: str
           removal_disallowed:
-            description: Whether the user may not remove the profile. Devices obey on supervised devices and on macOS only.
+            description: Whether the user may not remove the profile. Only supervised devices and macOS obey.
             type: bool
           removal_date:
             description: Day on which the device removes the profile with its accounts, C(YYYY-MM-DD).
             type: str
       logo:
-        description: Path of an image on the controller, for the setup page that the role renders.
+        description: >-
+          Image on the controller for the setup page that the role renders, relative to the playbook - SVG, PNG, JPEG or WebP, at
+          most 64 KiB.
         type: str
   responder:
     description:

@@ -1,4 +1,7 @@
-"""Documentation, options, role and examples say the same."""
+"""The module's options are those of the library, and its documentation and examples keep to them.
+
+What is made from the options (``tools.options``) has its tests in ``test_options.py``.
+"""
 
 from __future__ import annotations
 
@@ -10,18 +13,15 @@ from pathlib import Path
 import pytest
 import yaml
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.apache.sites import PHP_MODES
+from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.dns.records import FURTHER_DOMAINS
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.input import settings
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.input.spec import argument_spec
 
-from tests.unit.documentation import Spec, shape
+from tests.unit.documentation import Spec
 
 ROOT = Path(__file__).parents[2]
 ROLE = ROOT / "roles/mail_autoconfig"
-PREFIX = "mail_autoconfig_"
 MODULE = "mailops.autoconfig.mail_autoconfig"
-# The role decides these, and knows the others beside the module's.
-ONLY_MODULE = {"apache_is_coming", "setup_pages"}
-ONLY_ROLE = {"manage_apache", "service", "setup_page", "setup_page_texts"}
 RUN_OPTIONS = {"state", "apache_is_coming"}
 
 
@@ -42,28 +42,10 @@ def role_options() -> Spec:
     return options
 
 
-@pytest.fixture(scope="module")
-def role_defaults() -> Spec:
-    defaults: Spec = yaml.safe_load((ROLE / "defaults/main.yml").read_text())
-    return defaults
-
-
-@pytest.fixture(scope="module")
-def role_task() -> Spec:
-    """The task of the role that calls the module."""
-    options: list[Spec] = [task[MODULE] for task in yaml.safe_load((ROLE / "tasks/main.yml").read_text()) if MODULE in task]
-    assert len(options) == 1
-    return options[0]
-
-
 def descriptions(options: Spec, below: str, path: str = "") -> t.Iterator[tuple[str, t.Any]]:
     for name, option in options.items():
         yield f"{path}{name}", option.get("description")
         yield from descriptions(option.get(below) or {}, below, f"{path}{name}.")
-
-
-def test_the_documentation_says_what_the_options_are(documentation: Spec) -> None:
-    assert shape(documentation["options"], "suboptions") == shape(argument_spec(), "options")
 
 
 def test_every_option_is_described(documentation: Spec, role_options: Spec) -> None:
@@ -74,8 +56,14 @@ def test_every_option_is_described(documentation: Spec, role_options: Spec) -> N
             assert all(line.endswith((".", ")")) for line in lines), path
 
 
-def test_the_choices_of_php_are_those_of_the_library() -> None:
-    assert argument_spec()["php"]["choices"] == list(PHP_MODES)
+def test_the_choices_of_the_options_are_those_of_the_library() -> None:
+    choices = {name: tuple(option["choices"]) for name, option in argument_spec().items() if "choices" in option}
+    assert choices == {
+        "state": ("present", "absent"),
+        "responder": settings.RESPONDERS,
+        "php": PHP_MODES,
+        "dns_further_domains": FURTHER_DOMAINS,
+    }
 
 
 def test_the_defaults_of_the_options_are_those_of_the_library() -> None:
@@ -163,51 +151,6 @@ def test_what_the_report_holds_is_documented(module: t.Any) -> None:
 
 
 # -- the role -----------------------------------------------------------------------------------------------------------
-
-
-def as_role(spec: Spec) -> Spec:
-    """Module options as the role has them: a path is a text on the controller, which must not expand it."""
-    return {
-        name: {
-            **{key: ("str" if (key, value) == ("type", "path") else value) for key, value in option.items() if key != "below"},
-            "below": as_role(option["below"]),
-        }
-        for name, option in spec.items()
-    }
-
-
-def test_the_role_has_the_modules_options_and_some_of_its_own(role_options: Spec) -> None:
-    expected = {
-        f"{PREFIX}{name}": value for name, value in as_role(shape(argument_spec(), "options")).items() if name not in ONLY_MODULE
-    }
-    mine = shape(role_options, "options")
-    own = {name: mine.pop(name) for name in [f"{PREFIX}{name}" for name in sorted(ONLY_ROLE)]}
-    assert mine == expected
-    assert own == {
-        "mail_autoconfig_manage_apache": {"type": "bool", "default": False, "below": {}},
-        "mail_autoconfig_service": {"type": "str", "default": "apache2", "below": {}},
-        "mail_autoconfig_setup_page": {"type": "bool", "default": False, "below": {}},
-        "mail_autoconfig_setup_page_texts": {"type": "dict", "default": {}, "below": {}},
-    }
-
-
-def test_the_roles_defaults_are_those_that_it_documents(role_options: Spec, role_defaults: Spec) -> None:
-    assert set(role_defaults) == set(role_options)
-    for name, option in role_options.items():
-        if "default" in option:
-            assert role_defaults[name] == option["default"], name
-        else:
-            assert role_defaults[name] == ([] if option["type"] == "list" else ""), name
-
-
-def test_the_role_passes_every_option_to_the_module(role_task: Spec, role_options: Spec) -> None:
-    assert set(role_task) == set(argument_spec())
-    for name, value in role_task.items():
-        if name in ONLY_MODULE:
-            continue
-        variable = f"{PREFIX}{name}"
-        optional = "default" not in role_options[variable]
-        assert value == f"{{{{ {variable}{' | default(omit, true)' if optional else ''} }}}}", name
 
 
 def test_the_role_uses_no_variable_that_it_does_not_define(role_options: Spec) -> None:
