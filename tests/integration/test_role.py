@@ -1,0 +1,57 @@
+"""The role with values as they come from a command line and INI inventories: all of them strings."""
+
+from __future__ import annotations
+
+import re
+
+from tests.conftest import Playbook
+from tools.http_client import Client
+from tools.private_apache import PrivateApache
+
+
+def given(values: dict[str, object]) -> list[str]:
+    """Arguments that give the role each value as a string."""
+    return [argument for name, value in values.items() for argument in ("-e", f"mail_autoconfig_{name}={value}")]
+
+
+def outcomes(output: str) -> dict[str, str]:
+    """What became of each task of a play, by its name without that of the role."""
+    return dict(re.findall(r"TASK \[(?:\S+ : )?([^]]+)\] \**\n(\w+):", output))
+
+
+def test_strings_that_mean_no_switch_nothing_on(apache: PrivateApache, playbook: Playbook, client: Client) -> None:
+    values = {**apache.module_options(), "domain": "server.tld", "manage_apache": "false", "setup_page": "no", "well_known": "0"}
+    for arguments in (["--check"], []):
+        done = outcomes(playbook.role({}, *given(values), *arguments))
+        assert done["Publish the mail settings"] == "changed"
+        assert {done[name] for name in ("Install Apache", "Start Apache, now and with the host", "Render the setup page")} == {
+            "skipping"
+        }
+    apache.reload()
+    assert client.request("http://autoconfig.server.tld/").status == 404
+    assert not list(apache.config_directory.glob("conf-enabled/*well*"))
+
+
+def test_strings_that_mean_yes_and_ports_and_lists_as_strings(apache: PrivateApache, playbook: Playbook, client: Client) -> None:
+    zone_file = apache.directory / "zone"
+    values = {
+        **apache.module_options(),
+        "domain": "server.tld",
+        "setup_page": "yes",
+        "https": "false",
+        "listen": "127.0.0.1",
+        "addresses": "192.0.2.1,192.0.2.2",
+        "dns_ttl": "60",
+        "dns_zone_file": zone_file,
+    }
+    done = outcomes(playbook.role({}, *given(values)))
+    assert done["Install Apache"] == "skipping"
+    apache.reload()
+    answer = client.request("http://autoconfig.server.tld/")
+    assert answer.status == 200
+    # The page's own address: without HTTPS, and at the port that was given.
+    assert f"http://autoconfig.server.tld:{apache.http_port}/mail.mobileconfig" in answer.body.decode()
+    site = (apache.config_directory / "sites-enabled/autoconfig.server.tld.conf").read_text()
+    assert f"<VirtualHost 127.0.0.1:{apache.http_port}>" in site
+    addresses = re.findall(r"^autoconfig\.server\.tld\.\s+60\s+IN\s+A\s+(\S+)$", zone_file.read_text(), re.MULTILINE)
+    assert addresses == ["192.0.2.1", "192.0.2.2"]
