@@ -125,7 +125,7 @@ def rates() -> None:
     user = "user@server.tld"
     with private_apache() as apache:
         publish_on(apache, domain="server.tld", well_known=True)
-        add_plain_site(apache, (apache.document_root / "server.tld/autodiscover/autodiscover.xml").read_bytes())
+        add_plain_site(apache, next((apache.document_root / "server.tld/autodiscover").iterdir()).read_bytes())
         apache.reload()
         bases = {"http": f"http://127.0.0.1:{apache.http_port}", "https": f"https://127.0.0.1:{apache.https_port}"}
         print("relative to a plain file of the same size on a plain site of the same Apache:")
@@ -144,7 +144,7 @@ def rates() -> None:
         compare("https: Outlook's POST on the domain's own site", outlook, (plain, "plain.tld", ""), 16)
     with private_apache() as apache:
         publish_on(apache, domain="server.tld", https=False)
-        add_plain_site(apache, (apache.document_root / "server.tld/autodiscover/autodiscover.xml").read_bytes())
+        add_plain_site(apache, next((apache.document_root / "server.tld/autodiscover").iterdir()).read_bytes())
         apache.reload()
         base = f"http://127.0.0.1:{apache.http_port}"
         outlook = (f"{base}/autodiscover/autodiscover.xml", "autodiscover.server.tld", user)

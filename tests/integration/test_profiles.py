@@ -177,8 +177,11 @@ def test_statically_there_is_the_general_profile_alone(published: PrivateApache,
 
 
 def test_no_other_file_of_the_provider_can_be_fetched(published: PrivateApache, client: Client) -> None:
-    for path in ("mail/personal.mobileconfig", "server.tld/mail/personal.mobileconfig", "mail/mail.mobileconfig"):
-        assert client.request(f"http://autoconfig.server.tld/{path}").status == 404
+    profiles = list(published.document_root.rglob("*.mobileconfig"))
+    assert len(profiles) == 2
+    for file in profiles:
+        for directory in (published.document_root, published.document_root / "server.tld"):
+            assert client.request(f"http://autoconfig.server.tld/{file.relative_to(directory)}").status == 404
 
 
 # -- signed -------------------------------------------------------------------------------------------------------------

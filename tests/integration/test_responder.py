@@ -154,7 +154,7 @@ def test_a_damaged_document_is_500_and_one_line_in_the_log(
     apache: PrivateApache, playbook: Playbook, authority: Authority
 ) -> None:
     publish(apache, playbook)
-    document = apache.document_root / "server.tld/autodiscover/autodiscover.xml"
+    (document,) = (apache.document_root / "server.tld/autodiscover").iterdir()
     document.write_text("<Autodiscover>")
     answer = post(client_of(apache, authority), "secret@server.tld")
     assert answer.status == 500
@@ -236,7 +236,7 @@ def test_static_and_personal_answers_can_be_switched(apache: PrivateApache, play
     apache.reload()
     assert logins(post(client, "user@server.tld")) == {"user@server.tld"}
     scripts = list(Path(apache.config_directory).rglob("*.lua"))
-    assert [path.name for path in scripts] == ["autoconfig.server.tld.lua"]
+    assert len(scripts) == 1
 
 
 def test_thousands_of_odd_requests(published: PrivateApache) -> None:

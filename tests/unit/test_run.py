@@ -293,7 +293,7 @@ def test_the_snippet_for_the_domains_own_sites_is_written_and_enabled(apache: Fa
     assert preparation.plan.enable["conf"] == ("autoconfig.server.tld-well-known",)
     assert "lua" in preparation.plan.enable["mods"]
     conf = Path(apache.layout.available("conf"))
-    script = conf / "autoconfig.server.tld.lua"
+    (script,) = conf.glob("autoconfig.server.tld-*.lua")
     assert f"LuaHookTranslateName {script} " in (conf / "autoconfig.server.tld-well-known.conf").read_text()
     assert f'"{apache.document_root}/server.tld/mail/config-v1.1.xml"' in script.read_text()
     asked = {request.url for request in preparation.requests if "//server.tld/" in request.url}
@@ -326,14 +326,34 @@ def test_the_responder_comes_and_goes_and_leaves_nothing(apache: FakeApache) -> 
     assert "lua" not in static.enable["mods"]
     before = sorted(path.name for path in Path(apache.layout.available("conf")).iterdir())
     personal = apache.publish().plan
-    script = f"{apache.layout.available('conf')}/autoconfig.server.tld.lua"
-    assert script in personal.write
-    assert b"%EMAILADDRESS%" in personal.write[f"{apache.document_root}/server.tld/autodiscover/autodiscover.xml"]
-    profile = f"{apache.document_root}/server.tld/mail/personal.mobileconfig"
-    assert b"%EMAILADDRESS%" in personal.write[profile]
-    assert apache.publish(responder="none").plan.remove == (script, profile)
+    scripts, templates, profiles = (
+        [path for path in personal.write if re.search(pattern, path)]
+        for pattern in (r"/autoconfig\.server\.tld-\w{8}\.lua$", r"/autodiscover-\w{8}\.xml$", r"/personal-\w{8}\.mobileconfig$")
+    )
+    assert all(b"%EMAILADDRESS%" in personal.write[path] for path in (*templates, *profiles))
+    removed = apache.publish(responder="none").plan.remove
+    assert set(removed) >= {*scripts, *templates, *profiles}
+    assert len(scripts) == len(templates) == len(profiles) == 1
     assert sorted(path.name for path in Path(apache.layout.available("conf")).iterdir()) == before
     assert not apache.publish(responder="none").plan.changes
+
+
+def test_no_file_that_a_running_script_reads_is_ever_written_anew(apache: FakeApache) -> None:
+    """Old configuration goes on with the old script and the old templates until the reload."""
+    html = "<html><body>%EMAILADDRESS%</body></html>"
+    pages = [{"provider": "server.tld", "language": "en", "html": html}]
+    first = apache.publish(setup_pages=pages, well_known=True).plan
+    pages[0]["html"] = html.replace("body", "div")
+    second = apache.publish(setup_pages=pages, well_known=True, mail_host="new.tld").plan
+    both = {path.removeprefix(str(apache.root)) for path in set(first.write) & set(second.write)}
+    assert both == {
+        "/etc/apache2/conf-available/autoconfig.server.tld-well-known.conf",
+        "/etc/apache2/sites-available/autoconfig.server.tld.conf",
+        "/var/www/autoconfig/server.tld/mail/config-v1.1.xml",
+    }
+    assert len([path for path in second.remove if path.endswith(".lua")]) == 1
+    third = apache.publish(setup_pages=pages, well_known=True, mail_host="new.tld", responder="auto").plan
+    assert not third.changes
 
 
 def test_without_mod_lua_the_answer_is_static_unless_the_responder_is_asked_for(apache: FakeApache) -> None:
@@ -398,7 +418,9 @@ def test_preparing_writes_nothing_and_runs_only_openssl(apache: FakeApache) -> N
 
 
 def documents(apache: FakeApache) -> list[str]:
-    return sorted(str(path.relative_to(apache.document_root)) for path in apache.document_root.rglob("*.xml"))
+    """The documents, without the digests in their names."""
+    paths = (str(path.relative_to(apache.document_root)) for path in apache.document_root.rglob("*.xml"))
+    return sorted(re.sub(r"-[0-9a-f]{8}\.", ".", path) for path in paths)
 
 
 def test_two_providers_live_side_by_side(apache: FakeApache) -> None:
@@ -495,10 +517,10 @@ def test_setup_pages_come_and_go(apache: FakeApache) -> None:
     pages = [{"provider": "server.tld", "language": language, "html": html} for language in ("de", "en")]
     preparation = apache.publish(setup_pages=pages)
     directory = apache.document_root / "server.tld/page"
-    assert sorted(path.name for path in directory.iterdir()) == ["de.html", "en.html"]
+    assert sorted(path.name.partition("-")[0] for path in directory.iterdir()) == ["de", "en"]
     assert "http://autoconfig.server.tld/" in [request.url for request in preparation.requests]
     assert "RedirectMatch 404 ^/$" not in sites(preparation)["autoconfig.server.tld.conf"]
-    script = Path(apache.layout.available("conf"), "autoconfig.server.tld.lua").read_text()
+    (script,) = (path.read_text() for path in Path(apache.layout.available("conf")).glob("*.lua"))
     assert 'local best, highest = "de", 0' in script
     assert not apache.publish(setup_pages=pages).plan.changes
     plan = apache.publish().plan
@@ -617,7 +639,7 @@ def test_a_domain_by_srv_alone_has_no_host_to_serve_or_to_warn_of(apache: FakeAp
     assert sorted(sites(preparation)) == ["autoconfig.server.tld-ssl.conf", "autoconfig.server.tld.conf"]
     assert not [text for text in sites(preparation).values() if "customer.tld" in text]
     assert about(preparation, "no certificate names") == []
-    script = Path(apache.layout.available("conf"), "autoconfig.server.tld.lua").read_text()
+    (script,) = (path.read_text() for path in Path(apache.layout.available("conf")).glob("*.lua"))
     assert "|customer.tld|" in script
     assert ("Outlook, Thunderbird (by the SRV record)", "https://autodiscover.server.tld/autodiscover/autodiscover.xml") in [
         (request.client, request.url) for request in preparation.requests

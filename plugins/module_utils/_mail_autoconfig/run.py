@@ -123,11 +123,6 @@ def _documents(settings: Settings, provider: Provider) -> list[Document]:
     return [*(document for document in documents if document is not None), *settings.pages.get(provider.id, {}).values()]
 
 
-def _path(settings: Settings, provider: Provider, document: Document) -> str:
-    """Where a document lies on the host."""
-    return f"{settings.site.document_root}/{provider.id}/{document.path}"
-
-
 def _served_documents(settings: Settings, manifest: Manifest, warnings: list[str]) -> dict[str, dns.Served]:
     """The digests of PACC documents by provider: that of this run, and those that clients got until now.
 
@@ -192,12 +187,13 @@ def _desired(
 ) -> Desired:
     documents = _documents(settings, provider)
     warnings.extend(f"{provider.id}: {warning}" for document in documents for warning in document.warnings)
-    files = {**zone_files, **{_path(settings, provider, document): document.content for document in documents}}
+    sites = site.site_files(provider, groups, documents, settings.site, host.layout, prefix)
+    files = {**zone_files}
     enabled: dict[str, list[str]] = {"sites": [], "conf": []}
-    for item in site.site_files(provider, groups, documents, settings.site, host.layout, prefix):
-        files[f"{host.layout.available(item.kind)}/{item.name}{item.suffix}"] = item.content
-        if item.suffix == ".conf":
-            enabled[item.kind].append(item.name)
+    for item in (*site.document_files(provider, documents, settings.site), *sites):
+        files[item.path] = item.content
+        if item.enabled_in:
+            enabled[item.enabled_in].append(item.link_name)
     return Desired(provider.id, provider.domains, files, {kind: tuple(sorted(names)) for kind, names in enabled.items() if names})
 
 

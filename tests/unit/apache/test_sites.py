@@ -8,13 +8,14 @@ from collections.abc import Callable
 
 import pytest
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.apache import (
-    directives as apache,
+    directives as language,
 )
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.apache import (
     sites as site,
 )
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.apache.sites import Certificate, SiteOptions
-from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.documents import outlook, thunderbird
+from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.documents import apple, outlook, thunderbird
+from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.files import Kind
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.host.debian import DebianLayout
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.input.model import Provider
 
@@ -55,7 +56,7 @@ def rendered(
     groups = site.host_groups(provider.domains, lambda host, domain: certificates.get(host))
     documents = [document for document in (thunderbird.render(provider), outlook.render(provider)) if document]
     files = site.site_files(provider, groups, documents, SiteOptions(**options), DebianLayout(), prefix)
-    return {f"{item.kind}/{item.name}{item.suffix}": read(item.content) for item in files if item.suffix == ".conf"}
+    return {f"{item.enabled_in}/{item.name}": read(item.content) for item in files if item.kind is Kind.CONFIGURATION}
 
 
 def of(lines: list[Line], name: str, host: str = "VirtualHost") -> list[str]:
@@ -157,6 +158,39 @@ def test_addresses_and_ports_are_those_of_the_options(make_provider: MakeProvide
     assert https[0].scopes[1] == "VirtualHost 203.0.113.7:8443 [2001:db8::7]:8443"
 
 
+def test_what_the_script_reads_has_a_name_for_each_content_and_what_apache_sends_has_one(make_provider: MakeProvider) -> None:
+    def paths(personal: bool, host: str) -> list[str]:
+        provider = make_provider(incoming=[{"type": "imap", "hostname": host}])
+        documents = [
+            thunderbird.render(provider),
+            *filter(None, [outlook.render(provider, personal)]),
+            *apple.render(provider, personal),
+        ]
+        options = SiteOptions(personal=personal)
+        files = site.document_files(provider, documents, options)
+        assert [file.path for file in files] == [site.stored_path(provider.id, document, options) for document in documents]
+        return [file.path.removeprefix("/var/www/autoconfig/server.tld/") for file in files]
+
+    stable = ["mail/config-v1.1.xml", "autodiscover/autodiscover.xml", "mail/mail.mobileconfig"]
+    assert paths(False, "a.tld") == paths(False, "b.tld") == stable
+    one, other = paths(True, "a.tld"), paths(True, "b.tld")
+    assert one == paths(True, "a.tld")
+    assert set(one) & set(other) == {"mail/config-v1.1.xml"}
+    assert not set(one) & set(stable[1:])
+
+
+def test_a_script_has_a_name_for_each_content(make_provider: MakeProvider) -> None:
+    def script(*domains: str) -> str:
+        provider = make_provider(domains=domains)
+        files = site.site_files(provider, (), [thunderbird.render(provider)], SiteOptions(personal=True), DebianLayout())
+        (found,) = [file for file in files if file.kind is Kind.SCRIPT]
+        assert found.path.removeprefix("/etc/apache2/conf-available/").startswith("autoconfig.server.tld-")
+        return found.path
+
+    assert script("server.tld") == script("server.tld")
+    assert script("server.tld") != script("server.tld", "other.tld")
+
+
 # -- redirects ----------------------------------------------------------------------------------------------------------
 
 
@@ -165,7 +199,7 @@ def redirects(lines: list[Line]) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     name = ""
     for line in lines:
-        words = apache.split_words(line.text)
+        words = language.split_words(line.text)
         if words[0] == "ServerName":
             name = words[1]
         if words[:2] == ["RedirectMatch", "302"]:
@@ -265,7 +299,7 @@ def answer(lines: list[Line], path: str) -> str:
     """What mod_alias makes of a path in the one virtual host: a status with target, a file, or the document root."""
     for name in ("RedirectMatch", "AliasMatch"):
         for line in lines:
-            words = apache.split_words(line.text)
+            words = language.split_words(line.text)
             if words[0] == name and re.search(words[-2] if words[1] != "404" else words[2], path):
                 return " ".join(words[1:2] + words[3:]) if name == "RedirectMatch" else words[2]
     return "document root"
@@ -377,7 +411,7 @@ def test_the_access_log_holds_neither_queries_nor_request_lines(make_provider: M
     for lines in rendered(make_provider(), EVERYONE).values():
         assert of(lines, "ErrorLog") == ["${APACHE_LOG_DIR}/autoconfig.server.tld-error.log"]
         (log,) = of(lines, "CustomLog")
-        file, log_format = apache.split_words(log)
+        file, log_format = language.split_words(log)
         assert file == "${APACHE_LOG_DIR}/autoconfig.server.tld-access.log"
         fields = re.findall(r"%[<>]?(?:\{[^}]*\})?[a-zA-Z]", log_format)
         assert "%U" in fields
@@ -403,7 +437,7 @@ def test_the_hosts_of_further_domains_log_where_the_site_does(make_provider: Mak
 
 
 def test_directives_of_the_administrator_stand_in_every_virtual_host(make_provider: MakeProvider) -> None:
-    extra = apache.parse('Header set X-A "b c"\n<IfModule mod_evasive.c>\nDOSPageCount 5\n</IfModule>')
+    extra = language.parse('Header set X-A "b c"\n<IfModule mod_evasive.c>\nDOSPageCount 5\n</IfModule>')
     provider = make_provider(domains=["server.tld", "other.tld"])
     for lines in rendered(provider, EVERYONE, extra=extra).values():
         hosts = len(of(lines, "ServerName"))
@@ -443,7 +477,8 @@ NO_JSON_PATHS = [
     "/x/autodiscover/autodiscover.json",
     "/autodiscover/autodiscoverxjson",
 ]
-SCRIPT = "/etc/apache2/conf-available/autoconfig.server.tld.lua"
+SCRIPT = r"/etc/apache2/conf-available/autoconfig\.server\.tld-[0-9a-f]{8}\.lua"
+TEMPLATE = r"/var/www/autoconfig/server\.tld/autodiscover/autodiscover-[0-9a-f]{8}\.xml"
 
 
 @pytest.mark.parametrize("certificates", [{}, EVERYONE], ids=["http", "https"])
@@ -453,18 +488,20 @@ def test_the_responder_answers_outlook_and_only_outlook(
     files = rendered(make_provider(), certificates, personal=True)
     serving = files["sites/autoconfig.server.tld" + ("-ssl" if certificates else "") + ".conf"]
     (handler,) = of(serving, "LuaMapHandler")
-    pattern, script, function = apache.split_words(handler)
-    assert (script, function) == (SCRIPT, "handle")
+    pattern, script, function = language.split_words(handler)
+    assert function == "handle"
+    assert re.fullmatch(SCRIPT, script)
     assert of(serving, "LuaScope") == ["server 1 256"]
     assert of(serving, "LuaCodeCache") == ["forever"]
     for path, document in SERVED.items():
         mine = document.startswith("mail/")
         assert bool(re.search(pattern, path)) != mine
-        assert answer(serving, path) == f"/var/www/autoconfig/server.tld/{document}"
+        expected = re.escape(f"/var/www/autoconfig/server.tld/{document}") if mine else TEMPLATE
+        assert re.fullmatch(expected, answer(serving, path))
     for path in JSON_PATHS:
         assert re.search(pattern, path)
         # A file that exists, which the responder does not send.
-        assert answer(serving, path) == "/var/www/autoconfig/server.tld/autodiscover/autodiscover.xml"
+        assert re.fullmatch(TEMPLATE, answer(serving, path))
     for path in (*NO_JSON_PATHS, *set(NOT_FOUND) - set(JSON_PATHS)):
         assert not re.search(pattern, path)
         assert answer(serving, path) == "404"
@@ -510,15 +547,19 @@ def well_known(provider: Provider, **options: t.Any) -> tuple[list[Line], str]:
     documents = [document for document in (thunderbird.render(provider), outlook.render(provider)) if document]
     files = site.site_files(provider, groups, documents, SiteOptions(well_known=True, **options), DebianLayout())
     snippet, script = files[-2:]
-    assert (script.kind, script.name, script.suffix) == ("conf", "autoconfig.server.tld", ".lua")
-    assert (snippet.kind, snippet.name, snippet.suffix) == ("conf", "autoconfig.server.tld-well-known", ".conf")
+    assert (script.kind, script.enabled_in) == (Kind.SCRIPT, "")
+    assert (snippet.kind, snippet.enabled_in, snippet.link_name) == (
+        Kind.CONFIGURATION,
+        "conf",
+        "autoconfig.server.tld-well-known",
+    )
     return read(snippet.content), script.content.decode()
 
 
 def test_the_snippet_asks_the_script_for_the_documents_paths_only(make_provider: MakeProvider) -> None:
     lines, _script = well_known(make_provider())
     (hook,) = [line for line in lines if line.text.startswith("LuaHookTranslateName")]
-    assert hook.text == ("LuaHookTranslateName /etc/apache2/conf-available/autoconfig.server.tld.lua translate early")
+    assert re.fullmatch(f"LuaHookTranslateName {SCRIPT} translate early", hook.text)
     pattern = hook.scopes[0].removeprefix("LocationMatch ")
     served = {path for path in SERVED if path not in ("/mail/config-v1.1.xml", "/v1.1/mail/config-v1.1.xml")}
     assert {path for path in (*SERVED, *NOT_FOUND, CHALLENGE) if re.search(pattern, path)} == served

@@ -6,11 +6,13 @@ PRIVATE to the collection. Rules by name (H1, A1, ...) are explained in the READ
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import re
 import typing as t
 
 from .. import clients
 from ..documents import Document, apple, outlook, pacc, page, thunderbird
+from ..files import File, Kind
 from ..host.debian import DebianLayout
 from ..input.model import Provider
 from . import responder, signing, well_known
@@ -22,6 +24,8 @@ from .routes import ACME_PATH, JSON_PATTERN, OUTLOOK_PATTERN, ROUTES
 MANY_NAMES = 400
 # Such a site must be read after all others, whose literal names count first; this goes behind the prefix of the others.
 WIDE_PREFIX = "zzz-"
+_PAGES = "page/"
+_READ_BY_SCRIPT = (outlook.PATH, apple.PERSONAL_PATH, apple.GENERAL_PATH)
 _POLICY_HEADER = "Content-Security-Policy"
 _LOG_FORMAT = '%h %l %u %t "%m {path} %H" %>s %O'
 PHP_MODES = ("none", "mod_php", "fpm")
@@ -78,16 +82,6 @@ class HostGroup:
         return tuple(host for host, _domain in self.hosts)
 
 
-@dataclasses.dataclass(frozen=True)
-class SiteFile:
-    """A file in ``<kind>-available``: ``kind`` is ``sites`` or ``conf``; those with suffix ``.conf`` can be enabled."""
-
-    kind: str
-    name: str
-    content: bytes
-    suffix: str = ".conf"
-
-
 def host_groups(
     domains: t.Iterable[str],
     certificate_for: t.Callable[[str, str], Certificate | None],
@@ -122,6 +116,28 @@ def modules(options: SiteOptions, groups: t.Iterable[HostGroup], pacc_is_served:
     return tuple(sorted(needed))
 
 
+def stored_path(provider_id: str, document: Document, options: SiteOptions) -> str:
+    """Where a document lies on the host.
+
+    What the script reads has the digest of its content in its name: a script that still runs must never fill in a document of
+    the next run, which may have other placeholders. What Apache itself sends has the same name always.
+    """
+    path = document.path
+    if (options.personal and path in _READ_BY_SCRIPT) or path.startswith(_PAGES):
+        stem, _dot, suffix = path.rpartition(".")
+        path = f"{stem}-{_short_digest(document.content)}.{suffix}"
+    return f"{options.document_root}/{provider_id}/{path}"
+
+
+def _short_digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:8]
+
+
+def document_files(provider: Provider, documents: t.Iterable[Document], options: SiteOptions) -> list[File]:
+    """The documents of a provider as files."""
+    return [File(stored_path(provider.id, document, options), document.content, Kind.DOCUMENT) for document in documents]
+
+
 def site_files(
     provider: Provider,
     groups: t.Sequence[HostGroup],
@@ -129,44 +145,59 @@ def site_files(
     options: SiteOptions,
     layout: DebianLayout,
     prefix: str = "",
-) -> list[SiteFile]:
-    """All configuration files of a provider; ``prefix`` goes before the names of the sites."""
-    script_name = f"autoconfig.{provider.domains[0]}"
-    script = f"{layout.available('conf')}/{script_name}.lua"
-    builder = _Builder(provider, tuple(documents), options, script)
+) -> list[File]:
+    """All configuration files of a provider, and its script; ``prefix`` goes before the names of the sites."""
+    builder = _Builder(provider, groups, tuple(documents), options, layout)
+
+    def configuration(directory: str, name: str, nodes: t.Iterable[Node]) -> File:
+        return File(f"{layout.available(directory)}/{name}.conf", file_bytes(nodes), Kind.CONFIGURATION, directory)
+
     files = []
     for group in groups:
         name = prefix + (WIDE_PREFIX if group.wide else "") + group.names[0]
         http = builder.redirecting(group) if group.certificate else [builder.serving(group)]
-        files.append(SiteFile("sites", name, file_bytes(http)))
+        files.append(configuration("sites", name, http))
         if group.certificate:
             https = section("IfModule", ["mod_ssl.c"], [builder.serving(group)])
-            files.append(SiteFile("sites", f"{name}-ssl", file_bytes([https])))
+            files.append(configuration("sites", f"{name}-ssl", [https]))
+    own_name = f"autoconfig.{provider.domains[0]}"
     if options.well_known:
-        files.append(SiteFile("conf", f"{script_name}-well-known", file_bytes(builder.well_known())))
-    if options.well_known or options.personal:
-        files.append(SiteFile("conf", script_name, builder.script(groups), ".lua"))
+        files.append(configuration("conf", f"{own_name}-well-known", builder.well_known()))
+    if builder.script is not None:
+        files.append(builder.script)
     if options.signer:
-        files.append(SiteFile("conf", f"{script_name}-signing", file_bytes(signing.definitions(options.signer, provider.id))))
+        files.append(configuration("conf", f"{own_name}-signing", signing.definitions(options.signer, provider.id)))
     return files
 
 
 class _Builder:
-    """Builds the virtual hosts of one provider."""
+    """Builds the virtual hosts of one provider.
 
-    def __init__(self, provider: Provider, documents: tuple[Document, ...], options: SiteOptions, script: str) -> None:
+    :ivar script: the responder, where there is something for it to do
+    """
+
+    def __init__(
+        self,
+        provider: Provider,
+        groups: t.Sequence[HostGroup],
+        documents: tuple[Document, ...],
+        options: SiteOptions,
+        layout: DebianLayout,
+    ) -> None:
         self._options = options
-        self._script = script
         self._provider_id = provider.id
         self._domains = provider.domains
         self._documents = documents
         self._directory = f"{options.document_root}/{provider.id}"
         self._download_name = apple.download_name(provider)
-        paths = [document.path for document in documents]
-        self._routes = [(ROUTES[path], f"{self._directory}/{path}") for path in paths if path in ROUTES]
-        self._answers = options.personal and outlook.PATH in paths
-        self._answers_apple = options.personal and apple.PERSONAL_PATH in paths
-        self._pages = [path for path in paths if path.startswith("page/")]
+        self._stored = {document.path: stored_path(provider.id, document, options) for document in documents}
+        self._routes = [(ROUTES[path], stored) for path, stored in self._stored.items() if path in ROUTES]
+        self._answers = options.personal and outlook.PATH in self._stored
+        self._answers_apple = options.personal and apple.PERSONAL_PATH in self._stored
+        self._pages = [path for path in self._stored if path.startswith(_PAGES)]
+        has_script = options.well_known or options.personal
+        self.script = self._script_file(groups, layout) if has_script else None
+        self._script = self.script.path if self.script else ""
 
     def serving(self, group: HostGroup) -> Node:
         """The virtual host that answers with the documents."""
@@ -191,9 +222,9 @@ class _Builder:
         for route, file in self._routes:
             yield directive("AliasMatch", f"^/{route.pattern}$", file)
         if self._answers:
-            yield directive("AliasMatch", f"^/{JSON_PATTERN}$", f"{self._directory}/{outlook.PATH}")
+            yield directive("AliasMatch", f"^/{JSON_PATTERN}$", self._stored[outlook.PATH])
         if self._pages:
-            yield directive("AliasMatch", "^/$", f"{self._directory}/{self._pages[0]}")
+            yield directive("AliasMatch", "^/$", self._stored[self._pages[0]])
 
     def _headers(self) -> t.Iterator[Node]:
         """What keeps other modules and settings of the server from changing answers that must arrive as they are."""
@@ -271,7 +302,8 @@ class _Builder:
 
     def _directory_section(self, path: str) -> Node:
         """Access and media type of the documents below a path; nothing there is ever listed or run."""
-        sent = [path for path in ROUTES if not (self._answers_apple and path == apple.GENERAL_PATH)]
+        filled_in = {outlook.PATH: self._answers, apple.GENERAL_PATH: self._answers_apple}
+        sent = [path for path in ROUTES if not filled_in.get(path)]
         types = [self._file_section(document) for document in self._documents if document.path in sent]
         return section(
             "Directory",
@@ -285,13 +317,12 @@ class _Builder:
             ],
         )
 
-    @staticmethod
-    def _file_section(document: Document) -> Node:
+    def _file_section(self, document: Document) -> Node:
         """The headers of a document that Apache sends as it lies there."""
         disposition = f'attachment; filename="{document.download_name}"'
         return section(
             "Files",
-            [document.path.rpartition("/")[2]],
+            [self._stored[document.path].rpartition("/")[2]],
             [
                 directive("ForceType", document.media_type),
                 directive("Header", "set", "Content-Disposition", disposition) if document.download_name else None,
@@ -348,34 +379,38 @@ class _Builder:
         # This one counts for all sites, so it is no wider than what is ours for certain.
         return well_known.snippet(patterns, self._directory_section(self._directory), self._script, self._answers)
 
-    def script(self, groups: t.Iterable[HostGroup]) -> bytes:
-        """The script for mod_lua."""
+    def _script_file(self, groups: t.Iterable[HostGroup], layout: DebianLayout) -> File:
+        """The script for mod_lua. Its name has the digest of what it says, so that the script of before stays as it was."""
+        directory = layout.available("conf")
+        name = f"autoconfig.{self._domains[0]}"
+        # The script says where itself lies.
+        digest = _short_digest(self._script_text(groups, f"{directory}/{name}.lua"))
+        path = f"{directory}/{name}-{digest}.lua"
+        return File(path, self._script_text(groups, path), Kind.SCRIPT)
+
+    def _script_text(self, groups: t.Iterable[HostGroup], path: str) -> bytes:
         secure = {name: group.certificate is not None for group in groups for name in group.names}
         found = {secure.get(f"autodiscover.{domain}") for domain in self._domains}
         contents = {document.path: document.content for document in self._documents}
         sent_by_apache = (thunderbird.PATH, pacc.PATH)
         read_by_script = [path for path in sorted(contents) if path not in sent_by_apache and self._options.personal]
         answers = responder.Answers(
-            **self._files(contents),
+            **self._files(),
             personal=self._answers,
             own_hosts=found in ({True}, {False}),
             profile_name=self._download_name,
             signing_slots=signing.SLOTS if self._options.signer else 0,
-            pages=tuple(
-                page.Page(page.language(path), f"{self._directory}/{path}", page.policy(contents[path])) for path in self._pages
-            ),
+            pages=tuple(page.Page(page.language(name), self._stored[name], page.policy(contents[name])) for name in self._pages),
         )
         ports = (self._options.http_port, self._options.https_port)
-        return responder.script(
-            HEADER.text, self._domains, self._script, answers, [contents[path] for path in read_by_script], ports
-        )
+        return responder.script(HEADER.text, self._domains, path, answers, [contents[name] for name in read_by_script], ports)
 
-    def _files(self, contents: t.Collection[str]) -> dict[str, str]:
+    def _files(self) -> dict[str, str]:
         """Where the documents of the script lie, by its names for them."""
         names = {"autoconfig": thunderbird.PATH, "autodiscover": outlook.PATH}
         if self._answers_apple:
             names.update(profile=apple.PERSONAL_PATH, general_profile=apple.GENERAL_PATH)
-        return {name: f"{self._directory}/{path}" for name, path in names.items() if path in contents}
+        return {name: self._stored[path] for name, path in names.items() if path in self._stored}
 
 
 def _preferred(hosts: t.Sequence[str], service: str) -> str:

@@ -1,0 +1,46 @@
+"""Files of ours, each with what it is: nobody guesses that by a suffix.
+
+PRIVATE to the collection.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+
+
+class Kind(enum.Enum):
+    """What a file is to the host.
+
+    Apache reads a ``CONFIGURATION`` and a ``SCRIPT`` (for mod_lua) when it starts, and a ``DOCUMENT`` at requests. A ``ZONE`` is
+    zone text, which may hold records of several providers.
+    """
+
+    DOCUMENT = "document"
+    CONFIGURATION = "configuration"
+    SCRIPT = "script"
+    ZONE = "zone"
+
+
+@dataclasses.dataclass(frozen=True)
+class File:
+    """A file as it shall be.
+
+    :ivar path: absolute path on the host
+    :ivar enabled_in: ``sites`` or ``conf`` for a configuration file that is enabled there, else empty
+    """
+
+    path: str
+    content: bytes
+    kind: Kind
+    enabled_in: str = ""
+
+    @property
+    def name(self) -> str:
+        """The last part of the path."""
+        return self.path.rpartition("/")[2]
+
+    @property
+    def link_name(self) -> str:
+        """What ``a2ensite`` and ``a2enconf`` call it; empty for what is not enabled."""
+        return self.name[: -len(".conf")] if self.enabled_in else ""
