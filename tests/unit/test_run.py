@@ -521,7 +521,7 @@ def test_setup_pages_come_and_go(apache: FakeApache) -> None:
     assert "http://autoconfig.server.tld/" in [request.url for request in preparation.requests]
     assert "RedirectMatch 404 ^/$" not in sites(preparation)["autoconfig.server.tld.conf"]
     (script,) = (path.read_text() for path in Path(apache.layout.available("conf")).glob("*.lua"))
-    assert 'local best, highest = "de", 0' in script
+    assert '["language"] = "de"' in script
     assert not apache.publish(setup_pages=pages).plan.changes
     plan = apache.publish().plan
     assert not directory.exists()

@@ -535,7 +535,7 @@ def test_the_responder_answers_on_the_domains_own_sites_too(make_provider: MakeP
     pattern = lines[-1].scopes[0].removeprefix("LocationMatch ")
     assert all(re.search(pattern, path) for path in JSON_PATHS)
     assert not [path for path in NO_JSON_PATHS if re.search(pattern, path)]
-    assert 'r.subprocess_env["MAIL_AUTOCONFIG"] = "responder"' in script
+    assert '["kind"] = "responder"' in script
 
 
 # -- the sites of the domains themselves --------------------------------------------------------------------------------
@@ -581,10 +581,10 @@ def test_the_snippet_changes_no_request_that_the_script_has_not_taken(make_provi
 def test_the_script_knows_the_domains_and_the_files(make_provider: MakeProvider) -> None:
     _lines, script = well_known(make_provider(id="id.tld", domains=["server.tld", "müller.example"]))
     assert '"|m\\195\\188ller.example=xn--mller-kva.example|server.tld|xn--mller-kva.example|"' in script
-    assert 'autoconfig = "/var/www/autoconfig/id.tld/mail/config-v1.1.xml"' in script
-    assert 'autodiscover = "/var/www/autoconfig/id.tld/autodiscover/autodiscover.xml"' in script
-    assert 'r.subprocess_env["MAIL_AUTOCONFIG"] = "document"' in script
-    assert not re.search(r"@[A-Z]+@", script)
+    assert '["autoconfig"] = "/var/www/autoconfig/id.tld/mail/config-v1.1.xml"' in script
+    assert '["autodiscover"] = "/var/www/autoconfig/id.tld/autodiscover/autodiscover.xml"' in script
+    assert '["kind"] = "document"' in script
+    assert '["kind"] = "responder"' not in script
 
 
 def test_without_the_option_there_is_no_snippet(make_provider: MakeProvider) -> None:

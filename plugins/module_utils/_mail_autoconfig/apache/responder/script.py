@@ -1,139 +1,13 @@
-"""The responder: a script for Apache's mod_lua that answers Outlook personally, without a process of our own.
+"""The body of the script that Apache's mod_lua runs: the same for every provider.
 
-PRIVATE to the collection. The script finds the mail address in a request, validates it, fills it into the document on disk
-and answers. It keeps nothing between requests, opens no file that a request names, and looks no mailbox up. One script a
-provider, with the provider's domains in it. Protocols: Autodiscover for Exchange, "Autodiscover request (POX)" and "Error
-(POX)"; for the JSON form, what Outlook was seen to ask and what mailcow, Stalwart and gromox answer. It fills Apple's profile
-and the setup page likewise, and judges what a signing filter made of a profile.
+PRIVATE to the collection. It reads a table ``CONFIG`` (see ``config``), which stands before it, and is for Lua 5.3 and newer.
 """
 
 from __future__ import annotations
 
-import dataclasses
-import hashlib
-import re
-import typing as t
-
-from ..documents.page import Page
-from . import signing
-
-# Tells the requests that the script has answered on a site that is not ours from all others of that site.
-MARK = "MAIL_AUTOCONFIG"
-DOCUMENT, RESPONDER = "document", "responder"
-# Hands Apache the policy of the page that was sent.
-POLICY = "MAIL_AUTOCONFIG_POLICY"
-_DOMAINS_IN_A_BUCKET = 16
-_HASH_MODULUS = 65521
-
-
-@dataclasses.dataclass(frozen=True)
-class Answers:
-    """What a script answers with: paths of documents on the host, empty where it has none; all paths are of checked letters.
-
-    :ivar autodiscover: what Outlook gets; ``personal`` if the script answers it itself, else it is sent as it lies there
-    :ivar own_hosts: whether every domain has a host ``autodiscover`` that is reached as its site is
-    :ivar profile: Apple's profile with placeholders, ``general_profile`` the one without an address
-    :ivar profile_name: the name under which a browser saves it
-    :ivar signing_slots: how many signing filters there are (see ``signing``), 0 without signing
-    :ivar pages: the setup page by language, the first for everybody else
-    """
-
-    autoconfig: str
-    autodiscover: str = ""
-    personal: bool = False
-    own_hosts: bool = True
-    profile: str = ""
-    general_profile: str = ""
-    profile_name: str = ""
-    signing_slots: int = 0
-    pages: tuple[Page, ...] = ()
-
-
-def script(
-    header: str, domains: t.Sequence[str], path: str, answers: Answers, contents: t.Iterable[bytes], ports: tuple[int, int]
-) -> bytes:
-    """Render the script.
-
-    :arg header: a line of comment
-    :arg domains: the provider's mail domains, the first for requests that name none; lower-case ASCII
-    :arg path: where the script itself will lie
-    :arg contents: the documents that the script reads
-    :arg ports: for HTTP and HTTPS
-    """
-    http_port, https_port = ports
-    buckets = _buckets(domains)
-    names = ("autoconfig", "autodiscover", "profile", "general_profile")
-    files = {name: getattr(answers, name) for name in names if getattr(answers, name)}
-    values = {
-        "HEADER": header,
-        "BUCKETS": str(len(buckets)),
-        "DOMAINS": "".join(f'  "{bucket}",\n' for bucket in buckets),
-        "FILES": "".join(f'  {name} = "{file}",\n' for name, file in sorted(files.items())),
-        "PAGES": "".join(
-            f'  ["{page.language}"] = {{ file = "{page.file}", policy = "{page.policy}" }},\n' for page in answers.pages
-        ),
-        "LANGUAGE": answers.pages[0].language if answers.pages else "",
-        "OWN_HOSTS": "true" if answers.own_hosts else "false",
-        "PROFILE_NAME": answers.profile_name,
-        "SLOTS": str(answers.signing_slots),
-        "SLOT": signing.SLOT,
-        "SIGNED_A_SECOND": str(signing.STARTED_A_SECOND),
-        "PRIMARY": domains[0],
-        "TARGET": f'"{path}"' if answers.personal else "FILES.autodiscover",
-        "TARGET_KIND": RESPONDER if answers.personal else DOCUMENT,
-        "DIGEST": hashlib.sha256(b"".join(contents)).hexdigest(),
-        "DOCUMENT": DOCUMENT,
-        "HTTP": "" if http_port == 80 else f":{http_port}",
-        "HTTPS": "" if https_port == 443 else f":{https_port}",
-        "MARK": MARK,
-        "POLICY": POLICY,
-    }
-    return re.sub("@([A-Z_]+)@", lambda match: values[match[1]], _SCRIPT).encode()
-
-
-def _buckets(domains: t.Sequence[str]) -> list[str]:
-    """The domains in strings of a few, by a hash that the script computes too; an IDN also as ``readable=ascii``.
-
-    A table of ten thousand names would cost each of Apache's threads a megabyte, one long string a search through all of it.
-    """
-    buckets: list[list[str]] = [[] for _number in range(1 + len(domains) // _DOMAINS_IN_A_BUCKET)]
-    readable = {form: domain for domain in domains for form in _forms(domain) if form != domain}
-    for form in sorted({*domains, *readable}):
-        buckets[_hash(form.encode()) % len(buckets)].append(form if form not in readable else f"{form}={readable[form]}")
-    return ["".join(f"|{_escaped(form)}" for form in bucket) + "|" for bucket in buckets]
-
-
-def _hash(name: bytes) -> int:
-    value = 0
-    for byte in name:
-        value = (value * 31 + byte) % _HASH_MODULUS
-    return value
-
-
-def _forms(domain: str) -> t.Iterator[str]:
-    """The domain, and as people write it if it is an IDN."""
-    yield domain
-    try:
-        readable = domain.encode("ascii").decode("idna")
-    except UnicodeError:
-        return
-    if readable != domain:
-        yield readable
-
-
-def _escaped(text: str) -> str:
-    """Text for a quoted string of Lua, bytes beyond ASCII as decimal escapes."""
-    return "".join(chr(byte) if byte < 128 else f"\\{byte}" for byte in text.encode())
-
-
-_SCRIPT = r"""-- @HEADER@
-local FILES = {
-@FILES@}
-local PAGES = {
-@PAGES@}
--- Domains by hash, see is_ours.
-local DOMAINS = {
-@DOMAINS@}
+BODY = r"""
+local FILES, PAGES, DOMAINS = CONFIG.files, CONFIG.pages, CONFIG.domains
+local PRIMARY, SIGNING, VARIABLES = CONFIG.primary, CONFIG.signing, CONFIG.variables
 local XML, JSON = "text/xml; charset=utf-8", "application/json; charset=utf-8"
 local BUSY = "The profile could not be signed just now. Please try again in a moment.\n"
 local HTML, PROFILE = "text/html; charset=utf-8", "application/x-apple-aspen-config"
@@ -148,13 +22,18 @@ local function escape_xml(text)
   return (string.gsub(text, "[&<>\"']", ESCAPES))
 end
 
+-- The string of a few names that alone may hold this one: as |name|, or |name=another|.
+local function bucket_of(buckets, name)
+  local hash = 0
+  for index = 1, #name do
+    hash = (hash * 31 + string.byte(name, index)) % 65521
+  end
+  return buckets[hash % #buckets + 1]
+end
+
 -- One of our domains in ASCII by either of its forms, or nil.
 local function ascii_domain(domain)
-  local hash = 0
-  for index = 1, #domain do
-    hash = (hash * 31 + string.byte(domain, index)) % 65521
-  end
-  local bucket = DOMAINS[hash % @BUCKETS@ + 1]
+  local bucket = bucket_of(DOMAINS, domain)
   if string.find(bucket, "|" .. domain .. "|", 1, true) then
     return domain
   end
@@ -171,12 +50,9 @@ local function host_of(r)
   return (string.gsub(string.lower(r.hostname or ""), "%.$", ""))
 end
 
--- Whether all bytes are UTF-8 that XML 1.0 can carry.
+-- Whether all bytes beyond ASCII are UTF-8 that XML 1.0 can carry.
 local function is_text(value)
-  if not string.find(value, "[\128-\255]") then
-    return true
-  end
-  if not utf8 or not utf8.len(value) then
+  if not utf8.len(value) then
     return false
   end
   local surrogate, no_character, control = "\237[\160-\191]", "\239\191[\190\191]", "\194[\128-\159]"
@@ -197,7 +73,12 @@ local function split_address(value)
   if string.find(user, "[^%w!#$%%&'*+/=?^_`{|}~.\128-\255-]") or string.find(domain, "[^%w.\128-\255-]") then
     return nil
   end
-  local ascii = is_text(value) and ascii_domain(domain)
+  if string.find(value, "[\128-\255]") then
+    if not is_text(value) then
+      return nil
+    end
+  end
+  local ascii = ascii_domain(domain)
   if not ascii then
     return nil
   end
@@ -299,8 +180,7 @@ local function send_error(r, code, message)
 ]], os.date("!%H:%M:%S"), code, message))
 end
 
--- The documents in pieces, each second one the name of a placeholder, read once after each reload of Apache. Their digest
--- stands here, so that a new document is a new script, for which Apache is reloaded: @DIGEST@
+-- The documents in pieces, each second one the name of a placeholder, read once after each reload of Apache.
 local documents = {}
 
 local function is_placeholder(name)
@@ -379,22 +259,27 @@ local function send_settings(r, user, domain, ascii)
     local neutral = string.gsub(found.text, "%s*<LoginName>[^<]*</LoginName>", function(login)
       return string.find(login, "%EMAIL", 1, true) and "" or login
     end)
-    found.neutral = string.gsub(neutral, "%%EMAILDOMAIN%%", "@PRIMARY@")
+    found.neutral = string.gsub(neutral, "%%EMAILDOMAIN%%", PRIMARY)
   end
   return send(r, XML, found.neutral)
+end
+
+-- The settings for what should be an address of ours.
+local function send_settings_for(r, address)
+  local user, domain, ascii = split_address(address)
+  if not user then
+    return send_error(r, 600, "Invalid Request")
+  end
+  return send_settings(r, user, domain, ascii)
 end
 
 local function answer_xml(r)
   if r.method ~= "POST" then
     local address = address_in(r.args)
-    if not address then
-      return send_settings(r)
+    if address then
+      return send_settings_for(r, address)
     end
-    local user, domain, ascii = split_address(address)
-    if not user then
-      return send_error(r, 600, "Invalid Request")
-    end
-    return send_settings(r, user, domain, ascii)
+    return send_settings(r)
   end
   local body = r:requestbody()
   if not body then
@@ -415,11 +300,7 @@ local function answer_xml(r)
       return send_error(r, 601, "Provider is not available")
     end
   end
-  local user, domain, ascii = split_address(element(body, "EMailAddress"))
-  if not user then
-    return send_error(r, 600, "Invalid Request")
-  end
-  return send_settings(r, user, domain, ascii)
+  return send_settings_for(r, element(body, "EMailAddress"))
 end
 
 local function send_json(r, status, first, first_value, second, second_value)
@@ -435,10 +316,15 @@ local function answering_host(r)
       return host
     end
     if is_ours(host) then
-      return @OWN_HOSTS@ and "autodiscover." .. host or host
+      return CONFIG.own_hosts and "autodiscover." .. host or host
     end
   end
-  return "autodiscover.@PRIMARY@"
+  return "autodiscover." .. PRIMARY
+end
+
+-- Whether Autodiscover's second version is asked for.
+local function is_json(r)
+  return string.find(string.lower(r.uri), "^/autodiscover/autodiscover%.json") ~= nil
 end
 
 local function answer_json(r)
@@ -450,11 +336,11 @@ local function answer_json(r)
   if address and not split_address(address) then
     return send_json(r, 400, "ErrorCode", "InvalidDomain", "ErrorMessage", "The address is not in a domain that is served here.")
   end
-  local scheme, port = "http", "@HTTP@"
+  local scheme, port = "http", CONFIG.http_port
   if r.is_https then
-    scheme, port = "https", "@HTTPS@"
+    scheme, port = "https", CONFIG.https_port
   end
-  local url = scheme .. "://" .. answering_host(r) .. port .. "/autodiscover/autodiscover.xml"
+  local url = scheme .. "://" .. answering_host(r) .. port .. CONFIG.paths.autodiscover
   return send_json(r, 200, "Protocol", "AutodiscoverV1", "Url", url)
 end
 
@@ -472,7 +358,7 @@ function handle(r)
   if not allows(r, "GET, HEAD, POST") then
     return 405
   end
-  if string.find(string.lower(r.uri), "^/autodiscover/autodiscover%.json") then
+  if is_json(r) then
     return answer_json(r)
   end
   return answer_xml(r)
@@ -480,7 +366,7 @@ end
 
 -- The language of the setup page that the browser prefers.
 local function language_for(r)
-  local best, highest = "@LANGUAGE@", 0
+  local best, highest = CONFIG.language, 0
   for tag, options in string.gmatch(r.headers_in["Accept-Language"] or "", "(%a[%w-]*)([^,]*)") do
     local language = string.lower(string.match(tag, "^%a+"))
     local quality = tonumber(string.match(options, "q=([%d.]+)") or 1) or 0
@@ -499,7 +385,7 @@ local function send_page(r, state, values)
   end
   values.STATE = state
   found.text = nil
-  r.subprocess_env["@POLICY@"] = PAGES[language].policy
+  r.subprocess_env[VARIABLES.policy] = PAGES[language].policy
   r.headers_out["Content-Language"] = language
   r.headers_out["Referrer-Policy"] = "no-referrer"
   r.headers_out["Vary"] = "Accept-Language"
@@ -508,7 +394,7 @@ end
 
 -- The page, without a word of what was asked for.
 local function page_without_address(r, state)
-  return send_page(r, state, { EMAILADDRESS = "", EMAILLOCALPART = "", EMAILDOMAIN = "@PRIMARY@" })
+  return send_page(r, state, { EMAILADDRESS = "", EMAILLOCALPART = "", EMAILDOMAIN = PRIMARY })
 end
 
 local function refuse_address(r)
@@ -577,15 +463,15 @@ local function signing_place(r)
   local now = r:clock()
   local second = math.floor(now / 1000000)
   local started = r:ivm_get("mail_autoconfig_second") == second and r:ivm_get("mail_autoconfig_started") or 0
-  if started >= @SIGNED_A_SECOND@ then
+  if started >= SIGNING.started_a_second then
     return nil
   end
   -- Each process begins anywhere, so that two of them seldom send people to the same place.
-  local first = r:ivm_get("mail_autoconfig_first_place") or math.floor(now % @SLOTS@)
+  local first = r:ivm_get("mail_autoconfig_first_place") or math.floor(now % SIGNING.slots)
   r:ivm_set("mail_autoconfig_first_place", first)
   r:ivm_set("mail_autoconfig_second", second)
   r:ivm_set("mail_autoconfig_started", started + 1)
-  return math.floor((first + second + started) % @SLOTS@)
+  return math.floor((first + second + started) % SIGNING.slots)
 end
 
 local function send_busy(r)
@@ -600,7 +486,8 @@ function profile(r)
   if not allows(r, "GET, HEAD") then
     return 405
   end
-  local address, text = address_in(r.args), nil
+  local address = address_in(r.args)
+  local text
   if address then
     local user, domain, ascii = split_address(address)
     if not user then
@@ -614,15 +501,15 @@ function profile(r)
   if not text then
     return 500
   end
-  r.headers_out["Content-Disposition"] = 'attachment; filename="@PROFILE_NAME@"'
-  if @SLOTS@ == 0 then
+  r.headers_out["Content-Disposition"] = 'attachment; filename="' .. CONFIG.profile_name .. '"'
+  if SIGNING.slots == 0 then
     return send(r, PROFILE, text)
   end
   local place = signing_place(r)
   if not place then
     return send_busy(r)
   end
-  r.subprocess_env["@SLOT@" .. place] = "1"
+  r.subprocess_env[SIGNING.variable .. place] = "1"
   r.headers_out["Cache-Control"] = "no-store"
   r.content_type = PROFILE
   r:write(text)
@@ -672,19 +559,16 @@ end
 
 -- Maps a request for one of our domains to its answer, on a site that is not ours, and leaves every other to the site.
 function translate(r)
-  local host = host_of(r)
-  if not is_ours(host) then
+  if not is_ours(host_of(r)) then
     return apache2.DECLINED
   end
-  if string.sub(string.lower(r.uri), 1, 14) ~= "/autodiscover/" then
-    r.filename = FILES.autoconfig
-    r.subprocess_env["@MARK@"] = "@DOCUMENT@"
-  elseif FILES.autodiscover then
-    r.filename = @TARGET@
-    r.subprocess_env["@MARK@"] = "@TARGET_KIND@"
-  else
+  local service = string.sub(string.lower(r.uri), 1, 14) == "/autodiscover/" and "autodiscover" or "autoconfig"
+  local target = CONFIG.targets[service]
+  if not target then
     return apache2.DECLINED
   end
+  r.filename = target.file
+  r.subprocess_env[VARIABLES.mark] = target.kind
   return apache2.OK
 end
 """
