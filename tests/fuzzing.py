@@ -85,6 +85,10 @@ _SPLICES = (
     b"EMailAddress>",
     b"<![CDATA[",
     b"]]>",
+    b"<!--",
+    b"-->",
+    b"&#64;",
+    b"&#x10FFFF;",
     b"\0",
     b"\xff",
     b"<",
@@ -161,7 +165,7 @@ def _body(dice: random.Random, address: str) -> bytes:
     text = OUTLOOK_REQUEST.format(address=escaped).replace(_SCHEMAS[0], dice.choice((_SCHEMAS[0], _SCHEMAS[0], *_SCHEMAS)))
     if dice.random() < 0.3:
         text = text.replace("<EMail", "<n:EMail").replace("</EMail", "</n:EMail")
-    body = text.encode("utf-8", "replace")
+    body = text.encode(dice.choice(("utf-8", "utf-8", "utf-8", "utf-16-le", "utf-16")), "replace")
     kind = dice.random()
     if kind < 0.1:
         return f"emailaddress={address}&x=%zz".encode("utf-8", "replace")

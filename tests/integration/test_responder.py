@@ -69,9 +69,30 @@ def test_login_names_follow_the_rule_of_each_server(published: PrivateApache, cl
     assert b"<Encryption>TLS</Encryption>" in answer.body
 
 
-@pytest.mark.parametrize("domain", ["bücher.example", "xn--bcher-kva.example", "XN--BCHER-KVA.example"])
+@pytest.mark.parametrize("domain", ["bücher.example", "BÜCHER.Example", "xn--bcher-kva.example", "XN--BCHER-KVA.example"])
 def test_an_idn_is_served_as_people_write_it_and_in_punycode(published: PrivateApache, client: Client, domain: str) -> None:
     assert f"user@{domain.lower()}" in logins(post(client, f"user@{domain}"))
+
+
+@pytest.mark.parametrize("written", ["jo&#64;server.tld", "<![CDATA[jo@server.tld]]>", "jo<!-- <EMailAddress>x -->@server.tld"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_the_address_is_read_as_xml(published: PrivateApache, client: Client, written: str, encoding: str) -> None:
+    body = f"<!-- <EMailAddress>no@server.tld</EMailAddress> -->{OUTLOOK_REQUEST.format(address=written)}"
+    assert "jo@server.tld" in logins(client.request(URL, "POST", body.encode(encoding)))
+
+
+def test_a_chunked_request_gets_settings_without_login_names(published: PrivateApache) -> None:
+    """mod_lua reads no body without a length."""
+    connection = http.client.HTTPConnection("127.0.0.1", published.http_port, timeout=10)
+    body = OUTLOOK_REQUEST.format(address="jo@server.tld").encode()
+    headers = {"Host": "autodiscover.server.tld", "Transfer-Encoding": "chunked"}
+    connection.request("POST", "/autodiscover/autodiscover.xml", iter([body[:50], body[50:]]), headers, encode_chunked=True)
+    answer = connection.getresponse()
+    assert answer.status == 200
+    text = answer.read()
+    assert b"<Server>mail.server.tld</Server>" in text
+    assert b"LoginName" not in text
+    connection.close()
 
 
 @pytest.mark.parametrize(
@@ -191,6 +212,9 @@ def cost(client: Client, url: str, body: bytes) -> float:
     ("url", "usual", "body"),
     [
         *((URL, b"<x/>", body) for body in (b"<" * 16000, b"EMailAddress" * 1300, b"<a:" * 5300, b"&" * 16000)),
+        *((URL, b"<x/>", body) for body in (b"<!" * 8000, b"<!--" * 4000, b"<!---->" * 2300, b"<![CDATA[" * 1800, b"\0<" * 8000)),
+        (URL, b"<x/>", b"<EMailAddress>" + b"&#64;" * 3200 + b"</EMailAddress>"),
+        (URL, b"<x/>", b"<EMailAddress>&#" + b"0" * 16000 + b"a;</EMailAddress>"),
         (URL, b"<x/>", b"<EMailAddress>" + b" " * 16000),
         *(
             (PAGE, b"emailaddress=x", b"emailaddress=a" + middle * (15000 // len(middle)) + b"b")

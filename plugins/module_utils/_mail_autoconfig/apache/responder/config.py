@@ -78,7 +78,7 @@ def script(
 
 def _domain_values(domains: t.Sequence[str]) -> dict[str, _Value]:
     readable = dict(_readable_forms(domains))
-    return {"primary": domains[0], "domains": _buckets(domains, readable)}
+    return {"primary": domains[0], "domains": _buckets(domains, readable), "lower": _lower_letters(readable)}
 
 
 def _document_values(path: str, answers: Answers, contents: t.Iterable[bytes]) -> dict[str, _Value]:
@@ -133,6 +133,16 @@ def _hash(name: bytes) -> int:
     for byte in name:
         value = (value * 31 + byte) % _HASH_MODULUS
     return value
+
+
+def _lower_letters(names: t.Iterable[str]) -> dict[str, str]:
+    """The letters of the names by their capitals beyond ASCII, which Lua's own ``string.lower`` does not know."""
+    letters = sorted({letter for name in names for letter in name})
+    return {letter.upper(): letter for letter in letters if _is_lower_form(letter, letter.upper())}
+
+
+def _is_lower_form(letter: str, capital: str) -> bool:
+    return len(capital) == 1 and not capital.isascii() and capital != letter == capital.lower()
 
 
 def _lua(value: _Value, indent: str = "") -> str:

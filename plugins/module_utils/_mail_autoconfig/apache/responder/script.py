@@ -77,6 +77,8 @@ local function split_address(value)
     if not is_text(value) then
       return nil
     end
+    -- Only the letters of our own domains: those of others need not be compared.
+    domain = string.gsub(domain, "[\194-\244][\128-\191]+", CONFIG.lower)
   end
   local ascii = ascii_domain(domain)
   if not ascii then
@@ -122,6 +124,74 @@ local function address_in(query)
   return address ~= "" and address or nil
 end
 
+-- A text in UTF-16 as UTF-8. Half a surrogate pair stays one, which no address can hold.
+local function from_utf16(text, format)
+  local characters, index = {}, 1
+  while index < #text do
+    local unit = string.unpack(format, text, index)
+    index = index + 2
+    if unit >= 0xD800 and unit <= 0xDBFF and index < #text then
+      local low = string.unpack(format, text, index)
+      if low >= 0xDC00 and low <= 0xDFFF then
+        unit = 0x10000 + (unit - 0xD800) * 0x400 + (low - 0xDC00)
+        index = index + 2
+      end
+    end
+    characters[#characters + 1] = utf8.char(unit)
+  end
+  return table.concat(characters)
+end
+
+-- A body without comments, and with CDATA sections as plain text. Each search begins where the one before ended, so that the
+-- time is linear. What is not closed has no rest.
+local function without_sections(body)
+  local pieces, from = {}, 1
+  while true do
+    local first = string.find(body, "<!", from, true)
+    pieces[#pieces + 1] = string.sub(body, from, first and first - 1)
+    if not first then
+      return table.concat(pieces)
+    end
+    local _, last
+    if string.sub(body, first, first + 3) == "<!--" then
+      _, last = string.find(body, "-->", first + 4, true)
+    elseif string.sub(body, first, first + 8) == "<![CDATA[" then
+      _, last = string.find(body, "]]>", first + 9, true)
+      pieces[#pieces + 1] = escape_xml(string.sub(body, first + 9, last and last - 3))
+    else
+      last = first + 1
+      pieces[#pieces + 1] = "<!"
+    end
+    from = (last or #body) + 1
+  end
+end
+
+-- A body as element() reads it, whose usual form is UTF-8 without comments and CDATA sections. Encodings are told as XML 1.0 does
+-- it (appendix F): by a byte order mark, or by the zero byte beside the first character.
+local function readable(body)
+  local first, second = string.byte(body, 1, 2)
+  if first == 0 or first == 0xFE then
+    body = from_utf16(body, ">I2")
+  elseif second == 0 or first == 0xFF then
+    body = from_utf16(body, "<I2")
+  end
+  if string.find(body, "<!", 1, true) then
+    return without_sections(body)
+  end
+  return body
+end
+
+-- The character that a reference of XML means, or nil. The longest that anybody writes is #x0010FFFF; far longer numbers would
+-- overflow.
+local function character(name)
+  local decimal, hex = string.match(name, "^#(%d+)$"), string.match(name, "^#x(%x+)$")
+  if #name > 10 or not (decimal or hex) then
+    return ENTITIES[name]
+  end
+  local code = tonumber(decimal or hex, decimal and 10 or 16)
+  return code <= 0x10FFFF and utf8.char(code) or nil
+end
+
 -- Whether the name that begins at an index of the body is that of a start tag, behind whatever prefix.
 local function opens_tag(body, index)
   local before = string.byte(body, index - 1)
@@ -145,7 +215,7 @@ local function element(body, name)
       if stop then
         local text = string.sub(body, close + 1, stop - 1)
         if string.find(text, "[%s&]") then
-          text = string.gsub(string.match(text, "^%s*(%S+)%s*$") or "", "&(%a+);", ENTITIES)
+          text = string.gsub(string.match(text, "^%s*(%S+)%s*$") or "", "&(#?%w+);", character)
         end
         return text
       end
@@ -293,6 +363,7 @@ local function answer_xml(r)
     end
     body = ""
   end
+  body = readable(body)
   -- The one schema that nearly all ask for is told by a plain search; what stands around it matters only where it is missing.
   if not string.find(body, OUTLOOK_SCHEMA, 1, true) then
     local schema = element(body, "AcceptableResponseSchema")
