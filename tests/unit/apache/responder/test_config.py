@@ -96,3 +96,22 @@ def test_the_order_of_the_further_domains_does_not_matter() -> None:
 def test_another_answer_is_another_script_so_that_apache_is_reloaded_for_it() -> None:
     assert script("server.tld", answer=b"<a/>\n") == script("server.tld", answer=b"<a/>\n")
     assert script("server.tld", answer=b"<a/>\n") != script("server.tld", answer=b"<b/>\n")
+
+
+def secure_hosts(text: str) -> dict[str, tuple[str, list[str]]]:
+    """For each service what is usual, and the exceptions."""
+    found = re.findall(r'\["(\w+)"\] = \{\n    *\["usual"\] = (\w+),\n *\["exceptions"\] = \{\n(.*?)\}', text, re.DOTALL)
+    return {service: (usual, sorted(filter(None, re.split(r'[|",\s]+', table)))) for service, usual, table in found}
+
+
+def secured(*hosts: str, domains: tuple[str, ...] = ("a.tld", "b.tld", "c.tld")) -> dict[str, tuple[str, list[str]]]:
+    answers = responder.Answers(**FILES, secure=frozenset(hosts))
+    return secure_hosts(responder.script("x", domains, "/conf/x.lua", answers, [], (80, 443)).decode())
+
+
+def test_certificates_of_many_domains_take_little_room() -> None:
+    assert secured() == {"autoconfig": ("false", []), "autodiscover": ("false", [])}
+    found = secured("autoconfig.a.tld", "autodiscover.a.tld", "autodiscover.b.tld", "autodiscover.z.tld", "c.tld")
+    assert found == {"autoconfig": ("false", ["a.tld"]), "autodiscover": ("true", ["c.tld"])}
+    many = tuple(f"d{number}.tld" for number in range(1000))
+    assert secured(*(f"autoconfig.{domain}" for domain in many), domains=many)["autoconfig"] == ("true", [])

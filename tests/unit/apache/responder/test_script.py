@@ -704,9 +704,53 @@ def test_our_hosts_are_answered(script: Script, make_script: Callable[..., Scrip
 
 
 def test_without_an_answer_for_outlook_its_paths_are_left_to_the_site(make_script: Callable[..., Script]) -> None:
-    script = make_script(documents={})
+    script = make_script(documents={}, secure={"autodiscover.server.tld"})
     answer = script.call("translate", uri=XML, hostname="server.tld")
     assert (answer.returned, answer.filename, answer.variables, answer.headers) == (-1, "", {}, {})
+
+
+def location(script: Script, host: str, uri: str, **request: Any) -> str:
+    answer = script.call("translate", hostname=host, uri=uri, **request)
+    assert (answer.returned, answer.filename, answer.variables, answer.body) == (302, "", {}, b"")
+    assert answer.headers.keys() == {"Location"}
+    return answer.headers["Location"]
+
+
+@pytest.mark.parametrize(("port", "written"), [(443, ""), (8443, ":8443")])
+def test_in_clear_our_hosts_lead_to_those_with_a_certificate(make_script: Callable[..., Script], port: int, written: str) -> None:
+    hosts = {f"{label}.{domain}" for label in ("autoconfig", "autodiscover") for domain in DOMAINS}
+    script = make_script(secure=hosts, ports=(80, port))
+    for uri in (XML, "/AUTODISCOVER/Autodiscover.xml"):
+        assert location(script, "Other.TLD.", uri) == f"https://autodiscover.other.tld{written}{XML}"
+    assert location(script, "server.tld", CONFIG) == f"https://autoconfig.server.tld{written}/mail/config-v1.1.xml"
+    assert location(script, "xn--bcher-kva.example", XML) == f"https://autodiscover.xn--bcher-kva.example{written}{XML}"
+    assert location(script, "server.tld", XML, args="Email=a%40b") == f"https://autodiscover.server.tld{written}{XML}?Email=a%40b"
+    assert script.call("translate", uri=XML, hostname="foreign.tld").returned == -1
+    for uri in (XML, CONFIG):
+        assert translated(script, uri, is_https=True)[0] == 0
+
+
+def test_in_clear_a_question_in_json_leads_to_its_answer(make_script: Callable[..., Script]) -> None:
+    script = make_script(secure={"autodiscover.server.tld"})
+    raw, query = JSON + "/v1.0/a%40server.tld", "Protocol=AutodiscoverV1"
+    there = f"https://autodiscover.server.tld{raw}?{query}"
+    for target in (f"{raw}?{query}", f"http://server.tld{raw}?{query}"):
+        said = location(script, "server.tld", JSON + "/v1.0/a@server.tld", args=query, unparsed_uri=target)
+        assert said == there
+
+
+@pytest.mark.parametrize("has_a_certificate", [[True, False, False], [True, True, False], [False] * 3, [True] * 3])
+def test_each_host_leads_to_its_own_certificate_or_answers(
+    make_script: Callable[..., Script], has_a_certificate: list[bool]
+) -> None:
+    domains = ("a.tld", "b.tld", "c.tld")
+    secure = {domain for domain, has in zip(domains, has_a_certificate, strict=True) if has}
+    autodiscover, autoconfig = ({f"{label}.{domain}" for domain in secure} for label in ("autodiscover", "autoconfig"))
+    for hosts, uri, other in ((autodiscover, XML, CONFIG), (autoconfig, CONFIG, XML)):
+        script = make_script(domains, secure=hosts)
+        for domain in domains:
+            assert script.call("translate", uri=uri, hostname=domain).returned == (302 if domain in secure else 0)
+            assert script.call("translate", uri=other, hostname=domain).returned == 0
 
 
 @pytest.mark.parametrize(

@@ -31,6 +31,7 @@ class Answers:
 
     :ivar autodiscover: what Outlook gets; ``personal`` if the script answers it itself, else it is sent as it lies there
     :ivar own_hosts: whether every domain has a host ``autodiscover`` that is reached as its site is
+    :ivar secure: the host names that have a certificate
     :ivar profile: Apple's profile with placeholders, ``general_profile`` the one without an address
     :ivar profile_name: the name under which a browser saves it; of letters that need no escape in a header
     :ivar signing_slots: how many signing filters there are (see ``signing``), 0 without signing
@@ -41,6 +42,7 @@ class Answers:
     autodiscover: str = ""
     personal: bool = False
     own_hosts: bool = True
+    secure: t.Collection[str] = ()
     profile: str = ""
     general_profile: str = ""
     profile_name: str = ""
@@ -66,6 +68,7 @@ def script(
         "http_port": "" if http_port == 80 else f":{http_port}",
         "https_port": "" if https_port == 443 else f":{https_port}",
         "own_hosts": answers.own_hosts,
+        "secure": {label: _secure_hosts(label, domains, answers.secure) for label in clients.LABELS},
         "signing": {
             "slots": answers.signing_slots,
             "started_a_second": signing.STARTED_A_SECOND,
@@ -143,6 +146,15 @@ def _lower_letters(names: t.Iterable[str]) -> dict[str, str]:
 
 def _is_lower_form(letter: str, capital: str) -> bool:
     return len(capital) == 1 and not capital.isascii() and capital != letter == capital.lower()
+
+
+def _secure_hosts(label: str, domains: t.Sequence[str], secure: t.Collection[str]) -> dict[str, _Value]:
+    """For which domains the host of a service has a certificate: what is usual, and the domains for which it is otherwise."""
+    parts: dict[bool, list[str]] = {True: [], False: []}
+    for domain in domains:
+        parts[f"{label}.{domain}" in secure].append(domain)
+    usual = len(parts[True]) > len(parts[False])
+    return {"usual": usual, "exceptions": _buckets(parts[not usual], {})}
 
 
 def _lua(value: _Value, indent: str = "") -> str:

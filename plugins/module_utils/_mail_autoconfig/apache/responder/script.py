@@ -45,6 +45,13 @@ local function is_ours(domain)
   return ascii_domain(domain) ~= nil
 end
 
+-- Whether the host of a service for one of our domains, in ASCII, has a certificate.
+local function is_secure(service, domain)
+  local hosts = CONFIG.secure[service]
+  local excepted = string.find(bucket_of(hosts.exceptions, domain), "|" .. domain .. "|", 1, true)
+  return hosts.usual == not excepted
+end
+
 -- The host that was asked, as names are compared.
 local function host_of(r)
   return (string.gsub(string.lower(r.hostname or ""), "%.$", ""))
@@ -628,15 +635,31 @@ function refuse_others(r)
   return is_ours(string.match(host, "^[%w-]+%.(.+)$") or "") and apache2.DECLINED or 404
 end
 
+-- Leads a request to the same answer over TLS, which the host of the service gives.
+local function redirect(r, service, domain)
+  local path = CONFIG.paths[service]
+  if is_json(r) then
+    -- The address may be part of the path, so that is taken as it was sent.
+    path = string.match(string.gsub(r.unparsed_uri, "^%a+://[^/]*", ""), "^[^?]*")
+  end
+  local query = r.args and "?" .. r.args or ""
+  r.headers_out["Location"] = "https://" .. service .. "." .. domain .. CONFIG.https_port .. path .. query
+  return 302
+end
+
 -- Maps a request for one of our domains to its answer, on a site that is not ours, and leaves every other to the site.
 function translate(r)
-  if not is_ours(host_of(r)) then
+  local domain = ascii_domain(host_of(r))
+  if not domain then
     return apache2.DECLINED
   end
   local service = string.sub(string.lower(r.uri), 1, 14) == "/autodiscover/" and "autodiscover" or "autoconfig"
   local target = CONFIG.targets[service]
   if not target then
     return apache2.DECLINED
+  end
+  if not r.is_https and is_secure(service, domain) then
+    return redirect(r, service, domain)
   end
   r.filename = target.file
   r.subprocess_env[VARIABLES.mark] = target.kind
