@@ -18,7 +18,10 @@ description:
     is written and no command is run.
   - Files that are there and were not made by this module are never touched, unless O(adopt=true).
   - If Apache refuses the new configuration, everything is put back as it was and the module fails with Apache's own words.
-  - Apache is not reloaded; see RV(needs_reload).
+  - Then Apache is reloaded and asked as clients ask. If it does not answer with the new settings, or if a site of somebody else
+    does not answer as before, everything is put back as it was, Apache is brought back, and the module fails.
+  - Where the system allows it, the change is rehearsed first in a twin of the host (namespaces over a copy-on-write view), so
+    that what Apache would refuse never reaches the host itself. Check mode rehearses too.
 author:
   - The mailops.autoconfig authors (@mailops)
 requirements:
@@ -491,6 +494,30 @@ options:
     description: Whether to take away what earlier runs made for providers that are not named in this one.
     type: bool
     default: false
+  reload:
+    description:
+      - Whether to reload Apache when its configuration has changed, and to ask it then.
+      - Without it RV(needs_reload) says what is left to do.
+    type: bool
+    default: true
+  rehearse:
+    description:
+      - Whether to make the change in a twin of the host first. Where the system does not allow that, RV(rehearsal) says why, and
+        the change is made without it.
+    type: bool
+    default: true
+  lock_timeout:
+    description: How many seconds to wait for another run on the same Apache to end.
+    type: int
+    default: 60
+  return_lists:
+    description:
+      - Which of the lists that grow with the domains are returned.
+      - By default all of them up to 200 domains, and none with more, because Ansible needs more time to carry them than the run
+        itself.
+    type: list
+    elements: str
+    choices: [urls, dns_records, dns_record_sets]
   apache_is_coming:
     description:
       - In check mode, take a missing Apache for one that the real run has just installed, instead of failing.
@@ -503,7 +530,6 @@ EXAMPLES = r"""
   mailops.autoconfig.mail_autoconfig:
     domain: server.tld
   register: autoconfig
-  notify: Reload Apache
 
 - name: Publish two providers, one of them with further domains and POP3
   mailops.autoconfig.mail_autoconfig:
@@ -523,18 +549,16 @@ EXAMPLES = r"""
         outgoing:
           - {type: smtp, hostname: smtp.customer.example, username: '%EMAILLOCALPART%'}
     addresses: [203.0.113.7]
-  notify: Reload Apache
 
 - name: Take away what was published for a domain
   mailops.autoconfig.mail_autoconfig:
     state: absent
     domain: server.tld
-  notify: Reload Apache
 """
 
 RETURN = r"""
 changed_files:
-  description: Files written or removed (or that would be), sorted; at most 50.
+  description: Files written or removed (or that would be), sorted.
   returned: success
   type: list
   elements: str
@@ -551,15 +575,35 @@ disabled:
   sample: {conf: [], sites: []}
 needs_reload:
   description:
-    - Whether Apache has to be reloaded, for this run or for an earlier one that was cut off before its reload.
-    - After the reload, remove the file C(reload-pending) in O(state_directory); as long as it is there, every run says so
-      again and reports a change.
+    - Whether Apache still has to be reloaded, which is so in check mode, and with O(reload=false).
+    - After a reload of your own, remove the file C(reload-pending) in O(state_directory); as long as it is there, every run
+      reports a change, and reloads if it may.
   returned: success
   type: bool
   sample: true
+rehearsed:
+  description: Whether the change was made in a twin of the host first, where Apache started and answered.
+  returned: success
+  type: bool
+rehearsal:
+  description: Why there was no rehearsal; empty if there was one.
+  returned: success
+  type: str
+apache_running:
+  description: Whether Apache runs. One that is stopped stays so; its configuration is tested, and nobody is asked.
+  returned: success
+  type: bool
+reloaded:
+  description: Whether Apache was reloaded, and then answered as it should.
+  returned: success
+  type: bool
+asked:
+  description: How many questions Apache has answered as it should, of our hosts and of the sites of others.
+  returned: success
+  type: int
 urls:
   description: What each client will ask for. C({address}) stands for the mail address, percent-encoded.
-  returned: success
+  returned: success, see O(return_lists)
   type: list
   elements: dict
   sample:
@@ -573,7 +617,7 @@ dns_records:
     - The address records of the host names are among them only if O(addresses) is given.
     - With O(state=absent), those that belonged to the settings that are given, for M(mailops.autoconfig.mail_autoconfig_dns) to take
       away.
-  returned: success
+  returned: success, see O(return_lists)
   type: list
   elements: dict
   sample:
@@ -585,7 +629,7 @@ dns_records:
       fields: {priority: 0, weight: 1, port: 993, target: mail.server.tld.}
 dns_record_sets:
   description: The same records, all those of an owner and type in one entry, for modules that set a whole record set.
-  returned: success
+  returned: success, see O(return_lists)
   type: list
   elements: dict
   sample:
@@ -613,84 +657,62 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig import plan as planning
-from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.dns import records as dns
-from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig import run as publish
+from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig import run
+from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.host import commands, interrupts
+from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.host.debian import Debian
+from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.host.lock import LockError
+from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.host.transaction import ApplyError
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.input import settings
-from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.host.transaction import ApplyError, Host, Result
-from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.input.spec import argument_spec
-from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.host.debian import DebianLayout
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.input.reading import InputError
+from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.input.spec import argument_spec
 
 # These say how to run, not what to publish.
-RUN_OPTIONS = ("state", "apache_is_coming")
+RUN_OPTIONS = ("state", "reload", "rehearse", "lock_timeout", "return_lists", "apache_is_coming")
 
 
-def run(module: AnsibleModule) -> dict[str, t.Any]:
-    """Prepare, and unless in check mode apply; the result for exit_json."""
+def way(module: AnsibleModule) -> run.Way:
+    """How to run."""
+    lists = module.params["return_lists"]
+    return run.Way(
+        state=module.params["state"],
+        check=module.check_mode,
+        reload=module.params["reload"],
+        rehearse=module.params["rehearse"],
+        lock_seconds=module.params["lock_timeout"],
+        apache_is_coming=module.params["apache_is_coming"],
+        lists=None if lists is None else tuple(lists),
+    )
+
+
+def work(module: AnsibleModule) -> dict[str, t.Any]:
+    """One run; the result for exit_json."""
     wanted = settings.read({key: value for key, value in module.params.items() if key not in RUN_OPTIONS})
     if module.params["state"] == "present" and not wanted.providers:
         raise InputError(["providers: is empty; to take everything away, say state: absent"])
-    host = make_host(module, wanted)
-    if not host.apache_is_installed():
-        if not (module.check_mode and module.params["apache_is_coming"]):
-            raise InputError(
-                [
-                    f"config_directory: {host.layout.main_file} does not exist: there is no Apache here in Debian's layout; "
-                    "install the package apache2, or let the role do it with mail_autoconfig_manage_apache: true"
-                ]
-            )
-        module.warn("Apache is not installed yet; this shows what a fresh one would get.")
-    prepare = publish.prepare if module.params["state"] == "present" else publish.prepare_removal
-    preparation = prepare(wanted, host)
-    if preparation.plan.changes and not module.check_mode:
-        host.apply(preparation.plan, preparation.current)
-    for warning in preparation.warnings:
+    result, warnings = run.run(wanted, way(module), Debian(wanted.config_directory), commands.run)
+    for warning in warnings:
         module.warn(warning)
-    return report(preparation)
-
-
-def make_host(module: AnsibleModule, wanted: settings.Settings) -> Host:
-    """The host that the module runs on."""
-
-    def command(arguments: t.Sequence[str], environment: t.Mapping[str, str]) -> Result:
-        path = module.get_bin_path(arguments[0], opt_dirs=["/usr/sbin", "/sbin"])
-        if path is None:
-            raise FileNotFoundError(f"{arguments[0]} is not installed")
-        # An exception rather than fail_json, so that what was changed before it is put back.
-        done = module.run_command([path, *arguments[1:]], environ_update=dict(environment), handle_exceptions=False)
-        return Result(*done)
-
-    return Host(DebianLayout(wanted.config_directory), wanted.state_directory, command)
-
-
-def report(preparation: publish.Preparation) -> dict[str, t.Any]:
-    """The result of a run that did not fail."""
-    plan = preparation.plan
-    return {
-        "changed": plan.changes or plan.needs_reload,
-        "changed_files": sorted((*plan.write, *plan.remove))[: planning.MAX_DIFFS],
-        "enabled": plan.enable,
-        "disabled": plan.disable,
-        "needs_reload": plan.needs_reload,
-        "urls": [request.to_dict() for request in preparation.requests],
-        "dns_records": [record.to_dict() for record in preparation.records],
-        "dns_record_sets": dns.record_sets(preparation.records),
-        "diff": planning.diffs(plan, preparation.current),
-    }
+    return result
 
 
 def main() -> None:
     # Whole pages and ten thousand domains are nothing for the system's log.
     module = AnsibleModule(argument_spec=argument_spec(), supports_check_mode=True, no_log=True)
     try:
-        result = run(module)
+        result = work(module)
     except InputError as exc:
         msg = "The mail settings cannot be published, and nothing was changed:\n" + str(exc)
         module.fail_json(msg=msg, problems=list(exc.problems))
+    except LockError as exc:
+        module.fail_json(msg=str(exc))
     except ApplyError as exc:
         msg = f"{exc}.\n{exc.details}".strip()
         module.fail_json(msg=msg, details=exc.details, rolled_back=exc.rolled_back)
+    except interrupts.Interrupted as exc:
+        module.fail_json(msg=f"{exc}; nothing was changed")
+    except OSError as exc:
+        place = exc.filename or "a file of this host"
+        module.fail_json(msg=f"{place} cannot be read or written: {exc.strerror or exc}; nothing was changed")
     module.exit_json(**result)
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+import hashlib
 
 
 class Kind(enum.Enum):
@@ -44,3 +45,8 @@ class File:
     def link_name(self) -> str:
         """What ``a2ensite`` and ``a2enconf`` call it; empty for what is not enabled."""
         return self.name[: -len(".conf")] if self.enabled_in else ""
+
+
+def digest(content: bytes) -> str:
+    """The digest that is kept of a file: SHA-256, hexadecimal."""
+    return hashlib.sha256(content).hexdigest()

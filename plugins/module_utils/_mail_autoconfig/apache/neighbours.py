@@ -1,124 +1,177 @@
-"""What the Apache configuration that is not ours says: so that our sites take nothing away from it.
+"""What the sites of others need: their addresses, their names, and their places as defaults. Ours take none of it away.
 
-PRIVATE to the collection. Reads tolerantly: the configuration is somebody else's, and Apache, not this, judges it.
+PRIVATE to the collection. Judges what Apache itself has understood (``dump``), without ours in it. How Apache chooses: by the
+address and port of the connection, where a fixed address beats ``*``; then by name, in the order in which the files are read; then
+the first one of the address (server/vhost.c, ``ap_update_vhost_given_ip``, ``check_hostalias``).
 """
 
 from __future__ import annotations
 
 import dataclasses
 import fnmatch
-import re
+import os
 import typing as t
 
-from .directives import split_words
+from ..findings import Findings
+from .dump import Dump, VirtualHost
 
-# These do not open a scope of their own: what stands in them belongs to the section around them.
-_TRANSPARENT = ("ifmodule", "ifdefine", "ifversion", "iffile", "ifdirective", "ifsection")
 LATE_PREFIX = "zz-"
+_ANY = "*"
 
 
 @dataclasses.dataclass(frozen=True)
-class Line:
-    """A directive and the lower-case names of the sections that it stands in."""
+class Wanted:
+    """What our sites would like to have.
 
-    name: str
-    words: tuple[str, ...]
-    scopes: tuple[str, ...]
-
-
-@dataclasses.dataclass(frozen=True)
-class VirtualHost:
-    """A virtual host of a site: the file's name, addresses such as ``*:80``, and server names with wildcards."""
-
-    file: str
-    addresses: tuple[str, ...]
-    names: tuple[str, ...]
-
-    def listens(self, port: int) -> bool:
-        """Whether it answers on the port; an address without port answers on all."""
-        return any(address.rpartition("]")[2].rpartition(":")[2] in (str(port), "*", "", address) for address in self.addresses)
-
-
-def scan(text: str) -> t.Iterator[Line]:
-    """The directives of a configuration file in order; a section start counts as a directive of its name."""
-    scopes: list[str] = []
-    for raw in re.sub(r"\\\r?\n", " ", text).splitlines():
-        line = raw.strip()
-        if not line or line.startswith("#"):
-            continue
-        closing = re.match(r"</\s*([A-Za-z]+)", line)
-        if closing:
-            if scopes and closing.group(1).lower() not in _TRANSPARENT:
-                scopes.pop()
-            continue
-        opening = re.match(r"<\s*([A-Za-z]+)\s*(.*?)>\s*\Z", line)
-        name, arguments = opening.groups() if opening else ([*line.split(None, 1), ""])[:2]
-        yield Line(name.lower(), tuple(split_words(arguments)), tuple(scopes))
-        if opening and name.lower() not in _TRANSPARENT:
-            scopes.append(name.lower())
-
-
-def virtual_hosts(files: t.Mapping[str, str]) -> list[VirtualHost]:
-    """The virtual hosts of the site files (by file name), in Apache's order."""
-    hosts: list[VirtualHost] = []
-    for file in sorted(files):
-        for line in scan(files[file]):
-            if line.name == "virtualhost":
-                hosts.append(VirtualHost(file, line.words, ()))
-            elif line.name in ("servername", "serveralias") and line.scopes == ("virtualhost",) and hosts:
-                names = tuple(re.sub(r"\Ahttps?://|:\d+\Z", "", word.lower()) for word in line.words)
-                hosts[-1] = dataclasses.replace(hosts[-1], names=hosts[-1].names + names)
-    return hosts
-
-
-def site_prefix(site: str, ports: t.Iterable[int], foreign: t.Sequence[VirtualHost]) -> str:
-    """What to put before our sites' names so that no neighbour loses its place as the default of a port.
-
-    Apache gives a request that names no known host to the first virtual host of the address, and reads the sites in the
-    order of their names.
+    :ivar names: host names by port
+    :ivar files: names of the site files without prefix
+    :ivar listen: addresses that the administrator named; ``*`` alone leaves the choice to us
+    :ivar adopted: paths of files that the run replaces, so that they are no neighbours
     """
-    latest = ""
-    for port in ports:
-        first = next((host.file for host in foreign if host.listens(port)), None)
-        # Of our two files, the one for TLS comes first.
-        if first is not None and first > f"{site}-ssl.conf":
-            late_enough = LATE_PREFIX if first < LATE_PREFIX else f"{first[: -len('.conf')]}.{LATE_PREFIX}"
-            latest = max(latest, late_enough)
-    return latest
+
+    names: t.Mapping[int, t.Sequence[str]]
+    files: t.Sequence[str]
+    listen: tuple[str, ...] = (_ANY,)
+    adopted: frozenset[str] = frozenset()
 
 
-def conflicts(hosts: t.Iterable[str], ports: t.Collection[int], foreign: t.Iterable[VirtualHost]) -> list[str]:
-    """Sites that answer for the hosts already by their literal name, in words."""
-    wanted = set(hosts)
-    found = []
-    for virtual_host in foreign:
-        taken = sorted(wanted.intersection(virtual_host.names))
-        if taken and any(virtual_host.listens(port) for port in ports):
-            found.append(f"the enabled site {virtual_host.file} answers for {', '.join(taken)} already")
-    return list(dict.fromkeys(found))
+@dataclasses.dataclass(frozen=True)
+class Placement:
+    """Where our sites go.
+
+    :ivar prefix: what to put before the names of their files
+    :ivar addresses: of their virtual hosts, by port
+    :ivar defaults: addresses at which nobody else has a virtual host, by port
+    """
+
+    prefix: str
+    addresses: t.Mapping[int, tuple[str, ...]]
+    defaults: t.Mapping[int, tuple[str, ...]]
+    findings: Findings
 
 
-def shadows(
-    hosts: t.Iterable[str], ports: t.Collection[int], foreign: t.Iterable[VirtualHost], listen: t.Collection[str] = ("*",)
-) -> list[str]:
-    """Reasons why a request for the hosts may never reach our sites, in words."""
-    wanted = list(hosts)
-    found = []
-    for virtual_host in foreign:
-        if not any(virtual_host.listens(port) for port in ports):
-            continue
-        fixed = [
-            address
-            for address in virtual_host.addresses
-            if not address.startswith(("*", "_default_")) and re.sub(r":(\d+|\*)\Z", "", address) not in listen
-        ]
-        if fixed:
-            found.append(
-                f"site {virtual_host.file} listens on {', '.join(fixed)}; requests to that address never reach sites on "
-                "*: name it in the option listen"
+@dataclasses.dataclass(frozen=True)
+class Ground:
+    """The configuration without ours.
+
+    :ivar sites: the directory of the enabled sites, ``sites_line`` where the main file includes it (0 if it does not)
+    :ivar real: where paths of enabled sites lead
+    """
+
+    dump: Dump
+    main_file: str
+    sites: str
+    sites_line: int
+    real: t.Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+    def at(self, ip: str, port: int) -> tuple[VirtualHost, ...]:
+        """The virtual hosts among which Apache chooses for a connection to an address."""
+        addresses = [host.address for host in self.dump.virtual_hosts if host.ip == ip and host.port in (port, 0)]
+        return tuple(host for host in self.dump.virtual_hosts if host.address == addresses[0]) if addresses else ()
+
+    def position(self, host: VirtualHost) -> tuple[int, str]:
+        """When it is read: -1 before the enabled sites, 0 among them with the name of the file there, 1 after them."""
+        if host.file == self.main_file:
+            return (-1 if host.line < self.sites_line else 1), ""
+        entry = next((entry for entry in self.dump.includes if entry.path == host.file), None)
+        if entry is None:
+            return -1, ""
+        if os.path.dirname(entry.first) == self.sites:
+            return 0, os.path.basename(entry.first)
+        return (-1 if entry.line < self.sites_line else 1), ""
+
+    def without(self, adopted: t.Collection[str]) -> Ground:
+        """The same without the sites of files that the run replaces."""
+        hosts = [host for host in self.dump.virtual_hosts if self.real.get(host.file, host.file) not in adopted]
+        kept: list[VirtualHost] = []
+        for host in hosts:
+            first = not any(other.address == host.address for other in kept)
+            kept.append(dataclasses.replace(host, default=first))
+        return dataclasses.replace(self, dump=dataclasses.replace(self.dump, virtual_hosts=tuple(kept)))
+
+
+def place(wanted: Wanted, ground: Ground) -> Placement:
+    """Find a place for our sites beside the others, or say which line of which file stands in the way."""
+    ground = ground.without(wanted.adopted)
+    addresses = {port: _addresses(port, wanted.listen, ground) for port in wanted.names}
+    shared = [(port, ip, ground.at(ip, port)) for port, ips in addresses.items() for ip in ips]
+    prefix = max(["", *(_late_enough(hosts, wanted.files, ground) for _port, _ip, hosts in shared)])
+    first_file = f"{prefix}{min(wanted.files, default='')}.conf"
+    problems = (
+        [] if ground.sites_line else [f"{ground.main_file} does not include {ground.sites}: Apache would not read our sites"]
+    )
+    for port, ip, hosts in shared:
+        problems.extend(_address_problems(port, ip, hosts, wanted.listen, ground))
+        problems.extend(_place_problems(hosts, ground))
+        problems.extend(_name_problems(wanted.names[port], hosts, first_file, ground))
+    return Placement(
+        prefix=prefix,
+        addresses=addresses,
+        defaults={port: tuple(ip for other, ip, hosts in shared if other == port and not hosts) for port in addresses},
+        findings=Findings(tuple(dict.fromkeys(problems))),
+    )
+
+
+def _addresses(port: int, listen: tuple[str, ...], ground: Ground) -> tuple[str, ...]:
+    """Ours: where others have a fixed address, ``*`` is not reached there, so we stand beside them."""
+    if listen != (_ANY,):
+        return listen
+    fixed = {host.ip for host in ground.dump.virtual_hosts if host.port == port and host.ip != _ANY}
+    return (_ANY, *sorted(fixed))
+
+
+def _late_enough(hosts: t.Sequence[VirtualHost], files: t.Iterable[str], ground: Ground) -> str:
+    """The prefix with which our files are read after the default of an address."""
+    name = ground.position(hosts[0])[1] if hosts else ""
+    if not name or all(name < f"{file}.conf" for file in files):
+        return ""
+    return LATE_PREFIX if name < LATE_PREFIX else f"{name[: -len('.conf')]}.{LATE_PREFIX}"
+
+
+def _address_problems(
+    port: int, ip: str, hosts: t.Sequence[VirtualHost], listen: tuple[str, ...], ground: Ground
+) -> t.Iterator[str]:
+    if hosts and hosts[0].port == 0:
+        yield (
+            f"the virtual host at {hosts[0].place} answers on every port ({hosts[0].address}), so that of it and one on port {port} "
+            f"only the first is ever reached: give it a port, for example <VirtualHost {hosts[0].ip}:{port}>"
+        )
+    losers = ground.at(_ANY, port)
+    if ip != _ANY and not hosts and losers:
+        yield (
+            f"listen: a virtual host on {ip}:{port} takes all requests to that address, and the one at {losers[0].place} "
+            f"({losers[0].address}) is reached there now: leave listen out, then ours stand beside it"
+        )
+    for host in ground.dump.virtual_hosts:
+        if listen != (_ANY,) and _ANY in listen and host.port == port and host.ip not in listen:
+            yield (
+                f"listen: the virtual host at {host.place} has the address {host.address}, at which sites on * are not reached: "
+                f"name {host.ip} too, or leave listen out"
             )
-        patterns = [name for name in virtual_host.names if set("*?") & set(name)]
-        caught = [host for host in wanted if any(fnmatch.fnmatchcase(host, pattern) for pattern in patterns)]
-        if caught:
-            found.append(f"site {virtual_host.file} has a wildcard name that catches {', '.join(caught)} if it comes first")
-    return list(dict.fromkeys(found))
+
+
+def _place_problems(hosts: t.Sequence[VirtualHost], ground: Ground) -> t.Iterator[str]:
+    if hosts and ground.position(hosts[0])[0] > 0:
+        yield (
+            f"the virtual host at {hosts[0].place} is the default of {hosts[0].address} and is read after {ground.sites}, so that ours "
+            f"would become the default in its place: include its file before {ground.sites}, or move it there"
+        )
+
+
+def _name_problems(names: t.Sequence[str], hosts: t.Sequence[VirtualHost], first_file: str, ground: Ground) -> t.Iterator[str]:
+    wanted = set(names)
+    for host in hosts:
+        taken = sorted(wanted.intersection(host.names))
+        if taken:
+            yield f"the virtual host at {host.place} answers for {some(taken)} already"
+        caught = [name for name in names if any(fnmatch.fnmatchcase(name, pattern) for pattern in host.patterns)]
+        if caught and (host.default or ground.position(host) < (0, first_file)):
+            yield (
+                f"the virtual host at {host.place} has the name {' '.join(host.patterns)}, which catches {some(caught)}, and comes "
+                "first: give it its names one by one, or let its file be read later (and another be the default)"
+            )
+
+
+def some(names: t.Sequence[str], shown: int = 6) -> str:
+    """A list of names for a message, not longer than a line."""
+    return ", ".join(names[:shown]) + (f" and {len(names) - shown} more" if len(names) > shown else "")

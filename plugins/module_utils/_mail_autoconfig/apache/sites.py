@@ -13,7 +13,7 @@ import typing as t
 from .. import clients
 from ..documents import Document, apple, outlook, pacc, page, thunderbird
 from ..files import File, Kind
-from ..host.debian import DebianLayout
+from ..host.platform import Platform
 from ..input.model import Provider
 from . import responder, signing, well_known
 from .common import HEADER, LUA, MAX_BODY, file_bytes
@@ -31,7 +31,7 @@ _LOG_FORMAT = '%h %l %u %t "%m {path} %H" %>s %O'
 PHP_MODES = ("none", "mod_php", "fpm")
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, order=True)
 class Certificate:
     """A certificate chain and its key, as paths on the host."""
 
@@ -143,8 +143,9 @@ def site_files(
     groups: t.Sequence[HostGroup],
     documents: t.Iterable[Document],
     options: SiteOptions,
-    layout: DebianLayout,
+    layout: Platform,
     prefix: str = "",
+    addresses: t.Any = None,
 ) -> list[File]:
     """All configuration files of a provider, and its script; ``prefix`` goes before the names of the sites."""
     builder = _Builder(provider, groups, tuple(documents), options, layout)
@@ -182,7 +183,7 @@ class _Builder:
         groups: t.Sequence[HostGroup],
         documents: tuple[Document, ...],
         options: SiteOptions,
-        layout: DebianLayout,
+        layout: Platform,
     ) -> None:
         self._options = options
         self._provider_id = provider.id
@@ -379,7 +380,7 @@ class _Builder:
         # This one counts for all sites, so it is no wider than what is ours for certain.
         return well_known.snippet(patterns, self._directory_section(self._directory), self._script, self._answers)
 
-    def _script_file(self, groups: t.Iterable[HostGroup], layout: DebianLayout) -> File:
+    def _script_file(self, groups: t.Iterable[HostGroup], layout: Platform) -> File:
         """The script for mod_lua. Its name has the digest of what it says, so that the script of before stays as it was."""
         directory = layout.available("conf")
         name = f"autoconfig.{self._domains[0]}"
@@ -416,3 +417,22 @@ class _Builder:
 def _preferred(hosts: t.Sequence[str], service: str) -> str:
     """The host of the service if it is among them."""
     return next((host for host in hosts if host.startswith(f"{service}.")), hosts[0])
+
+
+def default_site(addresses, certificate, options, platform, prefix=""):
+    nodes = []
+    for port, ips in sorted(addresses.items()):
+        tls = []
+        if port == options.https_port:
+            tls = [
+                directive("SSLEngine", "on"),
+                directive("SSLCertificateFile", certificate.file),
+                directive("SSLCertificateKeyFile", certificate.key),
+            ]
+        vh = section(
+            "VirtualHost",
+            [f"{ip}:{port}" for ip in ips],
+            [directive("ServerName", "autoconfig-default.invalid"), *tls, directive("RedirectMatch", "404", "^")],
+        )
+        nodes.append(section("IfModule", ["mod_ssl.c"], [vh]) if tls else vh)
+    return File(f"{platform.available('sites')}/{prefix}autoconfig-default.conf", file_bytes(nodes), Kind.CONFIGURATION, "sites")

@@ -1,60 +1,92 @@
-"""Where Apache's files lie and what its commands are called.
+"""Debian and its derivatives: README.Debian and README.multiple-instances of the package apache2, and its a2enmod.
 
-PRIVATE to the collection. Debian and its derivatives: README.Debian and README.multiple-instances of the package apache2.
+PRIVATE to the collection. Links are made here rather than by a2enmod, which links a module's ``.conf`` before its ``.load``: killed
+in between, Apache does not start any more, because not all of these files ask whether the module is there.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import typing as t
+import os
+import re
 
-KINDS = ("sites", "conf", "mods")
+from .platform import Link
+
 DEFAULT_CONFIG_DIRECTORY = "/etc/apache2"
+_TYPES = {"mods": "module", "conf": "conf", "sites": "site"}
+_VARIABLES = (
+    '. "$1" >/dev/null 2>&1; printf "%s\\n" "${APACHE_RUN_USER:-www-data}" "${APACHE_RUN_GROUP:-www-data}" '
+    '"${APACHE_LOG_DIR:-/var/log/apache2}" "${APACHE_PID_FILE:-/var/run/apache2/apache2.pid}"'
+)
 
 
 @dataclasses.dataclass(frozen=True)
-class DebianLayout:
+class Debian:
     """One instance of Apache as Debian lays it out.
 
     :ivar config_directory: ``/etc/apache2``, or another for a further instance
+    :ivar state_directory: where a2enmod keeps its notes
     """
 
     config_directory: str = DEFAULT_CONFIG_DIRECTORY
+    state_directory: str = ""
 
     @property
     def main_file(self) -> str:
-        """The file that is there whenever Apache is installed."""
         return f"{self.config_directory}/apache2.conf"
 
     @property
     def environment(self) -> dict[str, str]:
-        """What the commands need to mean this instance, and to speak English."""
         variables = {"LC_ALL": "C"}
         if self.config_directory != DEFAULT_CONFIG_DIRECTORY:
             variables["APACHE_CONFDIR"] = self.config_directory
         return variables
 
     @property
-    def configtest(self) -> list[str]:
-        """The command that checks the whole configuration."""
-        return ["apache2ctl", "configtest"]
+    def missing(self) -> str:
+        return (
+            f"{self.main_file} does not exist: there is no Apache here in Debian's layout; install the package apache2, or let the "
+            "role do it with mail_autoconfig_manage_apache: true"
+        )
 
     def available(self, kind: str) -> str:
-        """The directory of the files that can be enabled; ``kind`` is one of KINDS."""
         return f"{self.config_directory}/{kind}-available"
 
     def enabled(self, kind: str) -> str:
-        """The directory of the links to what is enabled."""
         return f"{self.config_directory}/{kind}-enabled"
 
     def suffix(self, kind: str) -> str:
-        """What the names of the links end in."""
         return ".load" if kind == "mods" else ".conf"
 
-    def enable(self, kind: str, names: t.Iterable[str]) -> list[str]:
-        """The command that enables them all."""
-        return [{"sites": "a2ensite", "conf": "a2enconf", "mods": "a2enmod"}[kind], "-q", *names]
+    def control(self, *arguments: str) -> list[str]:
+        return ["apache2ctl", *arguments]
 
-    def disable(self, kind: str, names: t.Iterable[str]) -> list[str]:
-        """The command that disables them all; never used for modules."""
-        return [{"sites": "a2dissite", "conf": "a2disconf"}[kind], "-q", *names]
+    def service(self, verb: str, unit: str) -> list[str]:
+        return ["systemctl", verb, unit]
+
+    def variables(self) -> list[str]:
+        return ["sh", "-c", _VARIABLES, "sh", f"{self.config_directory}/envvars"]
+
+    def links(self, kind: str, name: str) -> list[Link]:
+        suffixes = (".load", ".conf") if kind == "mods" else (".conf",)
+        return [
+            Link(f"{self.enabled(kind)}/{name}{suffix}", f"../{kind}-available/{name}{suffix}")
+            for suffix in suffixes
+            if kind != "mods" or os.path.exists(f"{self.available(kind)}/{name}{suffix}")
+        ]
+
+    def requirements(self, name: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        try:
+            with open(f"{self.available('mods')}/{name}.load", encoding="utf-8", errors="replace") as stream:
+                text = stream.read()
+        except OSError:
+            return (), ()
+        found = dict(re.findall(r"^# (Depends|Conflicts):\s+(.*?)\s*$", text, re.MULTILINE))
+        return tuple(found.get("Depends", "").split()), tuple(found.get("Conflicts", "").split())
+
+    def note(self, kind: str, name: str, is_on: bool) -> list[tuple[str, bool]]:
+        root = self.state_directory or os.environ.get("APACHE_STATE_DIRECTORY", "/var/lib/apache2")
+        base = f"{root}/{_TYPES[kind]}"
+        enabled, disabled = f"{base}/enabled_by_admin/{name}", f"{base}/disabled_by_admin/{name}"
+        by_package = [(f"{base}/{word}_by_maint/{name}", False) for word in ("enabled", "disabled")]
+        return [(enabled, is_on), (disabled, not is_on), *by_package]

@@ -1,42 +1,40 @@
-"""The only part that touches the host: reads what is there, and carries a plan out or puts everything back.
+"""A change of the host: carried out, proven by Apache's answers, or taken back.
 
-PRIVATE to the collection. All paths come from the settings, and commands go through a runner, so that it works as well in
-a temporary directory with a runner that records.
+PRIVATE to the collection. Commit, configtest, reload, ask; on every other way out everything of ours goes back, Apache is brought back
+and asked again. Killed in between, the next run finds in the manifest what is ours and carries on.
 """
 
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
-import re
-import stat
-import tempfile
+import time
 import typing as t
 
-from .. import plan as planning
-from ..apache import signing
-from ..plan import ABSENT, FILE_MODE, Current, FileState, Plan
-from .debian import KINDS, DebianLayout
+from .. import manifest as manifests
+from ..apache import dump
+from ..files import Kind
+from ..manifest import Manifest, Owned
+from ..plan import BACKUP_SUFFIX, Current, Plan
+from ..questions import Answer, Expectation, Question
+from . import asking, filesystem, interrupts
+from .commands import Result, Runner
+from .journal import Journal
+from .platform import Platform
+from .server import Process, Server, ServerError
 
-BACKUP_SUFFIX = ".before-mail_autoconfig"
 MANIFEST = "manifest.json"
 RELOAD_MARKER = "reload-pending"
-
-
-class Result(t.NamedTuple):
-    """What a command left: exit status and its output as text."""
-
-    status: int
-    output: str
-    errors: str
-
-
-# Runs a command (without a shell) in an environment with these additions.
-Runner = t.Callable[[t.Sequence[str], t.Mapping[str, str]], Result]
+_ORDER = (Kind.DOCUMENT, Kind.ZONE, Kind.SCRIPT, Kind.CONFIGURATION)
 
 
 class ApplyError(Exception):
-    """The host could not be brought to the desired state; ``rolled_back`` tells whether it is as it was before."""
+    """The host could not be brought to the desired state.
+
+    :ivar details: what Apache or a command said
+    :ivar rolled_back: whether the host is as it was before; None where nothing was changed
+    """
 
     def __init__(self, message: str, details: str = "", rolled_back: bool | None = None) -> None:
         super().__init__(message)
@@ -44,343 +42,265 @@ class ApplyError(Exception):
         self.rolled_back = rolled_back
 
 
-class Host:
-    """One Apache instance and our state directory on this host."""
+@dataclasses.dataclass(frozen=True)
+class Inspection:
+    """What Apache is asked, and what it must say of its own configuration.
 
-    def __init__(self, layout: DebianLayout, state_directory: str, run: Runner) -> None:
-        self.layout = layout
-        self.state_directory = state_directory
+    :ivar expectations: of our hosts
+    :ivar wishes: of the sites of others, which may have reasons to answer otherwise
+    :ivar neighbours: asked before and after
+    :ivar ground: the configuration without ours
+    """
+
+    expectations: tuple[Expectation, ...] = ()
+    wishes: tuple[Expectation, ...] = ()
+    neighbours: tuple[Question, ...] = ()
+    ground: dump.Dump = dump.Dump()
+
+
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+    """What was proven.
+
+    :ivar running: whether Apache runs, so that it could be asked
+    :ivar reloaded: whether it was made to read its configuration again
+    :ivar asked: how many questions were answered as they should be
+    :ivar warnings: what is not answered as one would wish
+    """
+
+    running: bool = False
+    reloaded: bool = False
+    asked: int = 0
+    warnings: tuple[str, ...] = ()
+
+
+class Transaction:
+    """Carries plans out on one instance of Apache.
+
+    :arg ask: asks questions
+    :arg patience: how long answers may be wrong after a reload, in seconds
+    """
+
+    def __init__(
+        self,
+        platform: Platform,
+        run: Runner,
+        server: Server,
+        state_directory: str,
+        ask: asking.Ask = asking.ask,
+        patience: float = asking.PATIENCE,
+    ) -> None:
+        self._platform = platform
         self._run = run
+        self._server = server
+        self._state = state_directory
+        self._ask = ask
+        self._patience = patience
+        self._journal = Journal()
 
-    # -- reading ------------------------------------------------------------------------------------------------------
+    def carry_out(self, plan: Plan, current: Current, inspection: Inspection, reload: bool = True, keep: bool = False) -> Outcome:
+        """Carry a plan out. Raises ApplyError, and then the host is as before unless the error says otherwise.
 
-    def apache_is_installed(self) -> bool:
-        """Whether there is an Apache of this layout."""
-        return os.path.isfile(self.layout.main_file)
-
-    def has_module(self, name: str) -> bool:
-        """Whether Apache's module can be enabled; one that is still to be installed is taken to have them all."""
-        return not self.apache_is_installed() or self.exists(f"{self.layout.available('mods')}/{name}.load")
-
-    @staticmethod
-    def exists(path: str) -> bool:
-        """Whether there is a file at the path, also behind links."""
-        return os.path.isfile(path)
-
-    def certificate_names(self, path: str) -> str | None:
-        """What openssl says of a certificate's names; None where it cannot be asked."""
-        try:
-            result = self._run(["openssl", "x509", "-in", path, "-noout", "-ext", "subjectAltName"], {"LC_ALL": "C"})
-        except OSError:
-            return None
-        return result.output if result.status == 0 and "DNS:" in result.output else None
-
-    def certificate_facts(self, path: str) -> signing.CertificateFacts | None:
-        """What openssl says of a certificate; None if it is none."""
-        result = self._openssl("x509", "-in", path, *signing.CERTIFICATE_QUESTIONS)
-        return signing.read_certificate(result.output) if result.status == 0 else None
-
-    def pair_facts(self, signer: signing.Signer) -> signing.PairFacts:
-        """What there is to know of a signing pair. Nothing is written; one text is signed for trial."""
-        paths = (signer.certificate, signer.key, *filter(None, [signer.chain]))
-        missing = tuple(path for path in paths if not self.exists(path))
-        if missing:
-            return signing.PairFacts(missing)
-        user = self._web_user()
-        trial = self._trial(signer, user)
-        return signing.PairFacts(
-            certificate=self.certificate_facts(signer.certificate),
-            certificates=(read_file(os.path.realpath(signer.certificate)).content or b"").count(b"-----BEGIN CERTIFICATE-----"),
-            public_key=signing.public_key(self._openssl("pkey", "-in", signer.key, "-pubout", "-passin", "pass:").output),
-            key_mode=stat.S_IMODE(os.stat(signer.key).st_mode),
-            user=user,
-            trial=trial,
-        )
-
-    def _trial(self, signer: signing.Signer, user: str) -> str:
-        """Sign as the web server's user; what openssl says if it cannot."""
-        command = signer.trial()
-        if os.geteuid() == 0:
-            if not self.apache_is_installed():
-                return ""  # nor is there the user
-            command = ["runuser", "-u", user, "--", *command]
-        result = self._try(command)
-        return "" if result.status == 0 else " ".join(result.errors.split())[-300:] or "openssl failed"
-
-    def _openssl(self, *arguments: str) -> Result:
-        try:
-            return self._run(["openssl", *arguments], {"LC_ALL": "C"})
-        except OSError as exc:
-            raise ApplyError(f"openssl cannot be run: {exc}") from exc
-
-    def _web_user(self) -> str:
-        """The user that Apache answers as."""
-        content = read_file(f"{self.layout.config_directory}/envvars").content or b""
-        found = re.search(r"\bAPACHE_RUN_USER=(\S+)", content.decode("utf-8", "replace"))
-        return found.group(1) if found else "www-data"
-
-    def manifest(self) -> planning.Manifest:
-        """What earlier runs made. Raises ApplyError if the manifest cannot be read."""
-        path = os.path.join(self.state_directory, MANIFEST)
-        content = read_file(path).content
-        if content is None:
-            return {}
-        try:
-            return planning.read_manifest(content)
-        except (ValueError, KeyError, TypeError, AttributeError) as exc:
-            raise ApplyError(f"{path} is damaged ({exc}); restore it, or move it away and run with adopt: true") from exc
-
-    def current(self, paths: t.Iterable[str], manifest: planning.Manifest) -> Current:
-        """The state of the given paths, of the manifest's, and of all that is enabled."""
-        known = {path for holding in manifest.values() for path in holding.files}
-        enabled: dict[str, list[str]] = {}
-        foreign: dict[str, list[str]] = {}
-        for kind in KINDS:
-            enabled[kind], foreign[kind] = self._links(kind)
-        return Current(
-            files={path: read_file(path) for path in sorted({*paths, *known})},
-            enabled=enabled,
-            manifest=manifest,
-            reload_pending=os.path.exists(self._marker),
-            foreign_links=foreign,
-        )
-
-    def _links(self, kind: str) -> tuple[list[str], list[str]]:
-        """The enabled names of a kind, and those of them that do not lead to the file of that name."""
-        directory, suffix = self.layout.enabled(kind), self.layout.suffix(kind)
-        names = [name[: -len(suffix)] for name in _listing(directory) if name.endswith(suffix)]
-        foreign = [
-            name
-            for name in names
-            if os.path.realpath(f"{directory}/{name}{suffix}")
-            != os.path.realpath(f"{self.layout.available(kind)}/{name}{suffix}")
-        ]
-        return names, foreign
-
-    def neighbours(self, manifest: planning.Manifest) -> dict[str, str]:
-        """The enabled sites that no earlier run of ours made, by file name, as text."""
-        own = {name for holding in manifest.values() for name in holding.enabled.get("sites", ())}
-        directory = self.layout.enabled("sites")
-        files = {}
-        for name in _listing(directory):
-            content = read_file(os.path.realpath(f"{directory}/{name}")).content
-            if name.endswith(".conf") and name[: -len(".conf")] not in own and content is not None:
-                files[name] = content.decode("utf-8", "replace")
-        return files
-
-    # -- writing ------------------------------------------------------------------------------------------------------
-
-    @property
-    def _marker(self) -> str:
-        return os.path.join(self.state_directory, RELOAD_MARKER)
-
-    def apply(self, plan: Plan, current: Current) -> None:
-        """Carry the plan out. Raises ApplyError, and then the host is as before unless the error says otherwise."""
-        if plan.restart_relevant:
-            self._require_sound("Apache's configuration is broken already, before any change of ours: mend it first")
-        before, missing = self._snapshot(plan), self._missing_directories(plan)
+        :arg reload: whether to reload Apache and ask it; otherwise the next run, or whoever reloads, has that to do
+        :arg keep: leave everything as it is after a failure, because it is thrown away as a whole
+        """
+        running = self._server.master() is not None
+        unit, old = self._server.unit(), self._server.workers()
+        reloads = reload and running and plan.needs_reload
+        asks = running and (reloads or not plan.needs_reload)
+        before = self._ask(inspection.neighbours) if asks else {}
+        tried_reload = False
         try:
             self._commit(plan, current)
-            if plan.restart_relevant:
-                self._require_sound("Apache refuses the new configuration")
-            self._write_state(MANIFEST, planning.manifest_bytes(plan.manifest))
-        except (ApplyError, OSError) as exc:
-            details = exc.details if isinstance(exc, ApplyError) else ""
-            failures = self._restore(before)
-            for directory in missing:
-                with contextlib.suppress(OSError):
-                    os.rmdir(directory)
-            if failures:
-                raise ApplyError(f"{exc}; not everything could be put back: {'; '.join(failures)}", details, False) from exc
-            raise ApplyError(f"{exc}; everything was put back as it was", details, True) from exc
+            if plan.needs_reload:
+                self._judge(inspection)
+            if reloads:
+                tried_reload = True
+                self._server.reload()
+            if asks:
+                self._prove(inspection, before)
+            self._finish(plan, current, old, waits=running, reloaded=reloads or not running or not plan.needs_reload)
+        except BaseException as exc:
+            if keep:
+                raise _as_error(exc) from exc
+            with interrupts.held_back():
+                raise self._rolled_back(exc, unit, before, tried_reload) from exc
+        if not asks:
+            return Outcome(running, reloads)
+        unmet = asking.complaints(inspection.wishes, self._ask, 0)
+        return Outcome(running, reloads, len(inspection.expectations) + len(before), tuple(unmet))
+
+    # -- forward ------------------------------------------------------------------------------------------------------
 
     def _commit(self, plan: Plan, current: Current) -> None:
-        """Modules and documents before sites, sites last; what goes is disabled before its file is removed."""
-        # Before the manifest says that the file is ours, so that no kill in between can lose it.
+        """In an order in which Apache can start after each step, and is never told more than is there."""
+        journal = self._journal
         for path in plan.adopt:
-            backup = path + BACKUP_SUFFIX
-            state = read_file(path)
-            if not os.path.lexists(backup) and state.content is not None:
-                write_file(backup, state.content, state.mode)
-        if plan.manifest_changes:
-            self._write_state(MANIFEST, planning.manifest_bytes(planning.in_between(plan, current)))
-        if plan.restart_relevant:
+            journal.keep_copy(path, _free_copy(path))
+        if plan.manifest != plan.before or plan.write or plan.remove:
+            self._write_state(MANIFEST, manifests.write(manifests.in_between(plan.before, plan.manifest)))
+        if plan.is_read_at_start:
             self._write_state(RELOAD_MARKER, b"")
-        for kind in ("sites", "conf"):
-            self._command(self.layout.disable(kind, plan.disable.get(kind, ())), plan.disable.get(kind, ()))
-        # Sites that are enabled already may need them as soon as their files are there.
-        self._command(self.layout.enable("mods", plan.enable.get("mods", ())), plan.enable.get("mods", ()))
-        for path in sorted(plan.write, key=lambda path: (path.endswith(".conf"), path)):
-            write_file(path, plan.write[path])
-        for path in plan.remove:
-            _remove(path)
+        for path in plan.leftovers:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(path)
+        for path in plan.repair:
+            journal.repair(path)
+        self._switch_on("mods", plan.enable.get("mods", ()))
+        conf = self._platform.available("conf")
+        writes = sorted(
+            plan.write.values(), key=lambda file: (_ORDER.index(file.kind), os.path.dirname(file.path) != conf, file.path)
+        )
+        for file in writes:
+            if file.kind is Kind.CONFIGURATION and os.path.dirname(file.path) != conf:
+                # Sites may need the definitions in our snippets as soon as they are there.
+                self._switch_on("conf", plan.enable.get("conf", ()))
+            journal.write(file.path, file.content, current.files[file.path])
         for kind in ("conf", "sites"):
-            self._command(self.layout.enable(kind, plan.enable.get(kind, ())), plan.enable.get(kind, ()))
+            self._switch_on(kind, plan.enable.get(kind, ()))
+        for kind in ("sites", "conf"):
+            for name in plan.disable.get(kind, ()):
+                for link in self._platform.links(kind, name):
+                    journal.remove(link.path)
 
-    def _command(self, command: t.Sequence[str], names: t.Collection[str]) -> None:
-        if names:
-            result = self._try(command)
-            if result.status != 0:
-                raise ApplyError(f"{command[0]} failed for {', '.join(names)}", result.errors or result.output)
+    def _switch_on(self, kind: str, names: t.Iterable[str]) -> None:
+        for name in names:
+            for link in self._platform.links(kind, name):
+                self._journal.link(link.path, link.target)
 
-    def _try(self, command: t.Sequence[str]) -> Result:
+    def _write_state(self, name: str, content: bytes) -> None:
+        self._journal.write(os.path.join(self._state, name), content)
+
+    def _judge(self, inspection: Inspection) -> None:
+        """Let Apache read the whole configuration, and look whether every neighbour has kept its place in it."""
+        begun = time.monotonic()
+        result = self._told(self._platform.control(*dump.QUESTIONS))
+        if result.status != 0:
+            raise ApplyError("Apache refuses the new configuration", result.errors.strip() or result.output[-2000:])
+        # Reading it once more is what a reload does, and then it starts workers.
+        self._server.reload_seconds = max(self._server.reload_seconds / 2, 10 * (time.monotonic() - begun))
+        found = dump.read(result.output)
+        problems = [
+            f"{host.place} would not be the default of {host.address} any more"
+            for host in inspection.ground.virtual_hosts
+            if host.default and (host.file, host.line) not in _defaults(found, host.address)
+        ]
+        places = {(host.file, host.line, host.address) for host in found.virtual_hosts}
+        problems += [
+            f"{host.place} would not be at {host.address} any more"
+            for host in inspection.ground.virtual_hosts
+            if (host.file, host.line, host.address) not in places
+        ]
+        if problems:
+            raise ApplyError("the new configuration would take something away from other sites", "\n".join(problems))
+
+    def _prove(self, inspection: Inspection, before: t.Mapping[Question, Answer]) -> None:
+        wrong = asking.complaints(inspection.expectations, self._ask, self._patience)
+        if wrong:
+            raise ApplyError("Apache does not answer as it should", "\n".join(wrong[:20]))
+        others = asking.unlike(before, self._ask, self._patience)
+        if others:
+            said = [f"{question}: {answer}, before {before[question]}" for question, answer in others.items()]
+            raise ApplyError("sites of others do not answer as before", "\n".join(said[:20]))
+
+    def _finish(self, plan: Plan, current: Current, old: frozenset[Process], waits: bool, reloaded: bool) -> None:
+        """Remove what nobody reads any more, and say so in the manifest."""
+        goes = {path: plan.before.files[path] for path in (*plan.remove, *plan.before.retired)}
+        kept: dict[str, Owned] = {}
+        if not reloaded or (waits and goes and plan.is_read_at_start and not self._server.outlive(old)):
+            # A worker that opens a script which is gone is killed by mod_lua, with all its connections.
+            kept = {path: owned for path, owned in goes.items() if owned.kind in (Kind.SCRIPT, Kind.DOCUMENT)}
+        for path in goes:
+            if path not in kept:
+                self._journal.remove(path, current.files.get(path))
+                _remove_empty_directories(path, goes[path].kind, plan.before)
+        after = dataclasses.replace(plan.manifest, retired=kept, directories=self._directories(plan))
+        if after.providers or after.retired:
+            if after != plan.before or plan.write or plan.remove:
+                self._write_state(MANIFEST, manifests.write(after))
+        else:
+            self._journal.remove(os.path.join(self._state, MANIFEST))
+        if reloaded and os.path.lexists(os.path.join(self._state, RELOAD_MARKER)):
+            self._journal.remove(os.path.join(self._state, RELOAD_MARKER))
+        self._note(plan)
+
+    def _directories(self, plan: Plan) -> tuple[str, ...]:
+        made = (*plan.before.directories, *self._journal.made)
+        return tuple(sorted(path for path in dict.fromkeys(made) if os.path.isdir(path)))
+
+    def _note(self, plan: Plan) -> None:
+        """Keep the system's own notes of what was switched on; they are for people, so that a failure matters to nobody."""
+        for switched, is_on in ((plan.enable, True), (plan.disable, False)):
+            for kind, names in switched.items():
+                for path, there in (note for name in names for note in self._platform.note(kind, name, is_on)):
+                    with contextlib.suppress(OSError):
+                        if there:
+                            filesystem.make_directories(os.path.dirname(path))
+                            filesystem.write(path, b"")
+                        elif os.path.lexists(path):
+                            os.unlink(path)
+
+    def _told(self, command: t.Sequence[str]) -> Result:
         try:
-            return self._run(command, self.layout.environment)
+            return self._run(command, self._platform.environment)
         except OSError as exc:
             raise ApplyError(f"{command[0]} cannot be run: {exc}") from exc
 
-    def _require_sound(self, message: str) -> None:
-        result = self._try(self.layout.configtest)
-        if result.status != 0:
-            raise ApplyError(message, (result.errors + result.output).strip())
+    # -- back ---------------------------------------------------------------------------------------------------------
 
-    def _write_state(self, name: str, content: bytes) -> None:
-        write_file(os.path.join(self.state_directory, name), content)
+    def _rolled_back(
+        self, exc: BaseException, unit: str, before: t.Mapping[Question, Answer], tried_reload: bool
+    ) -> ApplyError | BaseException:
+        """Put everything back; the error to raise."""
+        details = getattr(exc, "details", "")
+        failures = self._journal.take_back()
+        if tried_reload:
+            failures += self._bring_back(unit, before, hangs=isinstance(exc, ServerError))
+        message = str(exc) or type(exc).__name__
+        if failures:
+            return ApplyError(f"{message}; not everything could be put back: {'; '.join(failures)}", details, False)
+        return ApplyError(f"{message}; everything was put back as it was", details, True)
 
-    # -- putting back -------------------------------------------------------------------------------------------------
-
-    def _snapshot(self, plan: Plan) -> dict[str, tuple[str, str | FileState] | None]:
-        """Everything that the plan may change: files by content, links by target, absence as None."""
-        paths = {*plan.write, *plan.remove, *(path + BACKUP_SUFFIX for path in plan.adopt)}
-        paths.update((os.path.join(self.state_directory, MANIFEST), self._marker))
-        saved: dict[str, tuple[str, str | FileState] | None] = {path: _saved(path) for path in paths}
-        for kind in KINDS:
-            directory = self.layout.enabled(kind)
-            saved.update({f"{directory}/{name}": _saved(f"{directory}/{name}") for name in _listing(directory)})
-        return saved
-
-    def _restore_rank(self, path: str, saved: t.Mapping[str, t.Any]) -> int:
-        """The order of putting back in which Apache can start, and a next run knows what is ours, at every instant.
-
-        New links to sites go first, then files come back, then links to sites, then new modules go, and the manifest is last.
-        """
-        directory = os.path.dirname(path)
-        if directory == self.state_directory:
-            return 4
-        if directory == self.layout.enabled("mods"):
-            return 3
-        if directory in (self.layout.enabled("sites"), self.layout.enabled("conf")):
-            return 0 if saved.get(path) is None else 2
-        return 1
-
-    def _missing_directories(self, plan: Plan) -> list[str]:
-        """The directories that the plan will make, innermost first."""
-        missing = set()
-        for path in (*plan.write, self._marker):
-            directory = os.path.dirname(path)
-            while not os.path.isdir(directory):
-                missing.add(directory)
-                directory = os.path.dirname(directory)
-        return sorted(missing, reverse=True)
-
-    def _restore(self, saved: t.Mapping[str, tuple[str, str | FileState] | None]) -> list[str]:
-        """Put back what the snapshot says; the failures, in words."""
-        failures = []
-        links = {f"{self.layout.enabled(kind)}/{name}" for kind in KINDS for name in _listing(self.layout.enabled(kind))}
-        for path in sorted({*saved, *links}, key=lambda path: (self._restore_rank(path, saved), path)):
+    def _bring_back(self, unit: str, before: t.Mapping[Question, Answer], hangs: bool) -> list[str]:
+        """Let Apache serve what it served before."""
+        try:
+            if hangs or self._server.master() is None:
+                self._server.start(unit)
+            else:
+                self._server.reload()
+        except ServerError as exc:
             try:
-                if _saved(path) != saved.get(path):
-                    _put_back(path, saved.get(path))
-            except OSError as exc:
-                failures.append(f"{path}: {exc.strerror}")
-        return failures
+                self._server.start(unit)
+            except ServerError:
+                return [f"{exc} ({exc.details})"]
+        others = asking.unlike(before, self._ask, self._patience)
+        return [f"{question}: {answer}, before {before[question]}" for question, answer in others.items()]
 
 
-def read_file(path: str) -> FileState:
-    """What is at a path; a link counts as neither file nor absent."""
-    try:
-        mode = os.lstat(path).st_mode
-        if not stat.S_ISREG(mode):
-            return FileState("other")
-        with open(path, "rb") as stream:
-            return FileState("file", stream.read(), stat.S_IMODE(mode))
-    except FileNotFoundError:
-        return ABSENT
-    except NotADirectoryError:
-        return FileState("other")
+def _as_error(exc: BaseException) -> ApplyError:
+    return exc if isinstance(exc, ApplyError) else ApplyError(str(exc) or type(exc).__name__, getattr(exc, "details", ""))
 
 
-def blocked_by(path: str) -> str | None:
-    """The part of a directory path that is there and is no directory."""
-    while path != "/":
-        if os.path.lexists(path):
-            return None if os.path.isdir(path) else path
-        path = os.path.dirname(path)
-    return None
+def _defaults(found: dump.Dump, address: str) -> set[tuple[str, int]]:
+    return {(host.file, host.line) for host in found.virtual_hosts if host.default and host.address == address}
 
 
-def write_file(path: str, content: bytes, mode: int = FILE_MODE) -> None:
-    """Replace a file in one step, durably; readers see the old one or the new one. Directories are made as needed."""
+def _free_copy(path: str) -> str:
+    """Where a copy of a file goes: no copy of an earlier run is lost."""
+    copy, number = path + BACKUP_SUFFIX, 0
+    while os.path.lexists(copy):
+        number += 1
+        copy = f"{path}{BACKUP_SUFFIX}.{number}"
+    return copy
+
+
+def _remove_empty_directories(path: str, kind: Kind, before: Manifest) -> None:
+    """The directories of a provider that its last document leaves empty, and those above them that we made."""
     directory = os.path.dirname(path)
-    _make_directories(directory)
-    descriptor, temporary = tempfile.mkstemp(prefix=".mail_autoconfig-", dir=directory)
-    try:
-        with os.fdopen(descriptor, "wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fchmod(stream.fileno(), mode)
-            os.fsync(stream.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
-        raise
-    _sync_directory(directory)
-
-
-def _make_directories(directory: str) -> None:
-    """As os.makedirs, but readable by the web server whatever the umask is."""
-    if not os.path.isdir(directory):
-        _make_directories(os.path.dirname(directory))
-        os.mkdir(directory)
-        os.chmod(directory, 0o755)  # noqa: S103 (as every directory below /var/www)
-
-
-def _sync_directory(directory: str) -> None:
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _remove(path: str) -> None:
-    """Remove a file of ours, and with a document the provider's directories that it leaves empty."""
-    os.unlink(path)
-    directory = os.path.dirname(path)
-    for _level in range(2 if planning.is_document(path) else 0):
+    levels = 2 if kind is Kind.DOCUMENT else 0
+    while levels or directory in before.directories:
         try:
             os.rmdir(directory)
         except OSError:
-            break
-        directory = os.path.dirname(directory)
-
-
-def _saved(path: str) -> tuple[str, str | FileState] | None:
-    if os.path.islink(path):
-        return ("link", os.readlink(path))
-    state = read_file(path)
-    return None if state.kind == "absent" else ("file", state)
-
-
-def _put_back(path: str, saved: tuple[str, str | FileState] | None) -> None:
-    """Make a path what it was; what is replaced is there until the old one takes its place."""
-    if saved is None:
-        os.unlink(path)
-        return
-    value = saved[1]
-    if isinstance(value, str):
-        temporary = f"{path}.mail_autoconfig-link"
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(temporary)
-        os.symlink(value, temporary)
-        os.replace(temporary, path)
-    elif value.content is not None:
-        write_file(path, value.content, value.mode)
-
-
-def _listing(directory: str) -> list[str]:
-    try:
-        return sorted(os.listdir(directory))
-    except (FileNotFoundError, NotADirectoryError):
-        return []
+            return
+        directory, levels = os.path.dirname(directory), max(0, levels - 1)

@@ -11,7 +11,6 @@ import posixpath
 import re
 import typing as t
 
-from .. import plan
 from ..apache import directives as apache
 from ..apache import signing
 from ..apache.sites import PHP_MODES, SiteOptions
@@ -27,6 +26,7 @@ LETS_ENCRYPT_FILE = "/etc/letsencrypt/live/{domain}/fullchain.pem"
 LETS_ENCRYPT_KEY = "/etc/letsencrypt/live/{domain}/privkey.pem"
 RESPONDERS = ("auto", "lua", "none")
 # Sections that would end up around or beside a virtual host, where Apache does not allow them.
+_OUR_SUFFIXES = (".conf", ".lua", ".html", ".json", ".mobileconfig", ".xml")
 _TOO_WIDE = ("virtualhost", "macro")
 
 
@@ -248,8 +248,8 @@ def _zone_file(value: str) -> str:
     path = value.replace("{domain}", "domain")
     if _path(path) != path:
         raise ValueError(f"{shown(value)} is not the plain path of a file: it has a part '.' or '..', or ends in /")
-    if value.endswith(plan.OUR_SUFFIXES):
-        raise ValueError(f"{shown(value)} has the suffix of another of our files ({', '.join(plan.OUR_SUFFIXES)})")
+    if value.endswith(_OUR_SUFFIXES):
+        raise ValueError(f"{shown(value)} has the suffix of another of our files ({', '.join(_OUR_SUFFIXES)})")
     return value
 
 

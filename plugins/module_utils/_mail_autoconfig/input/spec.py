@@ -181,5 +181,9 @@ def argument_spec() -> Spec:
         "state_directory": {"type": "path", "default": "/var/lib/mail_autoconfig"},
         "adopt": {"type": "bool", "default": False},
         "purge": {"type": "bool", "default": False},
+        "reload": {"type": "bool", "default": True},
+        "rehearse": {"type": "bool", "default": True},
+        "lock_timeout": {"type": "int", "default": 60},
+        "return_lists": {"type": "list", "elements": "str", "choices": ["urls", "dns_records", "dns_record_sets"]},
         "apache_is_coming": {"type": "bool", "default": False},
     }

@@ -1,0 +1,116 @@
+"""What our hosts must answer after a change, asked as clients ask. Pure.
+
+PRIVATE to the collection.
+"""
+
+from __future__ import annotations
+
+import typing as t
+
+from . import clients
+from .apache import sites as site
+from .apache.dump import VirtualHost
+from .apache.routes import ROUTES
+from .apache.sites import HostGroup, SiteOptions
+from .documents import Document, apple, outlook, pacc, thunderbird
+from .host.certificates import PairFacts
+from .publication import Publication, Publications
+from .questions import MANY, Expectation, Question
+
+_USER = "mail_autoconfig"
+_UNKNOWN_PATH = "/mail_autoconfig-unknown"
+_DER = b"\x30"
+# Microsoft's request (MS-OXDSCLI section 2.2.3.1).
+_REQUEST = (
+    '<?xml version="1.0" encoding="utf-8"?>'
+    '<Autodiscover xmlns="http://schemas.microsoft.com/exchange/autodiscover/outlook/requestschema/2006"><Request>'
+    "<EMailAddress>{address}</EMailAddress><AcceptableResponseSchema>"
+    "http://schemas.microsoft.com/exchange/autodiscover/outlook/responseschema/2006a"
+    "</AcceptableResponseSchema></Request></Autodiscover>"
+)
+
+
+def of_hosts(publications: Publications, pairs: t.Mapping[site.Certificate, PairFacts]) -> tuple[Expectation, ...]:
+    """What our own hosts must answer: everything at the first and last of a provider, and something at each site and certificate."""
+    found: list[Expectation] = []
+    if not publications.desired:
+        return ()  # what is taken away has no answers
+    for item in publications.items:
+        for number, group in enumerate(item.groups):
+            thorough = number in (0, len(item.groups) - 1)
+            hosts = dict.fromkeys((group.hosts[0], group.hosts[-1]) if thorough else (group.hosts[0],))
+            for host, domain in hosts:
+                found.extend(_of_host(publications, item, group, host, domain, pairs, thorough))
+    return tuple(found)
+
+
+def _of_host(
+    publications: Publications,
+    item: Publication,
+    group: HostGroup,
+    host: str,
+    domain: str,
+    pairs: t.Mapping[site.Certificate, PairFacts],
+    thorough: bool,
+) -> t.Iterator[Expectation]:
+    options = publications.settings.site
+    scheme, port = ("https", options.https_port) if group.certificate else ("http", options.http_port)
+    certificate = pairs[group.certificate].fingerprint if group.certificate else ""
+    for ip in publications.placement.addresses[port]:
+        answers = list(_answers(item, options, domain))
+        for path, method, body, expected, beginning in answers if thorough else answers[:1]:
+            question = Question(scheme, host, port, path, ip, method, body)
+            yield Expectation(question, 200, expected, beginning, certificate=certificate)
+        if thorough:
+            yield Expectation(Question(scheme, host, port, _UNKNOWN_PATH, ip), 404, certificate=certificate)
+    for ip in publications.placement.addresses[options.http_port] if group.certificate else ():
+        question = Question("http", host, options.http_port, clients.AUTOCONFIG_PATH, ip)
+        yield Expectation(question, 302, location=_secure(item, group, domain, options.https_port))
+
+
+def _answers(item: Publication, options: SiteOptions, domain: str) -> t.Iterator[tuple[str, str, bytes, bytes | None, bytes]]:
+    """Path, method, body, and the very bytes that must come, or their beginning."""
+    for document in item.documents:
+        if document.path in (thunderbird.PATH, pacc.PATH):
+            yield ROUTES[document.path].path, "GET", b"", document.content, b""
+    for document in item.documents:
+        if document.path == outlook.PATH:
+            body = _REQUEST.format(address=f"{_USER}@{domain}").encode() if options.personal else b""
+            expected = _filled(document, domain) if options.personal else document.content
+            yield clients.AUTODISCOVER_PATH, "POST" if options.personal else "GET", body, expected, b""
+        elif document.path == apple.GENERAL_PATH:
+            yield clients.PROFILE_PATH, "GET", b"", None if options.signer else document.content, _DER if options.signer else b""
+        elif document.path.startswith("page/"):
+            yield "/", "GET", b"", None, b""
+
+
+def _filled(document: Document, domain: str) -> bytes:
+    """The document as the responder fills it in."""
+    values = {"EMAILADDRESS": f"{_USER}@{domain}", "EMAILLOCALPART": _USER, "EMAILDOMAIN": domain}
+    content = document.content
+    for name, value in values.items():
+        content = content.replace(f"%{name}%".encode(), value.encode())
+    return content
+
+
+def _secure(item: Publication, group: HostGroup, domain: str, port: int) -> str:
+    """Where HTTP leads: the same domain's host for the file, over TLS."""
+    hosts = [host for host, other in group.hosts if other == domain]
+    host = next((host for host in hosts if host.startswith("autoconfig.")), hosts[0])
+    return f"https://{host}" + ("" if port == 443 else f":{port}") + clients.AUTOCONFIG_PATH
+
+
+def of_domains(publications: Publications, neighbours: t.Sequence[VirtualHost]) -> tuple[Expectation, ...]:
+    """What the sites of the mail domains themselves should answer with ``well_known``: those of them that are on this host."""
+    options = publications.settings.site
+    if not options.well_known:
+        return ()
+    names = {name for host in neighbours if host.port == options.https_port for name in host.names}
+    return tuple(
+        Expectation(Question("https", domain, options.https_port, clients.WELL_KNOWN_PATH), 200, document.content)
+        for item in publications.items
+        for document in item.documents
+        if document.path == thunderbird.PATH
+        for domain in item.provider.domains
+        if domain in names
+    )[:MANY]

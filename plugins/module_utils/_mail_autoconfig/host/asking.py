@@ -1,0 +1,115 @@
+"""Asking the Apache of this host over the loopback, as clients do: the right name in TLS and in Host.
+
+PRIVATE to the collection. Certificates are not verified here, they are compared: whether clients trust one is another question.
+"""
+
+from __future__ import annotations
+
+import concurrent.futures
+import contextlib
+import hashlib
+import http.client
+import socket
+import ssl
+import time
+import typing as t
+
+from ..questions import Answer, Expectation, Question, has_worked
+from . import sockets
+
+_TIMEOUT = 5.0
+_AT_ONCE = 8
+_PAUSE = 0.2
+# What is read of an answer; ours are smaller.
+_MOST = 1 << 20
+# How long after a reload an answer may be another than it should be.
+PATIENCE = 10.0
+
+Ask = t.Callable[[t.Sequence[Question]], t.Mapping[Question, Answer]]
+
+
+def ask(questions: t.Sequence[Question]) -> dict[Question, Answer]:
+    """Ask all of them, a few at a time."""
+    found = sockets.listeners()
+    with concurrent.futures.ThreadPoolExecutor(_AT_ONCE) as pool:
+        return dict(zip(questions, pool.map(lambda question: ask_one(question, found), questions)))
+
+
+def ask_one(question: Question, found: t.Sequence[sockets.Listener]) -> Answer:
+    """Ask once; a failure is an answer too."""
+    ip = sockets.reachable(question.ip, question.port, found)
+    if not ip:
+        at = "" if question.ip == "*" else f" at {question.ip}"
+        return Answer(failure=f"nothing listens on port {question.port}{at}")
+    if question.scheme != "any":
+        return _exchange(question, ip, question.scheme == "https")
+    with contextlib.suppress(ssl.SSLError, ConnectionResetError):
+        return _exchange(question, ip, True, raises=True)
+    return _exchange(question, ip, False)
+
+
+def _exchange(question: Question, ip: str, tls: bool, raises: bool = False) -> Answer:
+    connection = http.client.HTTPConnection(question.host, question.port, timeout=_TIMEOUT)
+    try:
+        stream = socket.create_connection((ip, question.port), _TIMEOUT)
+        connection.sock = _context().wrap_socket(stream, server_hostname=question.host) if tls else stream
+        shown = connection.sock.getpeercert(binary_form=True) if isinstance(connection.sock, ssl.SSLSocket) else None
+        usual = 443 if tls else 80
+        host = question.host if question.port == usual else f"{question.host}:{question.port}"
+        headers = {"Host": host, "User-Agent": "mailops.autoconfig (asks whether this host answers)", "Connection": "close"}
+        if question.body:
+            headers["Content-Type"] = "text/xml"
+        connection.request(question.method, question.path, question.body or None, headers)
+        answer = connection.getresponse()
+        return Answer(
+            status=answer.status,
+            location=answer.getheader("Location", ""),
+            media_type=answer.getheader("Content-Type", ""),
+            body=answer.read(_MOST),
+            certificate=hashlib.sha256(shown).hexdigest() if shown else "",
+        )
+    except ssl.SSLError as exc:
+        if raises:
+            raise
+        return Answer(failure=f"TLS: {exc.reason or exc}")
+    except (OSError, http.client.HTTPException) as exc:
+        if raises and isinstance(exc, ConnectionResetError):
+            raise
+        return Answer(failure=str(exc) or type(exc).__name__)
+    finally:
+        if connection.sock:
+            connection.sock.close()
+
+
+def _context() -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    with contextlib.suppress(ssl.SSLError):
+        # The sites of others may be older than what is allowed by default.
+        context.set_ciphers("ALL:@SECLEVEL=0")
+    return context
+
+
+def complaints(expectations: t.Sequence[Expectation], ask_all: Ask = ask, patience: float = PATIENCE) -> list[str]:
+    """What is not answered as it should be, asked again for a while; empty if all is."""
+    end = time.monotonic() + patience
+    pending = list(expectations)
+    while True:
+        answers = ask_all([item.question for item in pending])
+        pending = [item for item in pending if not item.met_by(answers[item.question])]
+        if not pending or time.monotonic() >= end:
+            return [item.complaint(answers[item.question]) for item in pending]
+        time.sleep(_PAUSE)
+
+
+def unlike(before: t.Mapping[Question, Answer], ask_all: Ask = ask, patience: float = PATIENCE) -> dict[Question, Answer]:
+    """The sites that do not answer as before, asked again for a while, with what they answer now."""
+    end = time.monotonic() + patience
+    pending = [question for question, answer in before.items() if has_worked(answer)]
+    while True:
+        answers = ask_all(pending)
+        pending = [question for question in pending if answers[question].shape != before[question].shape]
+        if not pending or time.monotonic() >= end:
+            return {question: answers[question] for question in pending}
+        time.sleep(_PAUSE)

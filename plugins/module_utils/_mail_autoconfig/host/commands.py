@@ -1,0 +1,74 @@
+"""Running commands: bounded in time, in English, and never left behind.
+
+PRIVATE to the collection.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import tempfile
+import typing as t
+
+TIMEOUT = 60.0
+_DIRECTORIES = ("/usr/local/sbin", "/usr/sbin", "/sbin")
+
+
+class Result(t.NamedTuple):
+    """What a command left: exit status and its output as text."""
+
+    status: int
+    output: str
+    errors: str
+
+    @property
+    def said(self) -> str:
+        """Everything that it said, errors first."""
+        return "\n".join(text for text in (self.errors.strip(), self.output.strip()) if text)
+
+
+# Runs a command (without a shell) in an environment with these additions. Raises OSError, TimeoutError among them.
+Runner = t.Callable[[t.Sequence[str], t.Mapping[str, str]], Result]
+
+
+def run(arguments: t.Sequence[str], environment: t.Mapping[str, str], timeout: float = TIMEOUT) -> Result:
+    """Run a command to its end. Raises OSError where it cannot be run, TimeoutError after ``timeout`` seconds.
+
+    Its output goes to files rather than pipes, which a daemon that it starts would hold open. Whatever ends the waiting (also a
+    signal to this process) ends the command and all that it started.
+    """
+    variables = {**os.environ, "LC_ALL": "C", **environment}
+    variables["PATH"] = os.pathsep.join([variables.get("PATH", os.defpath), *_DIRECTORIES])
+    with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
+        process = subprocess.Popen(  # noqa: S603 (the arguments are our own; no shell)
+            list(arguments),
+            env=variables,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=errors,
+            start_new_session=True,
+            cwd="/",
+        )
+        try:
+            status = process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            _end(process)
+            raise TimeoutError(f"{' '.join(arguments[:3])} did not end within {timeout:.0f} s") from None
+        except BaseException:
+            _end(process)
+            raise
+        return Result(status, _text(output), _text(errors))
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except (ProcessLookupError, PermissionError):
+        process.kill()
+    process.wait()
+
+
+def _text(stream: t.IO[bytes]) -> str:
+    stream.seek(0)
+    return stream.read().decode("utf-8", "replace")

@@ -1,0 +1,93 @@
+"""A dress rehearsal: the change is made first in a twin of the host, by the code that will make it for real.
+
+PRIVATE to the collection. What Apache refuses there never reaches the live host. Where the twin cannot be made, or where even the
+unchanged configuration does not start and answer in it, a failure would prove nothing: then the rehearsal says why there was none, and
+never stands in the way.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import re
+import time
+import typing as t
+
+from ..plan import Current, Plan
+from . import twin
+from .commands import Runner
+from .platform import Platform, Variables
+from .server import Server, ServerError
+from .transaction import ApplyError, Inspection, Transaction
+
+# What a started Apache may take in the twin, times what it took without the change.
+_TIMES_AS_LONG = 5
+_AT_LEAST_SECONDS = 8.0
+_WHOLE_SECONDS = 180.0
+_LOG_DIRECTIVE = re.compile(r'^\s*(?:ErrorLog|CustomLog|TransferLog|GlobalLog|ForensicLog|\w*Log)\s+"?(/[^"|\s]+)', re.MULTILINE)
+
+
+@dataclasses.dataclass(frozen=True)
+class Rehearsal:
+    """How it went.
+
+    :ivar rehearsed: whether there was one that proves something
+    :ivar reason: why not
+    """
+
+    rehearsed: bool
+    reason: str = ""
+
+
+class Rehearser:
+    """Rehearses changes of one instance of Apache."""
+
+    def __init__(self, platform: Platform, run: Runner, live: Server, variables: Variables, state_directory: str) -> None:
+        self._platform = platform
+        self._run = run
+        self._live = live
+        self._variables = variables
+        self._state = state_directory
+
+    def rehearse(self, plan: Plan, current: Current, inspection: Inspection, texts: t.Iterable[str]) -> Rehearsal:
+        """Make a change in a twin. Raises ApplyError if Apache or its answers are not as they should be there.
+
+        :arg texts: the configuration, from which the names of logs are taken: opening a large one would copy it
+        """
+        logs = {match for text in texts for match in _LOG_DIRECTIVE.findall(text) if os.path.isfile(match)}
+        outcome = twin.run(
+            lambda: self._in_twin(plan, current, inspection),
+            empty_directories=[self._variables.log_directory],
+            empty_files=sorted(path for path in logs if not path.startswith(f"{self._variables.log_directory}/")),
+            writable=sorted({os.path.dirname(path) for path in plan.write} | {self._state, self._platform.config_directory}),
+            remove=[self._live.pid_file],
+            timeout=_WHOLE_SECONDS,
+        )
+        if not outcome.ran:
+            return Rehearsal(False, outcome.reason)
+        if outcome.value["unproven"]:
+            return Rehearsal(False, outcome.value["unproven"])
+        if outcome.value["error"]:
+            raise ApplyError(f"{outcome.value['error']} (in a rehearsal: nothing was changed)", outcome.value["details"])
+        return Rehearsal(True)
+
+    def _in_twin(self, plan: Plan, current: Current, inspection: Inspection) -> dict[str, str]:
+        """What happens in the twin: start as it is, change, reload, ask; as data."""
+        # In the twin nobody manages services, and nobody outside may be asked to.
+        os.environ["APACHE_STARTED_BY_SYSTEMD"] = "1"
+        server = Server(self._platform, self._run, self._live.pid_file, self._live.error_log)
+        begun = time.monotonic()
+        try:
+            server.start()
+        except ServerError as exc:
+            return _result(unproven=f"Apache does not start in a twin of this host even as it is: {exc} {exc.details}"[:600])
+        server.reload_seconds = max(_AT_LEAST_SECONDS, _TIMES_AS_LONG * (time.monotonic() - begun))
+        try:
+            Transaction(self._platform, self._run, server, self._state).carry_out(plan, current, inspection, keep=True)
+        except ApplyError as exc:
+            return _result(error=str(exc), details=exc.details)
+        return _result()
+
+
+def _result(unproven: str = "", error: str = "", details: str = "") -> dict[str, str]:
+    return {"unproven": unproven, "error": error, "details": details}

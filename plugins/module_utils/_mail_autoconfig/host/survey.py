@@ -1,0 +1,382 @@
+"""Everything that a run needs to know of the host, read once.
+
+PRIVATE to the collection. What Apache's configuration means is asked of Apache itself, without ours in it: our files stand in
+``<IfDefine !MAIL_AUTOCONFIG_OFF>``, so that one definition shows what everybody else has.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import grp
+import os
+import pwd
+import re
+import shutil
+import stat
+import tempfile
+import typing as t
+
+from .. import manifest as manifests
+from ..apache import dump, listens, signing
+from ..apache.common import OFF
+from ..apache.neighbours import Ground
+from ..apache.sites import Certificate
+from ..manifest import Manifest, ManifestError
+from ..plan import Current
+from . import filesystem, sockets
+from .certificates import PairFacts, inspect
+from .commands import Result, Runner
+from .platform import KINDS, Platform, Variables
+from .server import Server
+from .transaction import MANIFEST, RELOAD_MARKER, ApplyError
+
+_FALLBACK = Variables("www-data", "www-data", "/var/log/apache2", "/var/run/apache2/apache2.pid")
+
+
+@dataclasses.dataclass(frozen=True)
+class Survey:
+    """The host as it was found.
+
+    :ivar installed: whether there is an Apache of this layout
+    :ivar broken: what Apache says against its configuration without ours; empty if it is sound
+    :ivar ground: its configuration without ours
+    :ivar available: modules that can be enabled
+    :ivar loaded: modules that Apache loads, ours or not
+    :ivar requirements: for each module that we may need, those that it needs, and those that it cannot stand beside
+    :ivar pairs: certificates that were looked at
+    :ivar signing: of the pair that signs; None without one
+    :ivar running: whether Apache runs
+    :ivar taken: ports that Apache would newly listen on with a module, and which process has each already: by module
+    :ivar free_descriptors: how many more files Apache may open
+    :ivar unreachable: why the web server's user does not get to the document root; empty if it does
+    :ivar manifest_problem: why the manifest cannot be used; empty if it can
+    """
+
+    installed: bool
+    broken: str = ""
+    ground: Ground = Ground(dump.Dump(), "", "", 1)
+    available: frozenset[str] = frozenset()
+    loaded: frozenset[str] = frozenset()
+    requirements: t.Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = dataclasses.field(default_factory=dict)
+    pairs: t.Mapping[Certificate, PairFacts] = dataclasses.field(default_factory=dict)
+    signing: signing.PairFacts | None = None
+    running: bool = False
+    taken: t.Mapping[str, t.Mapping[int, str]] = dataclasses.field(default_factory=dict)
+    free_descriptors: int = 0
+    unreachable: str = ""
+    blocked: t.Mapping[str, str] = dataclasses.field(default_factory=dict)
+    manifest: Manifest = Manifest()
+    manifest_problem: str = ""
+
+
+class Surveyor:
+    """Looks at one instance of Apache.
+
+    :arg state_directory: where our manifest is
+    """
+
+    def __init__(self, platform: Platform, run: Runner, state_directory: str) -> None:
+        self._platform = platform
+        self._run = run
+        self._state = state_directory
+        self.variables = _FALLBACK
+        self.dump = dump.Dump()
+
+    def server(self) -> Server:
+        """The Apache that the survey was about."""
+        log = self.dump.error_log or f"{self.variables.log_directory}/error.log"
+        return Server(self._platform, self._run, self.dump.pid_file or self.variables.pid_file, log)
+
+    def survey(
+        self,
+        pairs: t.Iterable[Certificate] = (),
+        signer: signing.Signer | None = None,
+        document_root: str = "",
+        modules: t.Iterable[str] = (),
+    ) -> Survey:
+        """Look at everything. Raises ApplyError where a program that is part of the system is missing.
+
+        :arg pairs: certificates that may be used
+        :arg modules: modules that may be needed
+        """
+        manifest, manifest_problem = self._manifest()
+        if not os.path.isfile(self._platform.main_file):
+            return Survey(False, manifest=manifest, manifest_problem=manifest_problem, available=frozenset(modules))
+        self.variables = self._variables()
+        broken = self._dump(manifest)
+        server = self.server()
+        return Survey(
+            installed=True,
+            broken=broken,
+            ground=self._ground(),
+            available=frozenset(
+                name[: -len(".load")] for name in filesystem.names(self._platform.available("mods")) if name.endswith(".load")
+            ),
+            loaded=self.dump.modules,
+            requirements=self._requirements(modules),
+            pairs=self._pairs(pairs),
+            signing=self._signing(signer) if signer else None,
+            running=server.master() is not None,
+            taken=self._taken(modules),
+            free_descriptors=_free_descriptors(server),
+            unreachable=self._unreachable(document_root) if document_root else "",
+            blocked={path: filesystem.blocked_by(path) for path in (document_root, self._state) if path},
+            manifest=manifest,
+            manifest_problem=manifest_problem,
+        )
+
+    # -- Apache's own words -------------------------------------------------------------------------------------------
+
+    def _variables(self) -> Variables:
+        lines = self._asked(self._platform.variables()).output.splitlines()
+        return Variables(*lines[:4]) if len(lines) >= 4 else _FALLBACK
+
+    def _asked(self, command: t.Sequence[str], environment: t.Mapping[str, str] | None = None) -> Result:
+        try:
+            return self._run(command, self._platform.environment if environment is None else environment)
+        except OSError as exc:
+            raise ApplyError(f"{command[0]} cannot be run: {exc}") from exc
+
+    def _dump(self, manifest: Manifest) -> str:
+        """Let Apache tell its configuration without ours; what it says against it."""
+        result = self._asked(self._platform.control("-D", OFF, *dump.QUESTIONS))
+        if result.status != 0:
+            # A file of ours from before these definitions, or edited by hand, may be what is wrong with it.
+            without = self._dump_without_files(manifest)
+            if without is None or without.status != 0:
+                return _complaint(without or result)
+            result = without
+        self.dump = self._with_all_names(dump.read(result.output))
+        return ""
+
+    def _with_all_names(self, found: dump.Dump) -> dump.Dump:
+        """The same with the aliases of virtual hosts that are alone at their address, which Apache does not list.
+
+        Beside another one it does; so each is given company for the time of the question.
+        """
+        if not found.lonely:
+            return found
+        company = [word for address in found.lonely for line in _company(address) for word in ("-c", line)]
+        result = self._asked(self._platform.control("-D", OFF, *company, *dump.QUESTIONS))
+        if result.status != 0:
+            return found
+        named = {(host.address, host.file, host.line): host for host in dump.read(result.output).virtual_hosts}
+        hosts = [
+            dataclasses.replace(named.get((host.address, host.file, host.line), host), default=host.default)
+            for host in found.virtual_hosts
+        ]
+        return dataclasses.replace(found, virtual_hosts=tuple(hosts))
+
+    def _dump_without_files(self, manifest: Manifest) -> Result | None:
+        """The same question about a copy of the configuration in which our files are empty; None if none of ours is there."""
+        directory = self._platform.config_directory
+        real = os.path.realpath(directory)
+        ours = [
+            path for path in manifest.files if path.startswith(f"{real}/") and path.endswith(".conf") and os.path.isfile(path)
+        ]
+        if not ours:
+            return None
+        with tempfile.TemporaryDirectory(prefix="mail_autoconfig-") as temporary:
+            copy = os.path.join(temporary, "apache")
+            shutil.copytree(real, copy, symlinks=True, ignore_dangling_symlinks=True)
+            for path in ours:
+                with open(copy + path[len(real) :], "wb"):
+                    pass
+            environment = {**self._platform.environment, "APACHE_CONFDIR": copy}
+            result = self._asked(self._platform.control("-D", OFF, *dump.QUESTIONS), environment)
+            return Result(result.status, result.output.replace(copy, directory), result.errors.replace(copy, directory))
+
+    def _ground(self) -> Ground:
+        main = self._platform.main_file
+        sites = self._platform.enabled("sites")
+        text = (filesystem.read(os.path.realpath(main)).content or b"").decode("utf-8", "replace")
+        directory = os.path.basename(sites)
+        lines = [
+            number
+            for number, line in enumerate(text.splitlines(), 1)
+            if re.match(rf"\s*Include(?:Optional)?\s+\S*{re.escape(directory)}/", line, re.IGNORECASE)
+        ]
+        real = {host.file: os.path.realpath(host.file) for host in self.dump.virtual_hosts}
+        return Ground(self.dump, main, sites, lines[0] if lines else 0, real)
+
+    # -- what may be needed -------------------------------------------------------------------------------------------
+
+    def _requirements(self, modules: t.Iterable[str]) -> dict[str, tuple[tuple[str, ...], tuple[str, ...]]]:
+        found: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {}
+        waiting = list(modules)
+        while waiting:
+            name = waiting.pop()
+            if name not in found:
+                found[name] = self._platform.requirements(name)
+                waiting.extend(found[name][0])
+        return found
+
+    def _pairs(self, pairs: t.Iterable[Certificate]) -> dict[Certificate, PairFacts]:
+        try:
+            return {pair: inspect(pair, self._run) for pair in dict.fromkeys(pairs)}
+        except OSError as exc:
+            raise ApplyError(f"openssl cannot be run: {exc}") from exc
+
+    def _signing(self, signer: signing.Signer) -> signing.PairFacts:
+        """What there is to know of a signing pair. Nothing is written; one text is signed for trial."""
+        paths = (signer.certificate, signer.key, *filter(None, [signer.chain]))
+        missing = tuple(path for path in paths if not os.path.isfile(path))
+        if missing:
+            return signing.PairFacts(missing)
+        questions = self._asked(["openssl", "x509", "-in", signer.certificate, *signing.CERTIFICATE_QUESTIONS], {})
+        key = self._asked(["openssl", "pkey", "-in", signer.key, "-pubout", "-passin", "pass:"], {})
+        content = filesystem.read(os.path.realpath(signer.certificate)).content or b""
+        return signing.PairFacts(
+            certificate=signing.read_certificate(questions.output) if questions.status == 0 else None,
+            certificates=content.count(b"-----BEGIN CERTIFICATE-----"),
+            public_key=signing.public_key(key.output),
+            key_mode=stat.S_IMODE(os.stat(signer.key).st_mode),
+            user=self.variables.user,
+            trial=self._trial(signer),
+        )
+
+    def _trial(self, signer: signing.Signer) -> str:
+        """Sign as the web server's user; what openssl says if it cannot."""
+        command = signer.trial()
+        if os.geteuid() == 0:
+            command = ["runuser", "-u", self.variables.user, "--", *command]
+        result = self._asked(command, {})
+        return "" if result.status == 0 else " ".join(result.errors.split())[-300:] or "openssl failed"
+
+    def _taken(self, modules: t.Iterable[str]) -> dict[str, dict[int, str]]:
+        """Ports that a module which is off would make Apache listen on, and that another program has."""
+        off = [name for name in modules if name not in self.dump.modules]
+        texts = self.texts() if off else []
+        found: dict[str, dict[int, str]] = {}
+        for name in off:
+            for port in {port for text in texts for port in listens.with_module(text, name)}:
+                pid, program = sockets.holder(port)
+                if pid and not re.search("apache|httpd", program):
+                    found.setdefault(name, {})[port] = f"{program} (process {pid})"
+        return found
+
+    def _unreachable(self, document_root: str) -> str:
+        """The directory on the way to the documents that the web server's user may not enter; empty if it may enter all."""
+        try:
+            user = pwd.getpwnam(self.variables.user)
+            groups = {user.pw_gid, *(entry.gr_gid for entry in grp.getgrall() if self.variables.user in entry.gr_mem)}
+        except KeyError:
+            return ""
+        path = os.path.realpath(document_root)
+        while path != "/":
+            if os.path.isdir(path):
+                status = os.stat(path)
+                shift = 6 if status.st_uid == user.pw_uid else 3 if status.st_gid in groups else 0
+                if user.pw_uid and not status.st_mode >> shift & 1:
+                    mode = stat.S_IMODE(status.st_mode)
+                    return f"{self.variables.user} may not enter {path} (mode {mode:04o}, user {status.st_uid}, group {status.st_gid})"
+            path = os.path.dirname(path)
+        return ""
+
+    # -- ours ---------------------------------------------------------------------------------------------------------
+
+    def _manifest(self) -> tuple[Manifest, str]:
+        path = os.path.join(self._state, MANIFEST)
+        try:
+            state = filesystem.read(path)
+        except OSError as exc:
+            return Manifest(), f"{path}: {exc.strerror} (become: true?)"
+        if state.kind == "absent":
+            return Manifest(), ""
+        if state.content is None:
+            return Manifest(), f"{path} is not a regular file: move it away, and run with adopt: true"
+        try:
+            return manifests.read(state.content), ""
+        except ManifestError as exc:
+            return Manifest(), f"{path}: {exc}; restore it, or move it away and run with adopt: true"
+
+    def current(self, paths: t.Iterable[str], manifest: Manifest, directories: t.Iterable[str], header: str) -> Current:
+        """The state of the given paths, of the manifest's, and of all that is enabled."""
+        known = {*paths, *manifest.files}
+        files = {path: filesystem.read(path) for path in sorted(known)}
+        enabled: dict[str, list[str]] = {}
+        foreign: dict[str, list[str]] = {}
+        for kind in KINDS:
+            enabled[kind], foreign[kind] = self._links(kind)
+        enabled["mods"] = sorted({*enabled["mods"], *self.dump.modules})
+        marks = (f"# {header}".encode(), f"-- {header}".encode(), f"; {header}".encode())
+        return Current(
+            files=files,
+            enabled=enabled,
+            manifest=manifest,
+            reload_pending=os.path.lexists(os.path.join(self._state, RELOAD_MARKER)),
+            foreign_links=foreign,
+            ours_by_header={path for path, state in files.items() if state.content and state.content.startswith(marks)},
+            directories=_directories({*directories, *manifest.directories}),
+            leftovers=_leftovers({os.path.dirname(path) for path in known} | {self._state}),
+            user=os.geteuid(),
+            room=_room({os.path.dirname(path) for path in known}),
+        )
+
+    def texts(self) -> list[str]:
+        """The whole configuration as Apache reads it, file by file."""
+        contents = (filesystem.read(os.path.realpath(entry.path)).content for entry in self.dump.includes)
+        return [content.decode("utf-8", "replace") for content in contents if content]
+
+    def _links(self, kind: str) -> tuple[list[str], list[str]]:
+        """The enabled names of a kind, and those of them that do not lead to the file of that name."""
+        directory, suffix = self._platform.enabled(kind), self._platform.suffix(kind)
+        found = [name[: -len(suffix)] for name in filesystem.names(directory) if name.endswith(suffix)]
+        foreign = [
+            name
+            for name in found
+            if os.path.realpath(f"{directory}/{name}{suffix}")
+            != os.path.realpath(f"{self._platform.available(kind)}/{name}{suffix}")
+        ]
+        return found, foreign
+
+
+def _company(address: str) -> list[str]:
+    return [f"<VirtualHost {address}>", "ServerName mail-autoconfig-company.invalid", "</VirtualHost>"]
+
+
+def _complaint(result: Result) -> str:
+    return result.errors.strip() or result.output.strip()[-2000:] or f"apache2ctl ends with {result.status}"
+
+
+def _directories(paths: t.Iterable[str]) -> dict[str, tuple[int, int]]:
+    found = {}
+    for path in sorted(paths):
+        if os.path.isdir(path) and not os.path.islink(path):
+            status = os.stat(path)
+            found[path] = (stat.S_IMODE(status.st_mode), status.st_uid)
+    return found
+
+
+def _room(directories: t.Iterable[str]) -> dict[str, tuple[int, int]]:
+    found = {}
+    for directory in directories:
+        there = directory
+        while not os.path.isdir(there):
+            there = os.path.dirname(there)
+        status = os.statvfs(there)
+        found[directory] = (os.stat(there).st_dev, status.f_bavail * status.f_frsize)
+    return found
+
+
+def _leftovers(directories: t.Iterable[str]) -> tuple[str, ...]:
+    """Temporary files that a killed run has left in the directories of our files."""
+    return tuple(
+        os.path.join(directory, name)
+        for directory in sorted(directories)
+        for name in filesystem.names(directory)
+        if name.startswith(filesystem.TEMPORARY)
+    )
+
+
+def _free_descriptors(server: Server) -> int:
+    """How many more files the running Apache may open; a large number where it does not run, or it cannot be told."""
+    master = server.master()
+    if master is None:
+        return 1 << 20
+    try:
+        with open(f"/proc/{master.pid}/limits", encoding="ascii") as stream:
+            found = re.search(r"^Max open files +(\d+)", stream.read(), re.MULTILINE)
+        return int(found[1]) - len(os.listdir(f"/proc/{master.pid}/fd")) if found else 1 << 20
+    except OSError:
+        return 1 << 20

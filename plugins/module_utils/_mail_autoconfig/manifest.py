@@ -1,0 +1,163 @@
+"""What we have on a host: the file in the state directory that tells ours from everything else.
+
+PRIVATE to the collection. It belongs to one instance of Apache. Paths are by where their directories lead.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import typing as t
+
+from .files import File, Kind, digest
+
+VERSION = 2
+_SUFFIXES_OF_VERSION_1 = {
+    ".conf": Kind.CONFIGURATION,
+    ".lua": Kind.SCRIPT,
+    **dict.fromkeys((".html", ".json", ".mobileconfig", ".xml"), Kind.DOCUMENT),
+}
+
+
+class ManifestError(ValueError):
+    """Not a manifest, or one of a newer version."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Owned:
+    """A file of ours: its kind, and the digests that it may have; more than one only while a run is under way."""
+
+    kind: Kind
+    digests: tuple[str, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class Holding:
+    """What one provider has.
+
+    :ivar files: by path
+    :ivar enabled: names by kind of link (``sites``, ``conf``)
+    """
+
+    domains: tuple[str, ...] = ()
+    files: t.Mapping[str, Owned] = dataclasses.field(default_factory=dict)
+    enabled: t.Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass(frozen=True)
+class Manifest:
+    """What all providers have.
+
+    :ivar instance: Apache's configuration directory; empty in what version 1 wrote
+    :ivar directories: those that we have made above the providers' own
+    :ivar retired: files that nobody needs any more but workers of Apache that had not ended yet
+    """
+
+    instance: str = ""
+    providers: t.Mapping[str, Holding] = dataclasses.field(default_factory=dict)
+    directories: tuple[str, ...] = ()
+    retired: t.Mapping[str, Owned] = dataclasses.field(default_factory=dict)
+
+    @property
+    def files(self) -> dict[str, Owned]:
+        """All files of ours."""
+        found = dict(self.retired)
+        for holding in self.providers.values():
+            found.update(holding.files)
+        return found
+
+    def named(self, kind: str) -> set[str]:
+        """All links of a kind that are ours."""
+        return {name for holding in self.providers.values() for name in holding.enabled.get(kind, ())}
+
+
+def holding_of(domains: tuple[str, ...], files: t.Iterable[File], enabled: t.Mapping[str, tuple[str, ...]]) -> Holding:
+    """The entry for what a provider shall have."""
+    return Holding(domains, {file.path: Owned(file.kind, (digest(file.content),)) for file in files}, dict(enabled))
+
+
+def write(manifest: Manifest) -> bytes:
+    """The manifest as it lies on the host: JSON, sorted."""
+    data = {
+        "version": VERSION,
+        "instance": manifest.instance,
+        "directories": list(manifest.directories),
+        "retired": _files(manifest.retired),
+        "providers": {
+            name: {
+                "domains": list(holding.domains),
+                "enabled": {kind: list(names) for kind, names in holding.enabled.items()},
+                "files": _files(holding.files),
+            }
+            for name, holding in manifest.providers.items()
+        },
+    }
+    return (json.dumps(data, indent=1, sort_keys=True) + "\n").encode()
+
+
+def _files(files: t.Mapping[str, Owned]) -> dict[str, t.Any]:
+    return {path: {"kind": owned.kind.value, "digests": list(owned.digests)} for path, owned in files.items()}
+
+
+def read(content: bytes) -> Manifest:
+    """The manifest from its bytes. Raises ManifestError."""
+    try:
+        data = json.loads(content.decode())
+        version = data["version"]
+        if isinstance(version, int) and version > VERSION:
+            raise ManifestError(f"it is of version {version}, and this release of the collection knows {VERSION}")
+        if version not in (1, VERSION):
+            raise ManifestError("it has no version that is known")
+        return Manifest(
+            instance=str(data.get("instance", "")),
+            providers={str(name): _holding(entry) for name, entry in data["providers"].items()},
+            directories=tuple(map(str, data.get("directories", ()))),
+            retired=_owned(data.get("retired", {})),
+        )
+    except ManifestError:
+        raise
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as exc:
+        raise ManifestError(f"it is damaged ({type(exc).__name__}: {exc})") from exc
+
+
+def _holding(entry: t.Any) -> Holding:
+    return Holding(
+        tuple(map(str, entry["domains"])),
+        _owned(entry["files"]),
+        {str(kind): tuple(map(str, names)) for kind, names in entry["enabled"].items()},
+    )
+
+
+def _owned(entry: t.Any) -> dict[str, Owned]:
+    found = {}
+    for path, value in entry.items():
+        if not path.startswith("/") or "\0" in path:
+            raise ManifestError(f"it is damaged ({path!r} is not a path)")
+        kind = Kind(value["kind"]) if isinstance(value, dict) else _kind_in_version_1(path)
+        found[path] = Owned(kind, tuple(map(str, value["digests"] if isinstance(value, dict) else value)))
+    return found
+
+
+def _kind_in_version_1(path: str) -> Kind:
+    suffix = path[path.rfind(".") :]
+    return _SUFFIXES_OF_VERSION_1.get(suffix, Kind.ZONE)
+
+
+def in_between(before: Manifest, after: Manifest) -> Manifest:
+    """The manifest while files are being replaced: old and new digests count as ours, so that a cut-off run is mended."""
+    known = before.files
+    merged = dict(before.providers)
+    for name, holding in after.providers.items():
+        old = before.providers.get(name, Holding())
+        files = {
+            path: Owned(owned.kind, tuple(dict.fromkeys((*known.get(path, owned).digests, *owned.digests))))
+            for path, owned in holding.files.items()
+        }
+        kinds = sorted({*old.enabled, *holding.enabled})
+        merged[name] = Holding(
+            tuple(dict.fromkeys((*holding.domains, *old.domains))),
+            {**old.files, **files},
+            {kind: tuple(dict.fromkeys((*old.enabled.get(kind, ()), *holding.enabled.get(kind, ())))) for kind in kinds},
+        )
+    directories = tuple(dict.fromkeys((*before.directories, *after.directories)))
+    return Manifest(after.instance, merged, directories, {**before.retired, **after.retired})

@@ -1,0 +1,502 @@
+"""What a run publishes: for each provider its documents, hosts, files and records, and what is wrong with them. Pure.
+
+PRIVATE to the collection. Worked out from the settings and the survey alone.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+import typing as t
+
+from . import clients
+from .apache import neighbours, signing
+from .apache import sites as site
+from .apache.common import HEADER
+from .apache.neighbours import Placement, some
+from .apache.sites import Certificate, HostGroup
+from .dns import records as dns
+from .documents import Document, apple, outlook, pacc, thunderbird
+from .files import File, Kind, digest
+from .findings import Findings, total
+from .host.certificates import Certificates, key_digest, pair_at
+from .host.platform import Platform
+from .host.survey import Survey
+from .input.model import Provider
+from .input.settings import Settings
+from .manifest import Manifest
+from .plan import SHARED, Desired
+
+# A certificate a domain would make ten thousand comparisons of keys.
+_COMPARED_CERTIFICATES = 20
+_LABELS = (*clients.LABELS, clients.PACC_LABEL)
+# What a zone file holds that has no records any more.
+EMPTY_ZONE = dns.zone_text((), HEADER.text).encode()
+
+
+@dataclasses.dataclass(frozen=True)
+class Publication:
+    """What one provider publishes.
+
+    :ivar groups: its host names by certificate
+    :ivar served: what records say of the hosts
+    """
+
+    provider: Provider
+    documents: tuple[Document, ...]
+    groups: tuple[HostGroup, ...]
+    served: dns.Served
+    records: tuple[dns.Record, ...]
+
+    @property
+    def names(self) -> list[str]:
+        """All its host names."""
+        return [name for group in self.groups for name in group.names]
+
+
+@dataclasses.dataclass(frozen=True)
+class Publications:
+    """What a run publishes.
+
+    :ivar settings: with what was left to the host decided
+    :ivar desired: by provider, and what all share
+    :ivar modules: of Apache, that are needed
+    :ivar dropped: ids of providers that go
+    """
+
+    settings: Settings
+    items: tuple[Publication, ...]
+    placement: Placement
+    desired: tuple[Desired, ...]
+    modules: tuple[str, ...]
+    dropped: frozenset[str]
+    findings: Findings
+
+    @property
+    def records(self) -> tuple[dns.Record, ...]:
+        """The records of all providers."""
+        return tuple(record for item in self.items for record in item.records)
+
+    @property
+    def requests(self) -> tuple[clients.Request, ...]:
+        """What each client will ask."""
+        return tuple(request for item in self.items for request in _requests(self.settings, item))
+
+
+def candidates(settings: Settings) -> list[Certificate]:
+    """The certificates that a run may use."""
+    if not settings.https:
+        return []
+    domains = dict.fromkeys(domain for provider in settings.providers for domain in provider.domains)
+    return [pair_at(settings.certificate_file, settings.certificate_key_file, domain) for domain in domains]
+
+
+def publish(settings: Settings, survey: Survey, platform: Platform) -> Publications:
+    """Work out what to publish."""
+    settings, responding = _settle_responder(settings, survey)
+    certificates = Certificates(settings.certificate_file, settings.certificate_key_file, survey.pairs)
+    items, describing = _items(settings, certificates, survey.manifest)
+    items = _widened(settings, items, survey)
+    placement = neighbours.place(_wanted(settings, items, survey.manifest, platform), survey.ground)
+    desired = _desired(settings, items, placement, platform)
+    shared = _shared(settings, items, placement, platform)
+    named = {item.provider.id for item in items}
+    dropped = set(survey.manifest.providers) - named - {SHARED} if settings.purge else set()
+    if shared is None and not _others_need_it(survey.manifest, named | dropped, placement):
+        dropped.add(SHARED)
+    has_pacc = any(item.served.pacc for item in items)
+    modules = site.modules(settings.site, [group for item in items for group in item.groups], has_pacc)
+    findings = total(
+        [
+            responding,
+            *(describing if settings.providers else ()),
+            _certificate_findings(settings, certificates),
+            _ground_findings(settings, survey),
+            placement.findings,
+            _signing_findings(settings, items, survey),
+            _module_findings(modules, survey),
+        ]
+    )
+    return Publications(
+        settings=settings,
+        items=items,
+        placement=placement,
+        desired=(*desired, *([shared] if shared else ())),
+        modules=closed(modules, survey),
+        dropped=frozenset(dropped & set(survey.manifest.providers)),
+        findings=findings,
+    )
+
+
+def remove(settings: Settings, survey: Survey) -> Publications:
+    """Work out how to take away the providers that are named, or all with ``purge``, with the records that they had."""
+    manifest = survey.manifest
+    certificates = Certificates(settings.certificate_file, settings.certificate_key_file, survey.pairs)
+    items, _describing = _items(settings, certificates, manifest)
+    dropped = set(manifest.providers) if settings.purge else {provider.id for provider in settings.providers}
+    if not set(manifest.providers) - dropped - {SHARED}:
+        dropped.add(SHARED)
+    wanted = {domain: provider.id for provider in settings.providers for domain in provider.domains}
+    problems = [
+        f"provider {provider}: {', '.join(domains)} is served on this host by provider {name}, which serves "
+        f"{some(holding.domains)}: name that one"
+        for name, holding in sorted(manifest.providers.items())
+        if name not in dropped
+        for provider, domains in sorted(_by_provider(holding.domains, wanted).items())
+    ]
+    placement = Placement("", {}, {}, Findings())
+    findings = Findings(tuple(problems))
+    return Publications(settings, items, placement, (), (), frozenset(dropped & set(manifest.providers)), findings)
+
+
+def _by_provider(domains: t.Iterable[str], providers: t.Mapping[str, str]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for domain in sorted(domains):
+        if domain in providers:
+            found.setdefault(providers[domain], []).append(domain)
+    return found
+
+
+# -- what each provider has -------------------------------------------------------------------------------------------
+
+
+def _settle_responder(settings: Settings, survey: Survey) -> tuple[Settings, Findings]:
+    """Decide whether the responder answers, which needs mod_lua (on Debian part of the package apache2-bin)."""
+    available = "lua" in survey.available or "lua" in survey.loaded
+    problems = [
+        f"{option}: Apache's module lua is not available here; on Debian the package apache2-bin brings it"
+        for option, wanted in (("responder", settings.responder == "lua"), ("well_known", settings.site.well_known))
+        if wanted and not available
+    ]
+    personal = available if settings.responder == "auto" else settings.responder == "lua"
+    problems += [
+        f"{option}: needs the responder, which needs Apache's module lua (responder: lua)"
+        for option, given in (("signing_certificate", settings.site.signer), ("setup_pages", settings.pages))
+        if given and not personal
+    ]
+    settled = dataclasses.replace(settings, site=dataclasses.replace(settings.site, personal=personal))
+    return settled, Findings(tuple(problems))
+
+
+def _items(settings: Settings, certificates: Certificates, manifest: Manifest) -> tuple[tuple[Publication, ...], list[Findings]]:
+    earlier = _earlier_digests(manifest) if settings.pacc else {}
+    items = []
+    findings = []
+    for provider in settings.providers:
+        documents = _documents(settings, provider)
+        served, without_pacc = _served(settings, provider, documents, earlier)
+        groups = _host_groups(settings, provider, served.labels, certificates)
+        served, without_key = _served_over_tls(settings, served, groups, certificates)
+        records = tuple(dns.records(provider, settings.dns, served))
+        items.append(Publication(provider, documents, groups, served, records))
+        about_documents = Findings(warnings=tuple(warning for document in documents for warning in document.warnings))
+        found = [about_documents, without_pacc, without_key, _host_findings(settings, provider, groups, certificates)]
+        findings.append(total(found).of(provider.id))
+    return tuple(items), findings
+
+
+def _documents(settings: Settings, provider: Provider) -> tuple[Document, ...]:
+    personal = settings.site.personal
+    documents = [thunderbird.render(provider), outlook.render(provider, personal), *apple.render(provider, personal)]
+    if settings.pacc:
+        documents.append(pacc.render(provider))
+    return (*(document for document in documents if document is not None), *settings.pages.get(provider.id, {}).values())
+
+
+def _earlier_digests(manifest: Manifest) -> dict[str, tuple[str, ...]]:
+    """The digests of PACC documents that clients got until now, by domain, which may have had its document from another provider."""
+    found: dict[str, tuple[str, ...]] = {}
+    for holding in manifest.providers.values():
+        known = [known for path, owned in holding.files.items() if path.endswith(f"/{pacc.PATH}") for known in owned.digests]
+        found.update((domain, tuple(known)) for domain in holding.domains)
+    return found
+
+
+def _served(
+    settings: Settings, provider: Provider, documents: t.Iterable[Document], earlier: t.Mapping[str, tuple[str, ...]]
+) -> tuple[dns.Served, Findings]:
+    """With the digests of PACC documents: that of this run, and those that clients got until now.
+
+    A client that has the old document, or an old record from a cache, goes on working during a change. The next run finds the
+    new digest alone in the manifest.
+    """
+    document = next((document for document in documents if document.path == pacc.PATH), None)
+    findings = Findings()
+    digests: tuple[str, ...] = ()
+    if document is not None:
+        before = [known for domain in provider.domains for known in earlier.get(domain, ())]
+        digests = tuple(dict.fromkeys((digest(document.content), *before)))
+    elif settings.pacc:
+        message = (
+            "PACC can say nothing of it (servers with TLS on the default port, the address as user name): there is no document"
+        )
+        findings = Findings(warnings=(message,))
+    return dns.Served(digests, https_port=settings.site.https_port), findings
+
+
+def _host_groups(
+    settings: Settings, provider: Provider, labels: t.Sequence[str], certificates: Certificates
+) -> tuple[HostGroup, ...]:
+    """The host names by certificate."""
+    first = provider.domains[0]
+
+    def certificate_for(name: str, domain: str) -> Certificate | None:
+        return certificates.choose(name, (domain, first)) if settings.https else None
+
+    domains = [domain for domain in provider.domains if dns.has_hosts(provider, domain, settings.dns.further_domains)]
+    return site.host_groups(domains, certificate_for, labels)
+
+
+def _host_findings(settings: Settings, provider: Provider, groups: t.Iterable[HostGroup], certificates: Certificates) -> Findings:
+    """What it means that some hosts have no certificate."""
+    if not settings.https:
+        return Findings(warnings=("https is off: Delta Chat, aerc and Geary ask over HTTPS only",))
+    first = provider.domains[0]
+    without = [name for group in groups if group.certificate is None for name in group.names]
+    warnings = []
+    if without:
+        warnings.append(
+            f"no certificate names {some(without)} (looked at {certificates.at(first).file}): served over HTTP only, which K-9 "
+            "marks as untrusted and Delta Chat, aerc, Geary and Outlook do not ask"
+        )
+    if provider.id in settings.pages and f"autoconfig.{first}" in without:
+        warnings.append(
+            f"the setup page's QR code leads to https://autoconfig.{first}, which no certificate serves yet; run again when there "
+            "is one, or with https: false"
+        )
+    if any(name.startswith(f"{clients.PACC_LABEL}.") for name in without):
+        warnings.append("PACC is over HTTPS alone: without a certificate that names it, a host of it is not announced")
+    return Findings(warnings=tuple(warnings))
+
+
+def _served_over_tls(
+    settings: Settings, served: dns.Served, groups: t.Sequence[HostGroup], certificates: Certificates
+) -> tuple[dns.Served, Findings]:
+    """With the hosts that answer over TLS, and the digests of their keys if records shall name them."""
+    keys: dict[str, str] = {}
+    for group in groups if settings.tlsa else ():
+        if group.certificate is not None:
+            keys.update(dict.fromkeys(group.names, key_digest(certificates.facts[group.certificate].public_key)))
+    return dataclasses.replace(served, keys=keys, secure=site.secure_names(groups)), Findings()
+
+
+def _widened(settings: Settings, items: tuple[Publication, ...], survey: Survey) -> tuple[Publication, ...]:
+    """The same, where a wildcard stands for very many names without certificate, of the one provider that has the most.
+
+    A second one could not have it, because Apache takes the first wildcard that fits; nor can any if a site that is read later
+    has such names.
+    """
+    named = {item.provider.id for item in items}
+    providers = survey.manifest.providers
+    others = [name for key, holding in providers.items() if key not in named for name in holding.enabled.get("sites", ())]
+    taken = not settings.purge and any(site.WIDE_PREFIX in name for name in others)
+    hidden = any(
+        survey.ground.position(host) > (0, site.WIDE_PREFIX) and name.partition(".")[0] in _LABELS
+        for host in survey.ground.dump.virtual_hosts
+        for name in (*host.names, *host.patterns)
+    )
+    if taken or hidden or not (settings.site.personal or settings.site.well_known):
+        return items
+    sizes = [
+        (len(group.names), item.provider.id, index, number)
+        for number, item in enumerate(items)
+        for index, group in enumerate(item.groups)
+        if group.certificate is None and len(group.names) > site.MANY_NAMES
+    ]
+    if not sizes:
+        return items
+    _size, _key, index, number = max(sizes)
+    groups = list(items[number].groups)
+    groups[index] = dataclasses.replace(groups[index], wide=True)
+    return (*items[:number], dataclasses.replace(items[number], groups=tuple(groups)), *items[number + 1 :])
+
+
+# -- beside the others ------------------------------------------------------------------------------------------------
+
+
+def _wanted(settings: Settings, items: t.Sequence[Publication], manifest: Manifest, platform: Platform) -> neighbours.Wanted:
+    groups = [group for item in items for group in item.groups]
+    names = {settings.site.http_port: [name for group in groups for name in group.names]}
+    secure = [name for group in groups if group.certificate for name in group.names]
+    if secure or _serves_tls(manifest):
+        names[settings.site.https_port] = secure
+    files = [f"{group.names[0]}-ssl" if group.certificate else group.names[0] for group in groups]
+    adopted = frozenset(
+        f"{platform.available('sites')}/{name}.conf" for file in files for name in (file, file.replace("-ssl", ""))
+    )
+    return neighbours.Wanted(names, files, settings.site.listen, adopted if settings.adopt else frozenset())
+
+
+def _serves_tls(manifest: Manifest) -> bool:
+    return any(name.endswith("-ssl") for name in manifest.named("sites"))
+
+
+def _desired(settings: Settings, items: t.Iterable[Publication], placement: Placement, platform: Platform) -> list[Desired]:
+    zones = _zone_files(settings, items)
+    found = []
+    for item in items:
+        sites = site.site_files(
+            item.provider, item.groups, item.documents, settings.site, platform, placement.prefix, placement.addresses
+        )
+        files = (*zones.get(item.provider.id, ()), *site.document_files(item.provider, item.documents, settings.site), *sites)
+        found.append(Desired(item.provider.id, item.provider.domains, files, _enabled(files)))
+    return found
+
+
+def _enabled(files: t.Iterable[File]) -> dict[str, tuple[str, ...]]:
+    enabled: dict[str, list[str]] = {}
+    for file in files:
+        if file.enabled_in:
+            enabled.setdefault(file.enabled_in, []).append(file.link_name)
+    return {kind: tuple(sorted(names)) for kind, names in enabled.items()}
+
+
+def _shared(settings: Settings, items: t.Iterable[Publication], placement: Placement, platform: Platform) -> Desired | None:
+    """The site for unknown names, where nobody else has a site that they come to; None where one is not needed or not possible."""
+    certificate = min((group.certificate for item in items for group in item.groups if group.certificate), default=None)
+    defaults = {port: ips for port, ips in placement.defaults.items() if ips}
+    if certificate is None:
+        defaults.pop(settings.site.https_port, None)
+    if not defaults:
+        return None
+    files = (site.default_site(defaults, certificate, settings.site, platform, placement.prefix),)
+    return Desired(SHARED, (), files, _enabled(files))
+
+
+def _others_need_it(manifest: Manifest, named: t.Collection[str], placement: Placement) -> bool:
+    """Whether providers that this run does not name need the site for unknown names that is there."""
+    others = [name for name in manifest.providers if name not in named and name != SHARED]
+    return bool(others) and any(placement.defaults.values())
+
+
+def _zone_files(settings: Settings, items: t.Iterable[Publication]) -> dict[str, list[File]]:
+    """Zone text by provider; a file belongs to every provider that has records in it."""
+    if not settings.zone_file:
+        return {}
+    owners: dict[str, set[str]] = {}
+    found: dict[str, list[dns.Record]] = {}
+    for item in items:
+        for record in item.records:
+            path = dns.zone_file(settings.zone_file, record.domain)
+            owners.setdefault(path, set()).add(item.provider.id)
+            found.setdefault(path, []).append(record)
+    files: dict[str, list[File]] = {}
+    for path, providers in owners.items():
+        file = File(path, dns.zone_text(found[path], HEADER.text).encode(), Kind.ZONE)
+        for provider in providers:
+            files.setdefault(provider, []).append(file)
+    return files
+
+
+def closed(modules: t.Iterable[str], survey: Survey) -> tuple[str, ...]:
+    """Modules with those that they need, which come first."""
+    found: dict[str, None] = {}
+
+    def add(name: str) -> None:
+        if name not in found:
+            for needed in survey.requirements.get(name, ((), ()))[0]:
+                add(needed)
+            found[name] = None
+
+    for name in sorted(modules):
+        add(name)
+    return tuple(found)
+
+
+# -- what is wrong ----------------------------------------------------------------------------------------------------
+
+
+def _certificate_findings(settings: Settings, certificates: Certificates) -> Findings:
+    """What is wrong with certificates: one that the administrator named must be there, at least for the provider's first domain."""
+    problems: list[str] = []
+    warnings: list[str] = []
+    firsts = {provider.domains[0] for provider in settings.providers} if settings.https else set()
+    for domain in (domain for provider in settings.providers if settings.https for domain in provider.domains):
+        pair, facts = certificates.at(domain), certificates.of(domain)
+        strict = settings.certificate_is_given and domain in firsts
+        for path in facts.missing if strict else ():
+            problems.append(
+                f"{'certificate_file' if path == pair.file else 'certificate_key_file'}: {path} does not exist on this host"
+            )
+        if facts.problem and strict and facts.is_input:
+            problems.append(f"certificate_file: {pair.file} cannot serve: {facts.problem}")
+        elif facts.problem:
+            warnings.append(f"{pair.file} is not used: {facts.problem}")
+    return Findings(tuple(problems), tuple(warnings))
+
+
+def _ground_findings(settings: Settings, survey: Survey) -> Findings:
+    """What of the host itself stands in the way."""
+    options = {settings.site.document_root: "document_root", settings.state_directory: "state_directory"}
+    problems = [f"{options[path]}: {blocker} is not a directory" for path, blocker in survey.blocked.items() if blocker]
+    if survey.unreachable:
+        problems.append(
+            f"document_root: {survey.unreachable}, so that the documents would be answered 403: chmod o+x, or another directory"
+        )
+    return Findings(tuple(problems))
+
+
+def _module_findings(modules: t.Iterable[str], survey: Survey) -> Findings:
+    """Modules that are not there, or that something stands against."""
+    problems = []
+    for name in closed(modules, survey):
+        if name in survey.loaded:
+            continue
+        if survey.installed and name not in survey.available:
+            problems.append(f"Apache's module {name} is needed and is not available here")
+        for other in survey.requirements.get(name, ((), ()))[1]:
+            if other in survey.loaded:
+                problems.append(f"Apache's module {name} is needed and cannot stand beside {other}, which is enabled")
+        for port, program in survey.taken.get(name, {}).items():
+            problems.append(
+                f"with the module {name} Apache would listen on port {port}, which {program} has: it could not start; free the port, "
+                "or take its Listen out of Apache's configuration"
+            )
+    return Findings(tuple(problems))
+
+
+def _signing_findings(settings: Settings, items: t.Iterable[Publication], survey: Survey) -> Findings:
+    """Refuse a pair that cannot sign, or that the web server's user should not be able to read."""
+    signer, found = settings.site.signer, survey.signing
+    if signer is None or found is None:
+        return Findings(
+            warnings=tuple(
+                f"{item.provider.id}: Apple's profile is not signed: iPhones and Macs show it as Not Signed or Unverified, and install "
+                "it all the same; signing_certificate and signing_key sign it"
+                for item in items
+                if apple.render(item.provider)
+            )
+        )
+    now = time.time()
+    problems = signing.problems(signer, found, now)
+    if not settings.signing_with_tls_key:
+        problems += _tls_key_problems(signer, found, items, survey)
+    return Findings(tuple(problems), tuple(filter(None, [signing.warning(found, now)])))
+
+
+def _tls_key_problems(
+    signer: signing.Signer, found: signing.PairFacts, items: t.Iterable[Publication], survey: Survey
+) -> list[str]:
+    """The signing key must not be a TLS key, whose owner is root alone for good reason."""
+    used = {group.certificate for item in items for group in item.groups if group.certificate}
+    for certificate in sorted(used)[:_COMPARED_CERTIFICATES]:
+        if found.public_key and survey.pairs[certificate].public_key == found.public_key:
+            return [
+                f"signing_key: {signer.key} is the TLS key of {certificate.file}, and everything that runs as {found.user} could "
+                "read it: make a pair of its own, or say signing_with_tls_key: true"
+            ]
+    return []
+
+
+def _requests(settings: Settings, item: Publication) -> t.Iterator[clients.Request]:
+    secure = site.secure_names(item.groups)
+    hosts = set(item.names)
+    if settings.site.well_known:
+        # Whether the domain's own site has TLS is not ours to know; clients ask there over HTTPS first.
+        hosts.update(item.provider.domains)
+        secure.update(item.provider.domains if settings.https else ())
+    profile, page = bool(apple.render(item.provider)), item.provider.id in settings.pages
+    for domain in item.provider.domains:
+        yield from clients.requests(domain, secure, hosts, profile, page)
+        if not dns.has_hosts(item.provider, domain, settings.dns.further_domains):
+            yield clients.request_by_srv(f"autodiscover.{item.provider.domains[0]}", secure)

@@ -1,0 +1,58 @@
+"""What a run says of itself. Pure.
+
+PRIVATE to the collection.
+"""
+
+from __future__ import annotations
+
+import typing as t
+
+from . import plan as planning
+from .dns import records as dns
+from .host.rehearsal import Rehearsal
+from .host.transaction import Outcome
+from .plan import Current, Plan
+from .publication import Publications
+
+# Lists that grow with the domains cost Ansible more time than the run itself; beyond this they come on request.
+MANY_DOMAINS = 200
+LISTS = ("urls", "dns_records", "dns_record_sets")
+
+
+def lists(publications: Publications, wanted: t.Collection[str] | None) -> dict[str, t.Any]:
+    """The lists that grow with the domains: those that are wanted, or all if there are few domains."""
+    few = sum(len(item.provider.domains) for item in publications.items) <= MANY_DOMAINS
+    chosen = set(LISTS if few else ()) if wanted is None else set(wanted)
+    found: dict[str, t.Any] = {}
+    if "urls" in chosen:
+        found["urls"] = [request.to_dict() for request in publications.requests]
+    if "dns_records" in chosen:
+        found["dns_records"] = [record.to_dict() for record in publications.records]
+    if "dns_record_sets" in chosen:
+        found["dns_record_sets"] = dns.record_sets(publications.records)
+    return found
+
+
+def result(
+    publications: Publications,
+    plan: Plan,
+    current: Current,
+    rehearsal: Rehearsal,
+    outcome: Outcome,
+    wanted: t.Collection[str] | None = None,
+) -> dict[str, t.Any]:
+    """The result of a run that did not fail."""
+    return {
+        "changed": plan.is_needed,
+        "changed_files": sorted((*plan.write, *plan.remove)),
+        "enabled": plan.enable,
+        "disabled": plan.disable,
+        "needs_reload": plan.needs_reload and not outcome.reloaded and outcome.running,
+        "rehearsed": rehearsal.rehearsed,
+        "rehearsal": rehearsal.reason,
+        "apache_running": outcome.running,
+        "reloaded": outcome.reloaded,
+        "asked": outcome.asked,
+        "diff": planning.diffs(plan, current),
+        **lists(publications, wanted),
+    }
