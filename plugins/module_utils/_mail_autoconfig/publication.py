@@ -6,6 +6,7 @@ PRIVATE to the collection. Worked out from the settings and the survey alone.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import time
 import typing as t
 
@@ -25,7 +26,7 @@ from .host.survey import Survey
 from .input.model import Provider
 from .input.settings import Settings
 from .manifest import Manifest
-from .plan import SHARED, Desired
+from .plan import SHARED, Desired, by_provider
 
 # A certificate a domain would make ten thousand comparisons of keys.
 _COMPARED_CERTIFICATES = 20
@@ -39,14 +40,19 @@ class Publication:
     """What one provider publishes.
 
     :ivar groups: its host names by certificate
-    :ivar served: what records say of the hosts
+    :ivar served: what records say of the hosts, ``dns`` how
     """
 
     provider: Provider
     documents: tuple[Document, ...]
     groups: tuple[HostGroup, ...]
     served: dns.Served
-    records: tuple[dns.Record, ...]
+    dns: dns.DnsOptions
+
+    @functools.cached_property
+    def records(self) -> tuple[dns.Record, ...]:
+        """Its records; those of ten thousand domains are not made before somebody asks."""
+        return tuple(dns.records(self.provider, self.dns, self.served))
 
     @property
     def names(self) -> list[str]:
@@ -109,7 +115,7 @@ def publish(settings: Settings, survey: Survey, platform: Platform) -> Publicati
     findings = total(
         [
             responding,
-            *(describing if settings.providers else ()),
+            *describing,
             _certificate_findings(settings, certificates),
             _ground_findings(settings, survey),
             placement.findings,
@@ -142,19 +148,11 @@ def remove(settings: Settings, survey: Survey) -> Publications:
         f"{some(holding.domains)}: name that one"
         for name, holding in sorted(manifest.providers.items())
         if name not in dropped
-        for provider, domains in sorted(_by_provider(holding.domains, wanted).items())
+        for provider, domains in sorted(by_provider(holding.domains, wanted).items())
     ]
     placement = Placement("", {}, {}, Findings())
     findings = Findings(tuple(problems))
     return Publications(settings, items, placement, (), (), frozenset(dropped & set(manifest.providers)), findings)
-
-
-def _by_provider(domains: t.Iterable[str], providers: t.Mapping[str, str]) -> dict[str, list[str]]:
-    found: dict[str, list[str]] = {}
-    for domain in sorted(domains):
-        if domain in providers:
-            found.setdefault(providers[domain], []).append(domain)
-    return found
 
 
 # -- what each provider has -------------------------------------------------------------------------------------------
@@ -186,11 +184,10 @@ def _items(settings: Settings, certificates: Certificates, manifest: Manifest) -
         documents = _documents(settings, provider)
         served, without_pacc = _served(settings, provider, documents, earlier)
         groups = _host_groups(settings, provider, served.labels, certificates)
-        served, without_key = _served_over_tls(settings, served, groups, certificates)
-        records = tuple(dns.records(provider, settings.dns, served))
-        items.append(Publication(provider, documents, groups, served, records))
+        served = _served_over_tls(settings, served, groups, certificates)
+        items.append(Publication(provider, documents, groups, served, settings.dns))
         about_documents = Findings(warnings=tuple(warning for document in documents for warning in document.warnings))
-        found = [about_documents, without_pacc, without_key, _host_findings(settings, provider, groups, certificates)]
+        found = [about_documents, without_pacc, _host_findings(settings, provider, groups, certificates)]
         findings.append(total(found).of(provider.id))
     return tuple(items), findings
 
@@ -271,13 +268,13 @@ def _host_findings(settings: Settings, provider: Provider, groups: t.Iterable[Ho
 
 def _served_over_tls(
     settings: Settings, served: dns.Served, groups: t.Sequence[HostGroup], certificates: Certificates
-) -> tuple[dns.Served, Findings]:
+) -> dns.Served:
     """With the hosts that answer over TLS, and the digests of their keys if records shall name them."""
     keys: dict[str, str] = {}
     for group in groups if settings.tlsa else ():
         if group.certificate is not None:
             keys.update(dict.fromkeys(group.names, key_digest(certificates.facts[group.certificate].public_key)))
-    return dataclasses.replace(served, keys=keys, secure=site.secure_names(groups)), Findings()
+    return dataclasses.replace(served, keys=keys, secure=site.secure_names(groups))
 
 
 def _widened(settings: Settings, items: tuple[Publication, ...], survey: Survey) -> tuple[Publication, ...]:

@@ -158,7 +158,7 @@ def _inspection(publications: Publications, plan: Plan, survey: Survey) -> Inspe
         expectations=expectations.of_hosts(publications, survey.pairs) if touched else (),
         wishes=expectations.of_domains(publications, hosts) if touched else (),
         neighbours=tuple(of_neighbours(hosts, {80, options.http_port})) if plan.needs_reload else (),
-        ground=survey.ground.without({path for path in plan.write}).dump,
+        ground=survey.ground.without(set(plan.write)).dump,
     )
 
 
