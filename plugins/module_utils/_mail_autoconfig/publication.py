@@ -40,19 +40,20 @@ class Publication:
     """What one provider publishes.
 
     :ivar groups: its host names by certificate
-    :ivar served: what records say of the hosts, ``dns`` how
+    :ivar served: what records say of the hosts
+    :ivar dns_options: how they say it
     """
 
     provider: Provider
     documents: tuple[Document, ...]
     groups: tuple[HostGroup, ...]
     served: dns.Served
-    dns: dns.DnsOptions
+    dns_options: dns.DnsOptions
 
     @functools.cached_property
     def records(self) -> tuple[dns.Record, ...]:
         """Its records; those of ten thousand domains are not made before somebody asks."""
-        return tuple(dns.records(self.provider, self.dns, self.served))
+        return tuple(dns.records(self.provider, self.dns_options, self.served))
 
     @property
     def names(self) -> list[str]:
