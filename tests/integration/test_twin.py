@@ -467,6 +467,20 @@ def test_what_is_written_to_standard_output_is_not_the_caller_s(caller: Caller) 
     assert caller.run(text) == ""
 
 
+def test_a_caller_without_standard_input_and_output(caller: Caller, tmp_path: Path) -> None:
+    """The pipe between them has the numbers of both then."""
+    text = f"""
+        def work():
+            print("from Python", flush=True)
+            return subprocess.run(["sh", "-c", "echo out && cat"], check=True).returncode
+        value = json.dumps(twin.run(work).value)
+        open({str(tmp_path / "told")!r}, "w").write(value)
+    """
+    with caller.start(text, "sh", "-c", 'exec "$@" <&- >&-', "sh") as process:
+        process.communicate(timeout=60)
+    assert (tmp_path / "told").read_text() == "0"
+
+
 def test_locks_and_files_of_the_caller_stay_its_own(tmp_path: Path) -> None:
     lock, log = tmp_path / "lock", tmp_path / "log"
     with lock.open("w") as held, log.open("w") as buffered:

@@ -14,6 +14,11 @@ Not separated from the host, so that work must not touch it:
 - sockets that lie neither below ``/run`` nor, by their absolute path, in this network namespace's ``/proc/net/unix``: programs
   with a ``PrivateNetwork`` of their own, and Postfix's, which are named relative to its queue. Abstract ones are separated.
 
+What a rehearsal does not meet though the change would:
+
+- a port on which another program of the host listens, because the network is the twin's own;
+- a full disk, quotas; SELinux, AppArmor and the limits of systemd's unit, because it is not systemd that starts Apache here.
+
 What is otherwise than on the host, and can make a rehearsal fail where the change would not:
 
 - nothing but the host's own addresses is reachable: no name server, no ACME, no other host. Link-local IPv6 addresses and
@@ -29,6 +34,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import fcntl
 import json
 import os
 import select
@@ -222,7 +228,7 @@ class _Twin(t.NamedTuple):
         try:
             self.calls.die_with_parent()
             if os.getppid() == caller:
-                _leave_caller(writer)
+                writer = _leave_caller(writer)
                 self._unshare()
                 watched, held = os.pipe()
                 first = os.fork()
@@ -304,23 +310,27 @@ class _Twin(t.NamedTuple):
 # -- processes --------------------------------------------------------------------------------------------------------
 
 
-def _leave_caller(writer: int) -> None:
-    """Take leave of what the caller has open, of its terminal, signals and environment."""
+def _leave_caller(writer: int) -> int:
+    """Take leave of what the caller has open, of its terminal, signals and environment; the writer's new number."""
     os.setsid()
+    # Of a caller without standard input and output, it may have got the number of one of them.
+    writer = fcntl.fcntl(writer, fcntl.F_DUPFD_CLOEXEC, 3)
     for number in signal.valid_signals():
         if number not in _IGNORED and signal.getsignal(number) not in (signal.SIG_DFL, None):
             signal.signal(number, signal.SIG_DFL)
     signal.set_wakeup_fd(-1)
     nothing = os.open(os.devnull, os.O_RDWR)
-    for descriptor in {0, 1, 2, *map(int, os.listdir("/proc/self/fd"))} - {nothing, writer}:
+    for descriptor in {0, 1, 2, *map(int, os.listdir("/proc/self/fd"))} - {writer}:
         # Replaced and not closed: an object of the caller that is collected later would close what has its number by then.
         with contextlib.suppress(OSError):
-            os.dup2(nothing, descriptor, inheritable=descriptor <= 2)
+            os.dup2(nothing, descriptor)
+            os.set_inheritable(descriptor, descriptor <= 2)
     for name in _VARIABLES:
         os.environ.pop(name, None)
     # Where memory runs out, the twin goes first.
     with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w", encoding="ascii") as stream:
         stream.write("1000")
+    return writer
 
 
 def _watch(first: int, writer: int) -> None:

@@ -29,8 +29,8 @@ _ROOT = f"{_SCRATCH}/root"
 _FLAGS = {"nosuid": MS_NOSUID, "nodev": MS_NODEV, "noexec": MS_NOEXEC}
 # With it a directory of the host can be renamed, as it can there; kernels before 4.10 do not know it.
 _RENAME = "redirect_dir=on"
-# Of /run, not these: with the first one programs take it that systemd runs here; the others are large and nobody's of Apache.
-_NOT_OF_RUN = frozenset(("systemd", "user", "udev", "containers", "docker", "containerd", "credentials", "netns"))
+# Of /run, not these: by the first one programs know that systemd runs; the others can be large, and Apache has no part in them.
+_NOT_OF_RUN = frozenset(("systemd", "containerd", "containers", "credentials", "docker", "media", "netns", "udev", "user"))
 
 
 class TwinError(Exception):
