@@ -297,6 +297,54 @@ def test_two_roles_of_one_play_reload_each_its_own_apache(
             eventually(200, client_of(server, authority), f"http://autoconfig.d{number}.tld{CONFIG}")
 
 
+def test_a_domains_own_site_leads_plain_requests_to_the_host_with_a_certificate(
+    apache: PrivateApache, playbook: Playbook, client: Client, certificate: dict[str, str]
+) -> None:
+    pair = f"{apache.directory}/live/server.tld"
+    sites = [
+        (apache.http_port, "Redirect permanent / https://server.tld/"),
+        (
+            apache.https_port,
+            f"SSLEngine on\nSSLCertificateFile {pair}/fullchain.pem\nSSLCertificateKeyFile {pair}/privkey.pem\nRedirect gone /",
+        ),
+    ]
+    names = "ServerName server.tld\nServerAlias other.tld shop.tld"
+    apache.command("a2enmod", "-q", "ssl")
+    apache.add_site("apex", "".join(f"<VirtualHost *:{port}>\n{names}\n{lines}\n</VirtualHost>\n" for port, lines in sites))
+    servers = {"incoming": [{"type": "imap", "hostname": "mail.tld"}], "outgoing": [{"type": "smtp", "hostname": "mail.tld"}]}
+    options = {**apache.module_options(), **certificate, "well_known": True}
+    assert not playbook.module({**options, "providers": [{"domains": ["server.tld", "other.tld"], **servers}]})["failed"]
+    apache.reload()
+    well_known, autodiscover = f"/.well-known/autoconfig{CONFIG}", "/autodiscover/autodiscover.xml"
+    json_path = "/AutoDiscover/autodiscover.json/v1.0/a%0d%0aX-Injected:1%40server.tld"
+    port = apache.https_port
+    for path, target in (
+        (well_known, f"autoconfig.server.tld:{port}{CONFIG}"),
+        (f"{well_known}?emailaddress=user%40server.tld", f"autoconfig.server.tld:{port}{CONFIG}?emailaddress=user%40server.tld"),
+        (autodiscover, f"autodiscover.server.tld:{port}{autodiscover}"),
+        ("/AutoDiscover/AutoDiscover.xml", f"autodiscover.server.tld:{port}{autodiscover}"),
+        (f"{json_path}?Protocol=AutodiscoverV1", f"autodiscover.server.tld:{port}{json_path}?Protocol=AutodiscoverV1"),
+    ):
+        for method in ("GET", "HEAD", "POST"):
+            answer = client.request(f"http://server.tld{path}", method, BODY if method == "POST" else None)
+            assert (answer.status, answer.headers["location"]) == (302, f"https://{target}")
+            assert b"user@server.tld" not in answer.body
+            assert "x-injected" not in answer.headers
+    assert (
+        b"<LoginName>user@server.tld</LoginName>"
+        in client.request(f"https://autodiscover.server.tld{autodiscover}", "POST", BODY).body
+    )
+    assert b"<LoginName>user@server.tld</LoginName>" in client.request(f"https://server.tld{autodiscover}", "POST", BODY).body
+    assert client.request(f"https://server.tld{well_known}").status == 200
+    # No host of this domain has a certificate.
+    other = OUTLOOK_REQUEST.format(address="user@other.tld").encode()
+    assert b"<LoginName>user@other.tld</LoginName>" in client.request(f"http://other.tld{autodiscover}", "POST", other).body
+    assert client.request(f"http://other.tld{well_known}").status == 200
+    # All else is the site's.
+    for url in (f"http://shop.tld{autodiscover}", "http://server.tld/autodiscover/", "http://server.tld/"):
+        assert client.request(url).status == 301
+
+
 @pytest.mark.parametrize(("form", "answering"), [("own", "autodiscover.customer.tld"), ("srv", "customer.tld")])
 def test_json_on_a_domains_own_site_names_a_host_that_is_there(
     apache: PrivateApache, playbook: Playbook, client: Client, form: str, answering: str
