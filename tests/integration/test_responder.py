@@ -23,6 +23,16 @@ from .conftest import client_of
 
 URL = "http://autodiscover.server.tld/autodiscover/autodiscover.xml"
 PAGE = "http://autoconfig.server.tld/"
+# The address is in the path, where no client of today puts it.
+ODD_PATHS = [
+    "mail/config-v1.1.xml/secret@server.tld",
+    "mail/config-v1.1.xml/secret%40server.tld",
+    "autodiscover/autodiscover.json/v2.0/secret@server.tld",
+    "secret@server.tld",
+    "x/%73ecret%2540server.tld",
+    ".well-known/acme-challenge/secret@server.tld",
+    ".well-known/acme-challenge/secret%40" + "x" * 300,
+]
 
 
 def publish(apache: PrivateApache, playbook: Playbook) -> None:
@@ -191,7 +201,18 @@ def test_addresses_reach_no_log(published: PrivateApache, client: Client) -> Non
     client.request(URL.replace("xml", "json") + "?Protocol=x&Email=secret@server.tld")
     for address in ("v1.0/secret@server.tld", "V1.0/secret%40server.tld"):
         assert client.request(f"{URL.replace('xml', 'json')}/{address}?Protocol=AutodiscoverV1").status == 200
-    assert all("secret" not in path.read_text() for path in published.log_directory.glob("*.log"))
+    own = {"Authorization": "Basic c2VjcmV0QHNlcnZlci50bGQ6eA==", "Referer": f"{PAGE}?emailaddress=secret@server.tld"}
+    for path in (*ODD_PATHS, "v1.1/" + "x" * 5000):
+        for headers in ({}, {"Expect": "x"}, own):
+            answer = client.request(f"{PAGE}{path}?emailaddress=secret@server.tld", headers=headers)
+            assert answer.status in ((417,) if "Expect" in headers else (403, 404))
+    assert client.request(URL, "POST", b"x" * 20000, own).status == 413
+    logs = {path.name: path.read_text() for path in published.log_directory.glob("*.log")}
+    assert not [name for name, text in logs.items() if "secret" in text or "c2VjcmV0" in text]
+    lines = logs["autoconfig.server.tld-access.log"].splitlines()
+    assert '"GET /mail/config-v1.1.xml/... HTTP/1.1" 404' in " ".join(lines)
+    assert '"GET - HTTP/1.1" 417' in " ".join(lines)
+    assert '"GET /autodiscover/autodiscover.json/... HTTP/1.1" 200' in " ".join(lines)
 
 
 def test_bodies_are_bounded_and_methods_known(published: PrivateApache, client: Client) -> None:

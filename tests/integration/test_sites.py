@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import os
+
+import pytest
+
 from tests.conftest import Playbook
+from tools.certificates import Authority
 from tools.private_apache import PrivateApache
 
 
@@ -20,3 +25,30 @@ def test_apache_tells_its_configuration_with_and_without_ours(
     assert not playbook.module(options)["failed"]
     assert "autoconfig.server.tld" in virtual_hosts(apache)
     assert virtual_hosts(apache, "MAIL_AUTOCONFIG_OFF") == before
+
+
+def descriptors(apache: PrivateApache) -> int:
+    """How many files Apache's main process has open."""
+    pid = (apache.directory / "run/apache2.pid").read_text().strip()
+    return len(os.listdir(f"/proc/{pid}/fd"))
+
+
+@pytest.mark.parametrize("responder", ["lua", "none"])
+def test_a_domain_with_an_own_certificate_costs_one_open_file_for_each_of_its_virtual_hosts(
+    apache: PrivateApache, playbook: Playbook, authority: Authority, responder: str
+) -> None:
+    servers = {"incoming": [{"type": "imap", "hostname": "mail.tld"}], "outgoing": [{"type": "smtp", "hostname": "mail.tld"}]}
+    domains = [f"d{number}.tld" for number in range(6)]
+    for domain in domains:
+        authority.issue(apache.directory / "live" / domain, [f"autoconfig.{domain}", f"autodiscover.{domain}"])
+    pattern = f"{apache.directory}/live/{{domain}}"
+    files = {"certificate_file": f"{pattern}/fullchain.pem", "certificate_key_file": f"{pattern}/privkey.pem"}
+    found = []
+    for count in (1, 6):
+        provider = {"domains": domains[:count], **servers}
+        options = {**apache.module_options(), **files, "providers": [provider], "responder": responder}
+        assert not playbook.module(options)["failed"]
+        apache.reload()
+        found.append(descriptors(apache))
+    # One virtual host for HTTP and one for HTTPS.
+    assert found[1] - found[0] == 2 * 5

@@ -407,33 +407,16 @@ def test_php_settings_are_those_of_the_mode(make_provider: MakeProvider, php: st
         assert [f"{line.scopes[-1]}: {line.text}" for line in lines if "Location /" in line.scopes] == expected
 
 
-def test_the_access_log_holds_neither_queries_nor_request_lines(make_provider: MakeProvider) -> None:
-    for lines in rendered(make_provider(), EVERYONE).values():
-        assert of(lines, "ErrorLog") == ["${APACHE_LOG_DIR}/autoconfig.server.tld-error.log"]
-        (log,) = of(lines, "CustomLog")
-        file, log_format = language.split_words(log)
-        assert file == "${APACHE_LOG_DIR}/autoconfig.server.tld-access.log"
-        fields = re.findall(r"%[<>]?(?:\{[^}]*\})?[a-zA-Z]", log_format)
-        assert "%U" in fields
-        assert not {"%q", "%r", "%{Referer}i", "%f"} & set(fields)
-
-
-def test_the_access_log_holds_queries_if_the_administrator_wants_them(make_provider: MakeProvider) -> None:
-    (lines,) = rendered(make_provider(), {}, log_queries=True).values()
-    assert '"%h %l %u %t \\"%m %U%q %H\\" %>s %O"' in of(lines, "CustomLog")[0]
-
-
-def test_logs_lie_where_the_administrator_wants_them(make_provider: MakeProvider) -> None:
-    (lines,) = rendered(make_provider(), {}, log_directory="/srv/my logs").values()
-    assert of(lines, "ErrorLog") == ['"/srv/my logs/autoconfig.server.tld-error.log"']
-    assert of(lines, "CustomLog")[0].startswith('"/srv/my logs/autoconfig.server.tld-access.log" ')
-
-
-def test_the_hosts_of_further_domains_log_where_the_site_does(make_provider: MakeProvider) -> None:
+def test_all_sites_of_a_provider_share_two_logs_and_each_virtual_host_names_each_once(make_provider: MakeProvider) -> None:
     provider = make_provider(domains=["server.tld", "other.tld"])
-    everyone = {f"{label}.{domain}": CERTIFICATE for label in ("autoconfig", "autodiscover") for domain in provider.domains}
-    for lines in rendered(provider, everyone).values():
-        assert set(of(lines, "ErrorLog")) == {"${APACHE_LOG_DIR}/autoconfig.server.tld-error.log"}
+    certificates = {**EVERYONE, "autoconfig.other.tld": OTHER}
+    files = rendered(provider, certificates, personal=True)
+    assert len(files) == 5
+    for lines in files.values():
+        hosts = len(of(lines, "ServerName"))
+        assert of(lines, "ErrorLog") == ["${APACHE_LOG_DIR}/autoconfig.server.tld-error.log"] * hosts
+        logs = [language.split_words(log)[0] for log in of(lines, "CustomLog")]
+        assert logs == ["${APACHE_LOG_DIR}/autoconfig.server.tld-access.log"] * hosts
 
 
 def test_directives_of_the_administrator_stand_in_every_virtual_host(make_provider: MakeProvider) -> None:
@@ -455,11 +438,11 @@ def test_paths_with_blanks_are_quoted(make_provider: MakeProvider) -> None:
 def test_only_the_modules_that_the_sites_use_are_asked_for(make_provider: MakeProvider) -> None:
     with_tls = site.host_groups(make_provider().domains, lambda host, domain: CERTIFICATE)
     without = site.host_groups(make_provider().domains, lambda host, domain: None)
-    assert site.modules(SiteOptions(), without) == ("alias", "authz_core", "headers")
-    assert site.modules(SiteOptions(php="mod_php"), without) == ("alias", "authz_core", "headers")
-    assert site.modules(SiteOptions(php="fpm"), without) == ("alias", "authz_core", "env", "headers")
+    assert site.modules(SiteOptions(), without) == ("alias", "authz_core", "headers", "setenvif")
+    assert site.modules(SiteOptions(php="mod_php"), without) == ("alias", "authz_core", "headers", "setenvif")
+    assert site.modules(SiteOptions(php="fpm"), without) == ("alias", "authz_core", "env", "headers", "setenvif")
     assert site.modules(SiteOptions(personal=True), without) == ("alias", "authz_core", "headers", "lua", "setenvif")
-    assert site.modules(SiteOptions(well_known=True), with_tls) == ("alias", "authz_core", "headers", "lua", "ssl")
+    assert site.modules(SiteOptions(well_known=True), with_tls) == ("alias", "authz_core", "headers", "lua", "setenvif", "ssl")
 
 
 # -- the responder ------------------------------------------------------------------------------------------------------

@@ -10,7 +10,8 @@ import dataclasses
 from .. import clients
 from ..documents import apple, outlook, pacc, thunderbird
 
-ACME_PATH = r"\.well-known/acme-challenge/[^/]+$"
+# A token of a challenge is base64url (RFC 8555 section 8.1), and what Apache cannot open it would write into the error log.
+ACME_PATH = r"\.well-known/acme-challenge/[A-Za-z0-9_-]{1,128}$"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,6 +33,7 @@ class Route:
 # /v1.1/mail/ is what Nine on Android asks for; Outlook's path was seen in every mixture of cases.
 OUTLOOK_PATTERN = r"(?i:autodiscover/autodiscover\.xml)"
 # Autodiscover's second version, which only the responder answers; the address may be part of the path.
+JSON_FILE_PATTERN = r"(?i:autodiscover/autodiscover\.json)"
 JSON_PATTERN = r"(?i:autodiscover/autodiscover\.json(?:/v1\.0/[^/]*)?)"
 ROUTES = {
     thunderbird.PATH: Route(

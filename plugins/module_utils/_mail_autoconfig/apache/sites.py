@@ -17,7 +17,8 @@ from ..host.platform import Platform
 from ..input.model import Provider
 from . import responder, signing, well_known
 from .common import HEADER, LUA, MAX_BODY, file_bytes
-from .directives import Comment, Expanding, Node, directive, section
+from .directives import Comment, Node, directive, section
+from .logs import logs
 from .routes import ACME_PATH, JSON_PATTERN, OUTLOOK_PATTERN, ROUTES
 
 # Apache compares names one after the other: for the last of 20,000 a request takes twice as long, for one of these no longer.
@@ -27,7 +28,6 @@ WIDE_PREFIX = "zzz-"
 _PAGES = "page/"
 _READ_BY_SCRIPT = (outlook.PATH, apple.PERSONAL_PATH, apple.GENERAL_PATH)
 _POLICY_HEADER = "Content-Security-Policy"
-_LOG_FORMAT = '%h %l %u %t "%m {path} %H" %>s %O'
 PHP_MODES = ("none", "mod_php", "fpm")
 
 
@@ -100,17 +100,15 @@ def secure_names(groups: t.Iterable[HostGroup]) -> set[str]:
     return {name for group in groups if group.certificate for name in group.names}
 
 
-def modules(options: SiteOptions, groups: t.Iterable[HostGroup], pacc_is_served: bool = False) -> tuple[str, ...]:
+def modules(options: SiteOptions, groups: t.Iterable[HostGroup]) -> tuple[str, ...]:
     """The Apache modules that the sites use, sorted."""
-    needed = {"alias", "authz_core", "headers"}
+    needed = {"alias", "authz_core", "headers", "setenvif"}
     if any(group.certificate for group in groups):
         needed.add("ssl")
     if options.php == "fpm":
         needed.add("env")
     if options.well_known or options.personal:
         needed.add("lua")
-    if options.personal or pacc_is_served:
-        needed.add("setenvif")
     if options.signer:
         needed.add("ext_filter")
     return tuple(sorted(needed))
@@ -212,7 +210,7 @@ class _Builder:
         last = []
         if self._answers_apple and self._options.signer:
             last = signing.directives(self._provider_id, self._script, clients.PROFILE_PATH)
-        return self._virtual_host(port, names, names[0], own, last)
+        return self._virtual_host(port, names, own, last)
 
     def _aliases(self) -> t.Iterator[Node]:
         """A file for each path that is answered.
@@ -269,12 +267,10 @@ class _Builder:
                 redirects.append(directive("RedirectMatch", "302", f"^(/{JSON_PATTERN})$", f"{base}$1"))
             if self._pages:
                 redirects.append(directive("RedirectMatch", "302", "^/$", f"https://{_preferred(hosts, 'autoconfig')}{port}/"))
-            nodes.append(self._virtual_host(self._options.http_port, hosts, group.names[0], redirects))
+            nodes.append(self._virtual_host(self._options.http_port, hosts, redirects))
         return nodes
 
-    def _virtual_host(
-        self, port: int, hosts: t.Sequence[str], log_name: str, own: t.Iterable[Node], last: t.Iterable[Node] = ()
-    ) -> Node:
+    def _virtual_host(self, port: int, hosts: t.Sequence[str], own: t.Iterable[Node], last: t.Iterable[Node] = ()) -> Node:
         """A virtual host: what all of them have, around what is its ``own``; ``last`` is stronger than the administrator's."""
         patterns = [route.pattern for route, _file in self._routes] + [JSON_PATTERN] * self._answers
         here = "|".join(patterns)
@@ -297,7 +293,7 @@ class _Builder:
                 directive("RedirectMatch", "404", f"^/(?!(?:{here})$|{ACME_PATH}{'|$' if self._pages else ''})"),
                 *self._options.extra,
                 *last,
-                *self._logs(log_name),
+                *logs(self._options.log_directory, f"autoconfig.{self._domains[0]}", self._options.log_queries),
             ],
         )
 
@@ -354,24 +350,6 @@ class _Builder:
             directive("SSLEngine", "on"),
             directive("SSLCertificateFile", certificate.file),
             directive("SSLCertificateKeyFile", certificate.key),
-        ]
-
-    def _logs(self, name: str) -> list[Node]:
-        directory = self._options.log_directory
-        make = str if directory else Expanding
-        prefix = f"{directory or '${APACHE_LOG_DIR}'}/{name}"
-        file = make(f"{prefix}-access.log")
-        nodes: list[Node] = [directive("ErrorLog", make(f"{prefix}-error.log"))]
-        if self._options.log_queries:
-            return [*nodes, directive("CustomLog", file, _LOG_FORMAT.format(path="%U%q"))]
-        if not self._answers:
-            return [*nodes, directive("CustomLog", file, _LOG_FORMAT.format(path="%U"))]
-        # A mail address is part of this one path, and belongs in no log.
-        return [
-            *nodes,
-            directive("SetEnvIf", "Request_URI", r"(?i)\.json/", responder.MARK),
-            directive("CustomLog", file, _LOG_FORMAT.format(path="%U"), f"env=!{responder.MARK}"),
-            directive("CustomLog", file, _LOG_FORMAT.format(path="/autodiscover/autodiscover.json/..."), f"env={responder.MARK}"),
         ]
 
     def well_known(self) -> list[Node]:
