@@ -69,7 +69,7 @@ SPEC_HEAD = f'''"""The options of the module mail_autoconfig, by type; their val
 
 PRIVATE to the collection. In the lists nothing is ``required`` and words such as socket types have no ``choices``, because
 Ansible reports the first mistake only and without its place in the list. ``no_log`` is off where Ansible would take a name for
-that of a secret: everything here is published, or is the path of a file.
+that of a secret, which it is not.
 """
 
 from __future__ import annotations
@@ -79,18 +79,18 @@ import typing as t
 Spec = dict[str, t.Any]
 '''
 
-# The names that Ansible takes for those of secrets.
+# Names that Ansible may take for those of secrets.
 SECRET = re.compile("key|password|secret|token")
 
 
 def spec(source: Source) -> str:
-    """The Python module with the argument spec. Options of options that several share, or that are many, get a name."""
-    names = _names(source)
+    """The Python module with the argument spec. Raises ValueError for a name of which nobody says whether it is a secret."""
+    writer = _Writer(_names(source), source.role["no_log"])
     lines = [SPEC_HEAD]
-    for shared, name in names.values():
-        lines += [f"{name}: Spec = {_literal(shared, names)}"]
+    for options, name in writer.names.values():
+        lines += [f"{name}: Spec = {writer.literal(options)}"]
     lines += ["", "def argument_spec() -> Spec:", '    """The argument spec for AnsibleModule."""']
-    lines += [f"    return {_literal(source.module, names)}"]
+    lines += [f"    return {writer.literal(source.module)}"]
     return _formatted("\n".join(lines) + "\n")
 
 
@@ -124,18 +124,32 @@ def _again(options: Options, seen: dict[int, Options]) -> Iterator[Options]:
             yield from _again(below, seen)
 
 
-def _literal(options: Options, names: dict[int, tuple[Options, str]]) -> str:
-    return "{" + "".join(f"{name!r}: {_entry(name, option, names)}, " for name, option in options.items()) + "}"
+@dataclasses.dataclass(frozen=True)
+class _Writer:
+    """Writes options as Python.
 
+    :ivar names: options of options that have a name, by identity
+    :ivar no_log: whether options whose names sound like those of secrets are secrets
+    """
 
-def _entry(name: str, option: Options, names: dict[int, tuple[Options, str]]) -> str:
-    facts = [f"{key!r}: {option[key]!r}" for key in ("type", "elements", "choices", "default") if key in option]
-    if SECRET.search(name):
-        facts.append("'no_log': False")
-    if "suboptions" in option:
-        below = option["suboptions"]
-        facts.append(f"'options': {names[id(below)][1] if id(below) in names else _literal(below, names)}")
-    return "{" + ", ".join(facts) + "}"
+    names: dict[int, tuple[Options, str]]
+    no_log: dict[str, bool]
+
+    def literal(self, options: Options) -> str:
+        return "{" + "".join(f"{name!r}: {self._entry(name, option)}, " for name, option in options.items()) + "}"
+
+    def _entry(self, name: str, option: Options) -> str:
+        facts = [f"{key!r}: {option[key]!r}" for key in ("type", "elements", "choices", "default") if key in option]
+        if name in self.no_log:
+            facts.append(f"'no_log': {self.no_log[name]}")
+        elif SECRET.search(name):
+            raise ValueError(
+                f"{name} sounds like a secret: say in {ROLE_OPTIONS.relative_to(PROJECT)} whether it is one (no_log)"
+            )
+        if "suboptions" in option:
+            below = option["suboptions"]
+            facts.append(f"'options': {self.names[id(below)][1] if id(below) in self.names else self.literal(below)}")
+        return "{" + ", ".join(facts) + "}"
 
 
 def _formatted(text: str) -> str:
@@ -181,7 +195,7 @@ def _role_text(text: Any) -> Any:
     text = re.sub(r"\bO\((\w+)=([^)]*)\)", rf"C({PREFIX}\1: \2)", text)
     text = re.sub(r"\bO\((\w+)\)", rf"C({PREFIX}\1)", text)
     text = re.sub(r"\bRV\(", f"C({PREFIX}result.", text)
-    return re.sub(r"\bV\(", "C(", text)
+    return re.sub(r"\b[MV]\(", "C(", text)
 
 
 class _Dumper(yaml.SafeDumper):

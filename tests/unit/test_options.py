@@ -14,7 +14,7 @@ from tools.options import Source
 
 
 def source(text: str, anchors: tuple[str, ...] = (), **role: t.Any) -> Source:
-    return Source(yaml.safe_load(text), list(anchors), {"options": {}, "passed": {}, **role})
+    return Source(yaml.safe_load(text), list(anchors), {"options": {}, "passed": {}, "no_log": {}, **role})
 
 
 def test_every_made_file_is_up_to_date() -> None:
@@ -54,6 +54,7 @@ def test_the_role_says_it_with_its_own_names(module: str, role: str) -> None:
 
 
 def test_a_path_is_a_string_in_the_role_which_nothing_expands_on_the_controller() -> None:
+    need("ruff")
     text = "x: {description: X., type: path, default: ~/x}"
     assert options.role_options(source(text)) == {
         "mail_autoconfig_x": {"description": "X.", "type": "str", "default": "~/x"},
@@ -90,9 +91,17 @@ def test_shared_options_get_the_name_of_their_anchor_before_they_are_used() -> N
         second: {type: dict, suboptions: *outer}
     """
     names: dict[str, t.Any] = {}
-    exec(options.spec(source(text, ("outer", "inner"))), names)  # noqa: S102
+    exec(options.spec(source(text, ("outer", "inner"), no_log={"token": False})), names)  # noqa: S102
     inner = {"token": {"type": "str", "no_log": False}}
     outer = {"one": {"type": "dict", "options": inner}, "two": {"type": "dict", "options": inner}}
     both = {"first": {"type": "dict", "options": outer}, "second": {"type": "dict", "options": outer}}
     assert names["argument_spec"]() == {"x": {"type": "dict", "options": both}}
     assert names["_OUTER"]["one"]["options"] is names["_INNER"]
+
+
+def test_of_a_name_that_sounds_like_a_secret_somebody_has_to_say_whether_it_is_one() -> None:
+    need("ruff")
+    text = "push_token: {type: str}"
+    with pytest.raises(ValueError, match="push_token sounds like a secret"):
+        options.spec(source(text))
+    assert '"push_token": {"type": "str", "no_log": True}' in options.spec(source(text, no_log={"push_token": True}))

@@ -4,7 +4,7 @@ Made by ./dev docs from plugins/modules/mail_autoconfig.py and tools/role_option
 
 PRIVATE to the collection. In the lists nothing is ``required`` and words such as socket types have no ``choices``, because
 Ansible reports the first mistake only and without its place in the list. ``no_log`` is off where Ansible would take a name for
-that of a secret: everything here is published, or is the path of a file.
+that of a secret, which it is not.
 """
 
 from __future__ import annotations
