@@ -111,8 +111,7 @@ def publish(settings: Settings, survey: Survey, platform: Platform) -> Publicati
     dropped = set(survey.manifest.providers) - named - {SHARED} if settings.purge else set()
     if shared is None and not _others_need_it(survey.manifest, named | dropped, placement):
         dropped.add(SHARED)
-    has_pacc = any(item.served.pacc for item in items)
-    modules = site.modules(settings.site, [group for item in items for group in item.groups], has_pacc)
+    modules = site.modules(settings.site, [group for item in items for group in item.groups])
     findings = total(
         [
             responding,
