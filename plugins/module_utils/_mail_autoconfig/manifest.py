@@ -71,6 +71,16 @@ class Manifest:
         return {name for holding in self.providers.values() for name in holding.enabled.get(kind, ())}
 
 
+def moved(manifest: Manifest, real: t.Callable[[str], str]) -> Manifest:
+    """The same with paths by where they lead now: a directory may have been moved and a link left in its place."""
+
+    def files(owned: t.Mapping[str, Owned]) -> dict[str, Owned]:
+        return {real(path): item for path, item in owned.items()}
+
+    providers = {name: dataclasses.replace(holding, files=files(holding.files)) for name, holding in manifest.providers.items()}
+    return dataclasses.replace(manifest, providers=providers, retired=files(manifest.retired))
+
+
 def holding_of(domains: tuple[str, ...], files: t.Iterable[File], enabled: t.Mapping[str, tuple[str, ...]]) -> Holding:
     """The entry for what a provider shall have."""
     return Holding(domains, {file.path: Owned(file.kind, (digest(file.content),)) for file in files}, dict(enabled))

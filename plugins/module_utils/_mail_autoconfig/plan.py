@@ -192,7 +192,7 @@ def _writes(
         if foreign and (state.kind == "other" or not adopt):
             findings.append(Findings((_foreign_file(path, state),)))
             continue
-        if foreign:
+        if foreign and state.content != file.content:
             adopted.append(path)
         elif path in ours and _is_changed(state, ours[path]):
             findings.append(Findings(warnings=(f"{path} was changed by somebody since the last run; it is put back",)))

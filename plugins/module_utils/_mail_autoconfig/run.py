@@ -103,7 +103,11 @@ def prepare(settings: Settings, way: Way, platform: Platform, surveyor: Surveyor
     root = filesystem.real(settings.site.document_root)
     directories = {os.path.dirname(file.path) for item in desired for file in item.files if file.kind is Kind.DOCUMENT}
     inner = {above for path in directories for above in _up_to(path, root)}
-    current = surveyor.current(paths, survey.manifest, inner, HEADER.text)
+    manifest = survey.manifest
+    if settings.adopt:
+        strays = surveyor.strays([provider.domains[0] for provider in settings.providers], HEADER.text)
+        manifest = dataclasses.replace(manifest, retired={**manifest.retired, **strays})
+    current = surveyor.current(paths, manifest, inner, HEADER.text)
     plan = planning.make(
         desired, publications.dropped, publications.modules, current, platform.config_directory, settings.adopt, EMPTY_ZONE
     )

@@ -15,6 +15,7 @@ _ADDRESS = re.compile(r"(\S+:(?:\d+|\*)) +(.*)\Z")
 _HOST = re.compile(r" +port (?:\d+|\*) namevhost (.*)\Z")
 _PLACE = re.compile(r"(\S*) \((.*):(\d+)\)\Z")
 _MACRO = re.compile(r'macro .* used on line (\d+) of "(.*)"\Z')
+_ALIAS = re.compile(r" +(wild )?alias (\S+)\Z")
 # Two spaces a level, the main file at the first.
 _FIRST_DEPTH = 4
 _INCLUDED = re.compile(r"( +)\((\*|\d+)\) (.*)\Z")
@@ -110,7 +111,7 @@ def _virtual_hosts(output: str) -> tuple[list[VirtualHost], list[str]]:
     lonely: list[str] = []
     address = ""
     for line in output.splitlines():
-        begins, named = _ADDRESS.match(line), _HOST.match(line)
+        begins, named, alias = _ADDRESS.match(line), _HOST.match(line), _ALIAS.match(line)
         if begins:
             address = begins[1]
             if begins[2] != "is a NameVirtualHost":
@@ -119,10 +120,9 @@ def _virtual_hosts(output: str) -> tuple[list[VirtualHost], list[str]]:
         elif named and address:
             first = not hosts or hosts[-1].address != address
             hosts.append(_host(address, named[1], default=first))
-        elif address and line.startswith("                alias "):
-            hosts[-1] = dataclasses.replace(hosts[-1], names=(*hosts[-1].names, line.split()[-1].lower()))
-        elif address and line.startswith("                wild alias "):
-            hosts[-1] = dataclasses.replace(hosts[-1], patterns=(*hosts[-1].patterns, line.split()[-1].lower()))
+        elif alias and address:
+            field = "patterns" if alias[1] else "names"
+            hosts[-1] = dataclasses.replace(hosts[-1], **{field: (*getattr(hosts[-1], field), alias[2].lower())})
         elif not line.startswith(" "):
             address = ""
     return hosts, lonely

@@ -24,6 +24,8 @@ from .transaction import ApplyError, Inspection, Transaction
 _TIMES_AS_LONG = 5
 _AT_LEAST_SECONDS = 8.0
 _WHOLE_SECONDS = 180.0
+# Nobody else asks this Apache, so that its answers settle soon.
+_PATIENCE = 3.0
 _LOG_DIRECTIVE = re.compile(r'^\s*(?:ErrorLog|CustomLog|TransferLog|GlobalLog|ForensicLog|\w*Log)\s+"?(/[^"|\s]+)', re.MULTILINE)
 
 
@@ -80,10 +82,12 @@ class Rehearser:
         try:
             server.start()
         except ServerError as exc:
-            return _result(unproven=f"Apache does not start in a twin of this host even as it is: {exc} {exc.details}"[:600])
+            said = " ".join(f"{exc}: {exc.details}".split())
+            return _result(unproven=f"even as it is, Apache does not start in a twin of this host: {said[:400]}")
         server.reload_seconds = max(_AT_LEAST_SECONDS, _TIMES_AS_LONG * (time.monotonic() - begun))
         try:
-            Transaction(self._platform, self._run, server, self._state).carry_out(plan, current, inspection, keep=True)
+            transaction = Transaction(self._platform, self._run, server, self._state, patience=_PATIENCE)
+            transaction.carry_out(plan, current, inspection, keep=True)
         except ApplyError as exc:
             return _result(error=str(exc), details=exc.details)
         return _result()

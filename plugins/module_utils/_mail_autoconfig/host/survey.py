@@ -21,7 +21,8 @@ from ..apache import dump, listens, signing
 from ..apache.common import OFF
 from ..apache.neighbours import Ground
 from ..apache.sites import Certificate
-from ..manifest import Manifest, ManifestError
+from ..files import Kind, digest
+from ..manifest import Manifest, ManifestError, Owned
 from ..plan import Current
 from . import filesystem, sockets
 from .certificates import PairFacts, inspect
@@ -286,7 +287,7 @@ class Surveyor:
         if state.content is None:
             return Manifest(), f"{path} is not a regular file: move it away, and run with adopt: true"
         try:
-            return manifests.read(state.content), ""
+            return manifests.moved(manifests.read(state.content), filesystem.real), ""
         except ManifestError as exc:
             return Manifest(), f"{path}: {exc}; restore it, or move it away and run with adopt: true"
 
@@ -312,6 +313,18 @@ class Surveyor:
             user=os.geteuid(),
             room=_room({os.path.dirname(path) for path in known}),
         )
+
+    def strays(self, domains: t.Iterable[str], header: str) -> dict[str, Owned]:
+        """Scripts of ours, by their header, that the sites of these domains had; a lost manifest does not name them."""
+        directory = os.path.realpath(self._platform.available("conf"))
+        found = {}
+        for domain in domains:
+            for name in filesystem.names(directory):
+                if re.fullmatch(rf"autoconfig\.{re.escape(domain)}(-[0-9a-f]{{8}})?\.lua", name):
+                    state = filesystem.read(f"{directory}/{name}")
+                    if state.content is not None and state.content.startswith(f"-- {header}".encode()):
+                        found[f"{directory}/{name}"] = Owned(Kind.SCRIPT, (digest(state.content),))
+        return found
 
     def texts(self) -> list[str]:
         """The whole configuration as Apache reads it, file by file."""

@@ -205,7 +205,7 @@ class Transaction:
 
     def _finish(self, plan: Plan, current: Current, old: frozenset[Process], waits: bool, reloaded: bool) -> None:
         """Remove what nobody reads any more, and say so in the manifest."""
-        goes = {path: plan.before.files[path] for path in (*plan.remove, *plan.before.retired)}
+        goes = {path: plan.before.files[path] for path in (*plan.remove, *plan.manifest.retired)}
         kept: dict[str, Owned] = {}
         if not reloaded or (waits and goes and plan.is_read_at_start and not self._server.outlive(old)):
             # A worker that opens a script which is gone is killed by mod_lua, with all its connections.
