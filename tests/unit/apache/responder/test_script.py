@@ -301,6 +301,45 @@ def test_what_stands_in_a_comment_or_as_text_is_no_element(script: Script, body:
     assert error(post(script, body)) == "600"
 
 
+_WRITTEN = st.lists(
+    st.one_of(
+        st.sampled_from(
+            ["jo", "@", "server", ".", "tld", "server.tld", "bücher.example", "BÜCHER", "&amp;", "&lt;", "&quot;", " ", "\n"]
+        ),
+        st.sampled_from(
+            ["\U0001f4e7", "%", "&#64;", "&#x40;", "&#46;", "&#252;", "&#x1F4E7;", "]]", ">", "--", "!", "?>", "'", "|", "="]
+        ),
+        st.sampled_from(["", "@", "jo", "&", "&amp;", "&#64;", "<", "<EMailAddress>", "]]", "ü"]).map("<![CDATA[{}]]>".format),
+        st.sampled_from(["", "@", "jo", "<", "</EMailAddress>", "<EMailAddress>", "&", "->", "]]>"]).map("<!--{}-->".format),
+    ),
+    max_size=8,
+).map("".join)
+
+
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    before=_WRITTEN.map("<x>{}</x>".format) | _WRITTEN.map("<!--{}-->".format) | st.just(""),
+    written=_WRITTEN | st.builds("{0}jo{1}@{2}server.tld{0}".format, _WRITTEN, _WRITTEN, _WRITTEN),
+    encoding=st.sampled_from(["utf-8", "utf-8-sig", "utf-16"]),
+)
+def test_the_address_is_the_one_that_an_xml_parser_reads(script: Script, before: str, written: str, encoding: str) -> None:
+    body = f"<r>{before}<n:EMailAddress xmlns:n='urn:n'>{written}</n:EMailAddress></r>".encode(encoding)
+    try:
+        read = ET.fromstring(body).findtext("{urn:n}EMailAddress")
+    except ET.ParseError:
+        return
+    address = (read or "").strip()
+    user, _at, typed = address.partition("@")
+    known = {"server.tld": "server.tld", "bücher.example": "xn--bcher-kva.example"}
+    if re.fullmatch(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.\x80-\U0010ffff-]+", user) and typed.lower() in known:
+        answer = post(script, body)
+        logins = ET.fromstring(answer.body).findall("LoginName")
+        assert [login.text for login in logins] == [f"{user}@{typed.lower()}", "shared", user]
+        assert f"<Server>mail.{known[typed.lower()]}</Server>".encode() in answer.body
+    else:
+        assert error(post(script, body)) == "600"
+
+
 def test_the_address_behind_a_comment_counts(script: Script) -> None:
     body = "<?xml version='1.0'?><!DOCTYPE x><!-- <EMailAddress>old@server.tld</EMailAddress> --><r>" + ADDRESS + "<!-- x --></r>"
     assert is_settings(post(script, body), "user@server.tld")

@@ -12,6 +12,9 @@ local XML, JSON = "text/xml; charset=utf-8", "application/json; charset=utf-8"
 local BUSY = "The profile could not be signed just now. Please try again in a moment.\n"
 local HTML, PROFILE = "text/html; charset=utf-8", "application/x-apple-aspen-config"
 local OUTLOOK_SCHEMA = "http://schemas.microsoft.com/exchange/autodiscover/outlook/responseschema/2006"
+-- Methods that are answered, and how a client is told of them.
+local READ = { "GET, HEAD", GET = true, HEAD = true }
+local READ_OR_POST = { "GET, HEAD, POST", GET = true, HEAD = true, POST = true }
 -- Longest address: RFC 5321 section 4.5.3.1; the rest of a request is a few hundred bytes.
 local MAX_ADDRESS, MAX_LOCAL_PART = 254, 64
 
@@ -24,9 +27,9 @@ end
 
 -- The string of a few names that alone may hold this one: as |name|, or |name=another|.
 local function bucket_of(buckets, name)
-  local hash = 0
+  local hash, byte = 0, string.byte
   for index = 1, #name do
-    hash = (hash * 31 + string.byte(name, index)) % 65521
+    hash = (hash * 31 + byte(name, index)) % 65521
   end
   return buckets[hash % #buckets + 1]
 end
@@ -424,16 +427,16 @@ end
 
 -- Whether the method is one of those that are answered; otherwise the client is told which are.
 local function allows(r, methods)
-  if string.find(", " .. methods .. ",", ", " .. r.method .. ",", 1, true) then
+  if methods[r.method] then
     return true
   end
-  r.headers_out["Allow"] = methods
+  r.headers_out["Allow"] = methods[1]
   return false
 end
 
 -- Answers Outlook.
 function handle(r)
-  if not allows(r, "GET, HEAD, POST") then
+  if not allows(r, READ_OR_POST) then
     return 405
   end
   if is_json(r) then
@@ -485,7 +488,7 @@ end
 
 -- Answers people: the setup page, with the settings for an address if they have typed one.
 function page(r)
-  if not allows(r, "GET, HEAD, POST") then
+  if not allows(r, READ_OR_POST) then
     return 405
   end
   local query = r.args
@@ -561,7 +564,7 @@ end
 
 -- Answers Apple's devices, and people who fetch the profile for them.
 function profile(r)
-  if not allows(r, "GET, HEAD") then
+  if not allows(r, READ) then
     return 405
   end
   local address = address_in(r.args)
