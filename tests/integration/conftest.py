@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 
 from tests.conftest import CACHE, Playbook, need
 from tools.certificates import Authority
-from tools.http_client import Client
+from tools.http_client import Client, Response
 from tools.private_apache import PrivateApache
 
 
@@ -47,3 +48,14 @@ def client_of(server: PrivateApache, authority: Authority) -> Client:
 @pytest.fixture
 def client(apache: PrivateApache, authority: Authority) -> Client:
     return client_of(apache, authority)
+
+
+def eventually(status: int, client: Client, url: str) -> Response:
+    """A graceful reload takes effect a moment after the command; wait for it, but not for ever. The answer with this status."""
+    for _attempt in range(200):
+        answer = client.request(url)
+        if answer.status == status:
+            break
+        time.sleep(0.05)
+    assert answer.status == status
+    return answer

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import time
 import xml.etree.ElementTree as ET
 from pathlib import Path
 from typing import Any
@@ -16,19 +15,10 @@ from tools.certificates import Authority
 from tools.http_client import OUTLOOK_REQUEST, Client
 from tools.private_apache import PrivateApache
 
-from .conftest import client_of
+from .conftest import client_of, eventually
 
 CONFIG = "/mail/config-v1.1.xml"
 BODY = OUTLOOK_REQUEST.format(address="user@server.tld").encode()
-
-
-def eventually(status: int, client: Client, url: str) -> None:
-    """A graceful reload takes effect a moment after the command; wait for it, but not for ever."""
-    for _attempt in range(200):
-        if client.request(url).status == status:
-            return
-        time.sleep(0.05)
-    assert client.request(url).status == status
 
 
 def tree(directory: Path) -> dict[str, tuple[int, int, str]]:

@@ -8,6 +8,8 @@ from tests.conftest import Playbook
 from tools.http_client import Client
 from tools.private_apache import PrivateApache
 
+from .conftest import eventually
+
 
 def given(values: dict[str, object]) -> list[str]:
     """Arguments that give the role each value as a string."""
@@ -27,8 +29,7 @@ def test_strings_that_mean_no_switch_nothing_on(apache: PrivateApache, playbook:
         assert {done[name] for name in ("Install Apache", "Start Apache, now and with the host", "Render the setup page")} == {
             "skipping"
         }
-    apache.reload()
-    assert client.request("http://autoconfig.server.tld/").status == 404
+    eventually(404, client, "http://autoconfig.server.tld/")
     assert not list(apache.config_directory.glob("conf-enabled/*well*"))
 
 
@@ -46,11 +47,9 @@ def test_strings_that_mean_yes_and_ports_and_lists_as_strings(apache: PrivateApa
     }
     done = outcomes(playbook.role({}, *given(values)))
     assert done["Install Apache"] == "skipping"
-    apache.reload()
-    answer = client.request("http://autoconfig.server.tld/")
-    assert answer.status == 200
+    page = eventually(200, client, "http://autoconfig.server.tld/")
     # The page's own address: without HTTPS, and at the port that was given.
-    assert f"http://autoconfig.server.tld:{apache.http_port}/mail.mobileconfig" in answer.body.decode()
+    assert f"http://autoconfig.server.tld:{apache.http_port}/mail.mobileconfig" in page.body.decode()
     site = (apache.config_directory / "sites-enabled/autoconfig.server.tld.conf").read_text()
     assert f"<VirtualHost 127.0.0.1:{apache.http_port}>" in site
     addresses = re.findall(r"^autoconfig\.server\.tld\.\s+60\s+IN\s+A\s+(\S+)$", zone_file.read_text(), re.MULTILINE)

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.input import settings
 
+from tests.unit.module_arguments import module_arguments
+
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
@@ -20,12 +22,11 @@ if t.TYPE_CHECKING:
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Runner]:
     """The runner of the module's host, with commands in tmp_path."""
     from ansible.module_utils.basic import AnsibleModule
-    from ansible.module_utils.testing import patch_module_args
     from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.input.spec import argument_spec
     from ansible_collections.mailops.autoconfig.plugins.modules import mail_autoconfig
 
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
-    with patch_module_args({"domain": "server.tld"}):
+    with module_arguments({"domain": "server.tld"}):
         module = AnsibleModule(argument_spec=argument_spec(), supports_check_mode=True)
         yield mail_autoconfig.make_host(module, settings.read({"domain": "server.tld"}))._run
 

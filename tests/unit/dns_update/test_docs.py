@@ -8,6 +8,7 @@ from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfi
 from ansible_collections.mailops.autoconfig.plugins.modules import mail_autoconfig_dns
 
 from tests.unit.documentation import shape
+from tests.unit.module_arguments import module_arguments
 
 
 def test_the_documentation_says_what_the_options_are() -> None:
@@ -42,10 +43,8 @@ def test_every_example_is_a_valid_task() -> None:
 def test_without_dnspython_the_module_says_what_is_missing(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from ansible.module_utils.testing import patch_module_args
-
     monkeypatch.setattr(library, "MISSING", "Traceback: no dns")
     options = {"server": "x", "key_name": "k", "key_secret": "c2VjcmV0", "records": []}
-    with patch_module_args(options), pytest.raises(SystemExit):
+    with module_arguments(options), pytest.raises(SystemExit):
         mail_autoconfig_dns.main()
     assert "dnspython>=2.3" in capsys.readouterr().out
