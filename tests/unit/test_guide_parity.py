@@ -172,12 +172,15 @@ DIFFERENCES = (
         "Apple's devices, of which the guide does not speak, get a configuration profile.",
     ),
     Difference(
-        _SITES,
+        (HTTPS,),
         (),
-        (
-            "Directory /var/www/autoconfig | Files mail.mobileconfig | ForceType application/x-apple-aspen-config",
-            "Directory /var/www/autoconfig | Files mail.mobileconfig | Header set Content-Disposition "
-            'attachment; filename="server.tld.mobileconfig"',
+        tuple(
+            rf"LocationMatch ^/mail\.mobileconfig$ | If true | {statement}"
+            for statement in (
+                "ForceType application/x-apple-aspen-config",
+                "Header set Content-Type application/x-apple-aspen-config",
+                'Header set Content-Disposition attachment; filename="server.tld.mobileconfig"',
+            )
         ),
         "Apple's devices install a profile by its media type, and a browser saves it under a name.",
     ),
@@ -198,11 +201,12 @@ DIFFERENCES = (
         "Access is said for the document root, so that the site works wherever the root lies; no listing, no .htaccess.",
     ),
     Difference(
-        _SITES,
+        (HTTPS,),
         (),
-        (
-            "Directory /var/www/autoconfig | Files config-v1.1.xml | ForceType text/xml; charset=utf-8",
-            "Directory /var/www/autoconfig | Files autodiscover.xml | ForceType text/xml; charset=utf-8",
+        tuple(
+            f"LocationMatch ^/{pattern}$ | If true | {statement}"
+            for pattern in (_DOCUMENTS, _OUTLOOK)
+            for statement in ("ForceType text/xml; charset=utf-8", "Header set Content-Type text/xml; charset=utf-8")
         ),
         "Thunderbird parses only text/xml and application/xml; the type does not depend on /etc/mime.types.",
     ),
@@ -215,8 +219,34 @@ DIFFERENCES = (
     Difference(
         _SITES,
         (),
-        ("LimitRequestBody 16384",),
+        ("Location / | If true | LimitRequestBody 16384",),
         "An Autodiscover request is a few KiB; nothing larger is read.",
+    ),
+    Difference(
+        _SITES,
+        (),
+        (
+            "SetEnvIf Request_URI ^ no-proxy",
+            "IfModule mod_rewrite.c | RewriteEngine Off",
+            *(
+                f"Location / | If true | {statement}"
+                for statement in (
+                    "Require all granted",
+                    "IfModule mod_access_compat.c | Order deny,allow",
+                    "IfModule mod_allowmethods.c | AllowMethods reset",
+                    "IfModule mod_rewrite.c | RewriteEngine Off",
+                    "SetHandler default-handler",
+                    *(f"ErrorDocument {status} default" for status in (400, 403, 404, 405, 413, 500, 503)),
+                )
+            ),
+        ),
+        "Settings of the whole server (a password, a proxy, error pages of its own) do not reach the documents.",
+    ),
+    Difference(
+        (HTTPS,),
+        (),
+        ("SSLVerifyClient none", "Location / | If true | SSLVerifyClient none"),
+        "Mail clients have no certificate.",
     ),
     Difference(
         _SITES,

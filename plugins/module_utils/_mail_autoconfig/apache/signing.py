@@ -13,6 +13,7 @@ import datetime
 import re
 import ssl
 
+from . import server_settings
 from .directives import Directive, Node, directive, section
 
 SLOT = "MAIL_AUTOCONFIG_SIGN_"
@@ -194,5 +195,9 @@ def directives(provider: str, script: str, path: str) -> list[Node]:
         directive("LuaOutputFilter", _CHECK, script, "signed"),
         # The filter takes an interpreter while the handler has one, for which requests would wait for each other, and leaves the
         # profile on its stack; so these are made anew.
-        section("Location", [path], [directive("LuaScope", "request"), directive("SetOutputFilter", chain)]),
+        section(
+            "Location",
+            [path],
+            [server_settings.strongest([directive("LuaScope", "request"), directive("SetOutputFilter", chain)])],
+        ),
     ]

@@ -15,8 +15,8 @@ from ..documents import Document, apple, outlook, pacc, page, thunderbird
 from ..files import File, Kind
 from ..host.platform import Platform
 from ..input.model import Provider
-from . import responder, signing, well_known
-from .common import HEADER, LUA, MAX_BODY, file_bytes
+from . import responder, server_settings, signing, well_known
+from .common import HEADER, LUA, file_bytes
 from .directives import Comment, Node, directive, section
 from .logs import logs
 from .routes import ACME_PATH, JSON_PATTERN, OUTLOOK_PATTERN, ROUTES
@@ -27,6 +27,7 @@ MANY_NAMES = 400
 WIDE_PREFIX = "zzz-"
 _PAGES = "page/"
 _READ_BY_SCRIPT = (outlook.PATH, apple.PERSONAL_PATH, apple.GENERAL_PATH)
+_JSON_TYPE = "application/json; charset=utf-8"
 _POLICY_HEADER = "Content-Security-Policy"
 PHP_MODES = ("none", "mod_php", "fpm")
 
@@ -206,11 +207,17 @@ class _Builder:
         if group.wide:
             names = [names[0], *(f"{label}.*" for label in sorted({host.partition(".")[0] for host in names}))]
             scripts.append(directive("LuaHookTranslateName", self._script, "refuse_others", "early"))
-        own = [*self._tls(group.certificate), *self._aliases(), *self._headers(), *((*LUA, *scripts) if scripts else ())]
+        own = [
+            *self._tls(group.certificate),
+            *self._aliases(),
+            *self._unpacked(),
+            *((*LUA, *scripts) if scripts else ()),
+            *self._types(),
+        ]
         last = []
         if self._answers_apple and self._options.signer:
             last = signing.directives(self._provider_id, self._script, clients.PROFILE_PATH)
-        return self._virtual_host(port, names, own, last)
+        return self._virtual_host(port, names, own, last, tls=group.certificate is not None)
 
     def _aliases(self) -> t.Iterator[Node]:
         """A file for each path that is answered.
@@ -225,13 +232,31 @@ class _Builder:
         if self._pages:
             yield directive("AliasMatch", "^/$", self._stored[self._pages[0]])
 
-    def _headers(self) -> t.Iterator[Node]:
-        """What keeps other modules and settings of the server from changing answers that must arrive as they are."""
-        if any(route.service == clients.PACC_LABEL for route, _file in self._routes):
-            # The digest in DNS is that of these bytes, so nobody may pack them.
+    def _unpacked(self) -> t.Iterator[Node]:
+        """The digest of PACC's document in DNS is that of its bytes, so nobody may pack them."""
+        if pacc.PATH in self._stored:
             yield directive("SetEnvIf", "Request_URI", f"^{re.escape(clients.PACC_PATH)}$", "no-gzip", "no-brotli")
+
+    def _types(self) -> t.Iterator[Node]:
+        """How the answers to each path are sent."""
+        for document in self._documents:
+            if document.path not in ROUTES:
+                continue
+            pattern = ROUTES[document.path].pattern
+            if document.path == outlook.PATH and self._answers:
+                yield server_settings.typed(pattern, document.media_type)
+                yield server_settings.typed(JSON_PATTERN, _JSON_TYPE)
+            elif document.path == apple.GENERAL_PATH and self._answers_apple:
+                # What is refused is told people in plain words or on the page.
+                yield server_settings.typed(pattern, document.media_type, condition="expr=%{REQUEST_STATUS} -lt 300")
+            else:
+                yield server_settings.typed(pattern, document.media_type, *_sent(document))
         if self._pages:
-            # Of several policies browsers obey each, so one for all sites of the server would take the page its style.
+            yield server_settings.typed("", page.MEDIA_TYPE)
+
+    def _policy(self) -> t.Iterator[Node]:
+        """Of several policies browsers obey each, so one for all sites of the server would take the page its style."""
+        if self._pages:
             yield directive("Header", "unset", _POLICY_HEADER)
             yield directive("Header", "always", "unset", _POLICY_HEADER)
             yield directive("Header", "set", _POLICY_HEADER, f"%{{{responder.POLICY}}}e", f"env={responder.POLICY}")
@@ -270,7 +295,9 @@ class _Builder:
             nodes.append(self._virtual_host(self._options.http_port, hosts, redirects))
         return nodes
 
-    def _virtual_host(self, port: int, hosts: t.Sequence[str], own: t.Iterable[Node], last: t.Iterable[Node] = ()) -> Node:
+    def _virtual_host(
+        self, port: int, hosts: t.Sequence[str], own: t.Iterable[Node], last: t.Iterable[Node] = (), tls: bool = False
+    ) -> Node:
         """A virtual host: what all of them have, around what is its ``own``; ``last`` is stronger than the administrator's."""
         patterns = [route.pattern for route, _file in self._routes] + [JSON_PATTERN] * self._answers
         here = "|".join(patterns)
@@ -283,10 +310,10 @@ class _Builder:
                 *(directive("ServerAlias", alias) for alias in hosts[1:]),
                 directive("ServerAdmin", self._options.server_admin or f"admin@{self._domains[0]}"),
                 directive("DocumentRoot", self._options.document_root),
-                section("Location", ["/"], [directive("AddDefaultCharset", "UTF-8"), *self._php()]),
-                self._directory_section(self._options.document_root),
+                *server_settings.of_the_server(tls, self._options.extra),
+                self._all_paths(tls),
+                _directory(self._options.document_root),
                 directive("Header", "always", "set", "X-Content-Type-Options", "nosniff"),
-                directive("LimitRequestBody", str(MAX_BODY)),
                 *own,
                 *root,
                 Comment("Nothing but the documents and certificate challenges, whatever lies in the document root."),
@@ -297,34 +324,10 @@ class _Builder:
             ],
         )
 
-    def _directory_section(self, path: str) -> Node:
-        """Access and media type of the documents below a path; nothing there is ever listed or run."""
-        filled_in = {outlook.PATH: self._answers, apple.GENERAL_PATH: self._answers_apple}
-        sent = [path for path in ROUTES if not filled_in.get(path)]
-        types = [self._file_section(document) for document in self._documents if document.path in sent]
-        return section(
-            "Directory",
-            [path],
-            [
-                # Without FollowSymLinks Apache asks for each directory of the path whether it is a link.
-                directive("Options", "FollowSymLinks"),
-                directive("AllowOverride", "None"),
-                directive("Require", "all", "granted"),
-                *types,
-            ],
-        )
-
-    def _file_section(self, document: Document) -> Node:
-        """The headers of a document that Apache sends as it lies there."""
-        disposition = f'attachment; filename="{document.download_name}"'
-        return section(
-            "Files",
-            [self._stored[document.path].rpartition("/")[2]],
-            [
-                directive("ForceType", document.media_type),
-                directive("Header", "set", "Content-Disposition", disposition) if document.download_name else None,
-            ],
-        )
+    def _all_paths(self, tls: bool) -> Node:
+        forced = [*server_settings.of_all_paths(tls, self._options.extra), *self._policy()]
+        strongest = [server_settings.strongest(forced)] if forced else []
+        return section("Location", ["/"], [directive("AddDefaultCharset", "UTF-8"), *self._php(), *strongest])
 
     def _php(self) -> list[Node]:
         """The guide's settings, for PHP that the administrator runs in these sites; the documents need none."""
@@ -355,8 +358,11 @@ class _Builder:
     def well_known(self) -> list[Node]:
         """The snippet that answers on the sites of the mail domains themselves."""
         patterns = [route.apex_pattern for route, _file in self._routes if route.apex_pattern] + [JSON_PATTERN] * self._answers
+        documents = [document for document in self._documents if document.path in ROUTES and ROUTES[document.path].apex_pattern]
+        sent = [document for document in documents if not (self._answers and document.path == outlook.PATH)]
+        types = [section("Files", [self._stored[document.path].rpartition("/")[2]], _sent(document)) for document in sent]
         # This one counts for all sites, so it is no wider than what is ours for certain.
-        return well_known.snippet(patterns, self._directory_section(self._directory), self._script, self._answers)
+        return well_known.snippet(patterns, _directory(self._directory, types), self._script, self._answers)
 
     def _script_file(self, groups: t.Iterable[HostGroup], layout: Platform) -> File:
         """The script for mod_lua. Its name has the digest of what it says, so that the script of before stays as it was."""
@@ -391,6 +397,23 @@ class _Builder:
         if self._answers_apple:
             names.update(profile=apple.PERSONAL_PATH, general_profile=apple.GENERAL_PATH)
         return {name: self._stored[path] for name, path in names.items() if path in self._stored}
+
+
+def _directory(path: str, types: t.Iterable[Node] = ()) -> Node:
+    """Access to the documents below a path; nothing there is ever listed or run."""
+    # Without FollowSymLinks Apache asks for each directory of the path whether it is a link.
+    follow = directive("Options", "FollowSymLinks")
+    return section(
+        "Directory", [path], [follow, directive("AllowOverride", "None"), directive("Require", "all", "granted"), *types]
+    )
+
+
+def _sent(document: Document) -> list[Node]:
+    """The headers of a document that Apache sends as it lies there."""
+    nodes: list[Node] = [directive("ForceType", document.media_type)]
+    if document.download_name:
+        nodes.append(directive("Header", "set", "Content-Disposition", f'attachment; filename="{document.download_name}"'))
+    return nodes
 
 
 def _preferred(hosts: t.Sequence[str], service: str) -> str:
