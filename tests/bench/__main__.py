@@ -1,10 +1,13 @@
-"""Measures, as ratios within one run: ``./dev bench [NAME ...]``. No test, because seconds say more of a machine than of us."""
+"""Measures, as ratios within one run: ``./dev bench [NAME ...]``. No test, because seconds say more of a machine than of us.
+
+``./dev bench mutants [SEED]`` measures the tests themselves, for about an hour, and runs only if it is named.
+"""
 
 from __future__ import annotations
 
 import sys
 
-from tests.bench import dns_pushing, planning, serving
+from tests.bench import dns_pushing, mutants, planning, serving
 
 BENCHES = {
     "planning": planning.main,
@@ -18,11 +21,14 @@ BENCHES = {
 
 
 def main() -> int:
-    """Run those that are named, or all."""
+    """Run those that are named, or all that measure seconds."""
+    if sys.argv[1:2] == ["mutants"]:
+        mutants.main(sys.argv[2:])
+        return 0
     names = sys.argv[1:] or list(BENCHES)
     unknown = sorted(set(names) - set(BENCHES))
     if unknown:
-        print(f"no bench {', '.join(unknown)}; there are {', '.join(BENCHES)}", file=sys.stderr)
+        print(f"no bench {', '.join(unknown)}; there are {', '.join(BENCHES)}, mutants", file=sys.stderr)
         return 2
     for name in names:
         print(f"\n== {name}", flush=True)
