@@ -137,6 +137,22 @@ def test_a_record_is_plain_data_with_its_ttl(make_provider: MakeProvider) -> Non
     }
 
 
+@pytest.mark.parametrize(
+    ("kind", "values", "fields"),
+    [
+        ("A", ("203.0.113.7",), {"address": "203.0.113.7"}),
+        ("AAAA", ("2001:db8::7",), {"address": "2001:db8::7"}),
+        ("CAA", (0, "issue", "ca.tld"), {"flags": 0, "tag": "issue", "value": "ca.tld"}),
+        ("CNAME", ("web.tld.",), {"target": "web.tld."}),
+        ("MX", (10, "mx.tld."), {"preference": 10, "exchange": "mx.tld."}),
+        ("TLSA", (3, 1, 1, "ab"), {"usage": 3, "selector": 1, "matching_type": 1, "data": "ab"}),
+        ("TXT", ("path=/",), {"text": "path=/"}),
+    ],
+)
+def test_the_fields_of_a_record_have_names(kind: str, values: dns.Values, fields: dict[str, t.Any]) -> None:
+    assert dns.Record("a.tld.", kind, values, 300, "tld").to_dict()["fields"] == fields
+
+
 def test_records_are_sorted_and_none_is_twice(make_provider: MakeProvider) -> None:
     provider = make_provider(domains=["b.tld", "a.tld"], incoming=[IMAP, IMAP])
     found = dns.records(provider, DnsOptions(addresses=("203.0.113.7",)))
@@ -252,10 +268,18 @@ def test_an_incoming_server_by_jmap_is_announced() -> None:
 
 def test_record_sets_hold_all_records_of_an_owner_and_type(make_provider: MakeProvider) -> None:
     found = dns.records(make_provider(), DnsOptions(addresses=("203.0.113.8", "203.0.113.7"), mx=((10, "a.tld"), (20, "b.tld"))))
-    sets = {(entry["owner"], entry["type"]): entry["rdata"] for entry in dns.record_sets(found)}
+    entries = dns.record_sets(found)
+    sets = {(entry["owner"], entry["type"]): entry["rdata"] for entry in entries}
     assert sets["autoconfig.server.tld.", "A"] == ["203.0.113.7", "203.0.113.8"]
     assert sets["server.tld.", "MX"] == ["10 a.tld.", "20 b.tld."]
     assert sum(map(len, sets.values())) == len(found)
+    assert entries[-1] == {
+        "domain": "server.tld",
+        "owner": "server.tld.",
+        "type": "MX",
+        "ttl": 300,
+        "rdata": ["10 a.tld.", "20 b.tld."],
+    }
 
 
 def test_pacc_has_a_host_and_a_digest_for_every_document_that_clients_may_have() -> None:

@@ -576,12 +576,18 @@ def test_what_is_no_client_configuration_is_refused(content: str) -> None:
         ({"incoming": INCOMING.replace("SSL", "TLS")}, "incoming: at least one server is needed"),
         ({"incoming": INCOMING.replace(">993<", ">99999<")}, "left out, incoming[0].port: 99999 is not a port (1 to 65535)"),
         ({"incoming": INCOMING.replace("mail.server.tld", "")}, "left out, incoming[0].hostname: is required"),
+        ({"head": "<domain>my domain</domain>"}, "domains: at least one entry is needed"),
     ],
 )
 def test_a_file_that_no_client_can_use_is_refused(parts: dict[str, str], problem: str) -> None:
     with pytest.raises(InputError) as error:
         read(file(**parts))
     assert problem in error.value.problems
+
+
+def test_a_name_that_sites_cannot_have_is_refused_rather_than_left_out() -> None:
+    with pytest.raises(InputError, match=r"^id: 'my provider' is not a host name"):
+        read(file().replace('id="server.tld"', 'id="my provider"'))
 
 
 TOLERABLE = {

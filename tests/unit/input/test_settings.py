@@ -397,3 +397,11 @@ def test_a_certificate_that_signs_and_its_key_may_have_a_chain() -> None:
 )
 def test_what_signs_is_given_as_a_pair(given: Options, missing: list[str]) -> None:
     assert problems_of(**given) == [f"{option}: is required with its counterpart" for option in missing]
+
+
+@pytest.mark.parametrize("option", ["signing_certificate", "signing_key", "signing_chain"])
+def test_a_path_in_a_command_line_has_no_space(option: str) -> None:
+    given = {"signing_certificate": "/tls/s.pem", "signing_key": "/tls/s.key", "signing_chain": "/tls/c.pem"}
+    (problem,) = problems_of(**{**given, option: "/tls/my key.pem"})
+    assert problem.startswith(f"{option}: '/tls/my key.pem' ")
+    assert problems_of(**given) == []
