@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
 from tests.conftest import CACHE, PROJECT, need
+
+AUTHORITY = CACHE / "ca/ca.pem"
+
+Scenario = Callable[[str], str]
 
 
 def molecule(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -28,36 +32,28 @@ def molecule(*arguments: str) -> subprocess.CompletedProcess[str]:
     return done
 
 
-def scenario(name: str, config: pytest.Config) -> Iterator[subprocess.CompletedProcess[str]]:
-    """Run the whole sequence of a scenario, lend its containers to the tests, and remove them at the end."""
+@pytest.fixture(scope="session")
+def scenario(pytestconfig: pytest.Config) -> Iterator[Scenario]:
+    """Runs the whole sequence of a scenario the first time that it is named, and lends its containers to all tests.
+
+    What went wrong, short enough to read; nothing if all went well.
+    """
     need("podman", "debootstrap")
-    reporter = config.pluginmanager.get_plugin("terminalreporter")
-    if reporter is not None:
-        reporter.write_line(f"\nmolecule {name}: check, converge, idempotence, verify (its log is .cache/molecule.log)")
+    reporter = pytestconfig.pluginmanager.get_plugin("terminalreporter")
+    verdicts: dict[str, str] = {}
+
+    def run(name: str) -> str:
+        if name not in verdicts:
+            if reporter is not None:
+                reporter.write_line(f"\nmolecule {name}: its whole sequence (its log is .cache/molecule.log)")
+            # Noted first, so that a run that is broken off is tidied up as well.
+            verdicts[name] = "was broken off"
+            done = molecule("test", "-s", name, "--destroy", "never")
+            verdicts[name] = "" if done.returncode == 0 else done.stdout[-6000:]
+        return verdicts[name]
+
     try:
-        yield molecule("test", "-s", name, "--destroy", "never")
+        yield run
     finally:
-        molecule("destroy", "-s", name)
-
-
-@pytest.fixture(scope="session")
-def default_scenario(pytestconfig: pytest.Config) -> Iterator[subprocess.CompletedProcess[str]]:
-    yield from scenario("default", pytestconfig)
-
-
-@pytest.fixture(scope="session")
-def existing_sites_scenario(pytestconfig: pytest.Config) -> Iterator[subprocess.CompletedProcess[str]]:
-    yield from scenario("existing_sites", pytestconfig)
-
-
-@pytest.fixture(scope="session")
-def setup_page_scenario(pytestconfig: pytest.Config) -> Iterator[subprocess.CompletedProcess[str]]:
-    yield from scenario("setup_page", pytestconfig)
-
-
-@pytest.fixture(scope="session")
-def dns_scenario(pytestconfig: pytest.Config) -> Iterator[subprocess.CompletedProcess[str]]:
-    yield from scenario("dns", pytestconfig)
-
-
-AUTHORITY = CACHE / "ca/ca.pem"
+        for name in verdicts:
+            molecule("destroy", "-s", name)

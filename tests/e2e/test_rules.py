@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-import subprocess
-
 import pytest
 
 from tests.rules import RULES, Rule, Target
 from tools.containers import container_address
 from tools.http_client import Client
 
-from .conftest import AUTHORITY
+from .conftest import AUTHORITY, Scenario
 
 
 @pytest.fixture(scope="module")
-def server(existing_sites_scenario: subprocess.CompletedProcess[str]) -> Target:
-    assert existing_sites_scenario.returncode == 0, existing_sites_scenario.stdout[-3000:]
+def server(scenario: Scenario) -> Target:
+    assert scenario("existing_sites") == ""
     return Target(Client(container_address("mailops-existing"), AUTHORITY), "shop.example", AUTHORITY)
 
 
 @pytest.fixture(scope="module")
-def signing_server(setup_page_scenario: subprocess.CompletedProcess[str]) -> Target:
-    assert setup_page_scenario.returncode == 0, setup_page_scenario.stdout[-3000:]
+def signing_server(scenario: Scenario) -> Target:
+    assert scenario("setup_page") == ""
     return Target(Client(container_address("mailops-setup-page"), AUTHORITY), "", AUTHORITY)
 
 

@@ -1,26 +1,16 @@
-"""The scenarios in molecule/, each as one test: create, prepare, check, converge, idempotence, verify."""
+"""The scenarios in molecule/, each as one test: create, prepare, converge, verify, and what else its sequence has."""
 
 from __future__ import annotations
 
-import subprocess
+import pytest
+
+from tests.conftest import PROJECT
+
+from .conftest import Scenario
+
+NAMES = sorted(path.parent.name for path in PROJECT.glob("molecule/*/molecule.yml"))
 
 
-def verdict(done: subprocess.CompletedProcess[str]) -> str:
-    """What went wrong, short enough to read."""
-    return "" if done.returncode == 0 else done.stdout[-6000:]
-
-
-def test_default(default_scenario: subprocess.CompletedProcess[str]) -> None:
-    assert verdict(default_scenario) == ""
-
-
-def test_existing_sites(existing_sites_scenario: subprocess.CompletedProcess[str]) -> None:
-    assert verdict(existing_sites_scenario) == ""
-
-
-def test_setup_page(setup_page_scenario: subprocess.CompletedProcess[str]) -> None:
-    assert verdict(setup_page_scenario) == ""
-
-
-def test_dns(dns_scenario: subprocess.CompletedProcess[str]) -> None:
-    assert verdict(dns_scenario) == ""
+@pytest.mark.parametrize("name", NAMES)
+def test_scenario(scenario: Scenario, name: str) -> None:
+    assert scenario(name) == ""

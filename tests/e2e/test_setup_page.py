@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import plistlib
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from tools.browser import Browser
 from tools.containers import container_address
 from tools.http_client import Client
 
-from .conftest import AUTHORITY
+from .conftest import AUTHORITY, Scenario
 
 URL = "https://autoconfig.server.tld/"
 SIZES = {"phone": (390, 844), "desktop": (1280, 900)}
@@ -23,8 +22,8 @@ ADDRESS = "jo+tag@server.tld"
 
 
 @pytest.fixture(scope="module")
-def browser(setup_page_scenario: subprocess.CompletedProcess[str]) -> Iterator[Browser]:
-    assert setup_page_scenario.returncode == 0
+def browser(scenario: Scenario) -> Iterator[Browser]:
+    assert scenario("setup_page") == ""
     need("chromium")
     with Browser({"autoconfig.server.tld": container_address("mailops-setup-page")}) as chromium:
         yield chromium

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Iterator
 
 import pytest
@@ -11,13 +10,15 @@ from tests.conftest import need
 from tools.containers import container_address
 from tools.thunderbird import PASSWORD_CLEARTEXT, SSL, STARTTLS, Thunderbird
 
-from .conftest import AUTHORITY
+from .conftest import AUTHORITY, Scenario
 
 HOSTS = [f"{host}.{domain}" for host in ("autoconfig", "autodiscover") for domain in ("server.tld", "other.tld", "customer.tld")]
 
 
 @pytest.fixture
-def thunderbird(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Thunderbird]:
+def thunderbird(scenario: Scenario, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Thunderbird]:
+    # Clients are asked even where another test of the scenario has failed.
+    scenario("default")
     need("thunderbird")
     with Thunderbird(tmp_path_factory.mktemp("thunderbird")) as program:
         yield program
@@ -35,7 +36,7 @@ def server(kind: str, hostname: str, port: int, socket_type: int, username: str 
     }
 
 
-def test_finds_everything_over_https(default_scenario: subprocess.CompletedProcess[str], thunderbird: Thunderbird) -> None:
+def test_finds_everything_over_https(thunderbird: Thunderbird) -> None:
     thunderbird.trust(AUTHORITY)
     thunderbird.resolve(HOSTS, container_address("mailops-debian12"))
     assert thunderbird.discover("user@server.tld") == {
@@ -47,9 +48,7 @@ def test_finds_everything_over_https(default_scenario: subprocess.CompletedProce
     }
 
 
-def test_finds_pop3_starttls_and_further_domains(
-    default_scenario: subprocess.CompletedProcess[str], thunderbird: Thunderbird
-) -> None:
+def test_finds_pop3_starttls_and_further_domains(thunderbird: Thunderbird) -> None:
     thunderbird.trust(AUTHORITY)
     thunderbird.resolve(HOSTS, container_address("mailops-debian13"))
     found = thunderbird.discover("user@server.tld")
@@ -62,17 +61,13 @@ def test_finds_pop3_starttls_and_further_domains(
     assert customer["incoming"] == server("imap", "imap.customer.tld", 993, SSL, "%EMAILLOCALPART%")
 
 
-def test_finds_nothing_where_nothing_is_published(
-    default_scenario: subprocess.CompletedProcess[str], thunderbird: Thunderbird
-) -> None:
+def test_finds_nothing_where_nothing_is_published(thunderbird: Thunderbird) -> None:
     thunderbird.trust(AUTHORITY)
     thunderbird.resolve(["autoconfig.unknown.tld", "autodiscover.unknown.tld"], container_address("mailops-debian12"))
     assert thunderbird.discover("user@unknown.tld") == {}
 
 
-def test_finds_everything_by_autodiscover_where_there_is_no_autoconfig(
-    default_scenario: subprocess.CompletedProcess[str], thunderbird: Thunderbird
-) -> None:
+def test_finds_everything_by_autodiscover_where_there_is_no_autoconfig(thunderbird: Thunderbird) -> None:
     """ExchangeAutoDiscover.sys.mjs reads our answer, with the login name that the responder fills in."""
     thunderbird.trust(AUTHORITY)
     thunderbird.resolve(["autodiscover.server.tld"], container_address("mailops-debian12"))
