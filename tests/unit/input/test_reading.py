@@ -291,3 +291,9 @@ def test_a_message_of_very_many_mistakes_ends() -> None:
     assert str(error).splitlines()[-2:] == ["a[99]: is wrong", "... and 2 more, which the result has in problems"]
     assert len(error.problems) == 102
     assert str(reading.InputError(error.problems[:100])).splitlines() == list(error.problems[:100])
+
+
+def test_half_a_character_is_a_mistake_wherever_a_string_is_read() -> None:
+    problems: list[str] = []
+    assert Fields({"html": "a\ud800"}, "page", problems).text("html", str) == ""
+    assert problems == ["page.html: 'a\\ud800' contains half of a character (a lone surrogate)"]

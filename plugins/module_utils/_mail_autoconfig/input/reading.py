@@ -14,6 +14,8 @@ Check = t.Callable[[str], str]
 
 # Characters that XML 1.0 cannot carry (section 2.2), plus DEL and the C1 controls that no text needs.
 _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
+# What no encoding can carry; JSON brings it in as an escape.
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\Z")
 # IDNA 2008 keeps these, Python's codec (IDNA 2003, RFC 3490) turns them into another name: a different domain.
 _IDNA_DEVIATIONS = "\u00df\u03c2\u200c\u200d"
@@ -139,6 +141,9 @@ class Fields:
     def _checked(self, key: str, value: t.Any, check: Check) -> str:
         if not isinstance(value, str):
             self.problem(key, f"{shown(value)} is not a text")
+            return ""
+        if _SURROGATE.search(value):
+            self.problem(key, f"{shown(value)} contains half of a character (a lone surrogate)")
             return ""
         try:
             return check(value)
