@@ -121,11 +121,16 @@ def _virtual_hosts(output: str) -> tuple[list[VirtualHost], list[str]]:
             first = not hosts or hosts[-1].address != address
             hosts.append(_host(address, named[1], default=first))
         elif alias and address:
-            field = "patterns" if alias[1] else "names"
-            hosts[-1] = dataclasses.replace(hosts[-1], **{field: (*getattr(hosts[-1], field), alias[2].lower())})
+            hosts[-1] = _with_alias(hosts[-1], alias[2].lower(), bool(alias[1]))
         elif not line.startswith(" "):
             address = ""
     return hosts, lonely
+
+
+def _with_alias(host: VirtualHost, name: str, is_pattern: bool) -> VirtualHost:
+    if is_pattern:
+        return dataclasses.replace(host, patterns=(*host.patterns, name))
+    return dataclasses.replace(host, names=(*host.names, name))
 
 
 def _host(address: str, text: str, default: bool) -> VirtualHost:
