@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import typing as t
 
 import pytest
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig import plan
+from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.files import File, Kind, digest
+from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.manifest import Manifest, Owned
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.plan import (
     ABSENT,
     Current,
     Desired,
     FileState,
-    Holding,
     Plan,
-    digest,
 )
 from hypothesis import given
 from hypothesis import strategies as st
@@ -23,10 +24,42 @@ from hypothesis import strategies as st
 DOCUMENT = "/var/www/autoconfig/server.tld/mail/config-v1.1.xml"
 SITE = "/etc/apache2/sites-available/autoconfig.server.tld.conf"
 SCRIPT = "/etc/apache2/conf-available/autoconfig.server.tld-well-known.lua"
-WANTED = Desired(
-    "server.tld", ("server.tld",), {DOCUMENT: b"<document/>", SITE: b"# site\n"}, {"sites": ("autoconfig.server.tld",)}
-)
-EMPTY = Current({}, {}, {})
+ZONE = "/etc/bind/server.tld.zone"
+INSTANCE = "/etc/apache2"
+EMPTY_ZONE = b"; empty\n"
+_KINDS = {".conf": Kind.CONFIGURATION, ".lua": Kind.SCRIPT, ".zone": Kind.ZONE}
+
+
+def made(contents: t.Mapping[str, bytes]) -> tuple[File, ...]:
+    """Files of the kind that their names have in these tests."""
+    return tuple(File(path, content, _KINDS.get(os.path.splitext(path)[1], Kind.DOCUMENT)) for path, content in contents.items())
+
+
+def desired(
+    provider: str, domains: tuple[str, ...], contents: t.Mapping[str, bytes], enabled: t.Mapping[str, tuple[str, ...]]
+) -> Desired:
+    return Desired(provider, domains, made(contents), enabled)
+
+
+CONTENTS = {DOCUMENT: b"<document/>", SITE: b"# site\n"}
+WANTED = desired("server.tld", ("server.tld",), CONTENTS, {"sites": ("autoconfig.server.tld",)})
+EMPTY = Current({}, {}, Manifest(INSTANCE))
+
+
+def contents(plan_: Plan) -> dict[str, bytes]:
+    """What is to be written, by path."""
+    return {path: file.content for path, file in plan_.write.items()}
+
+
+def with_files(item: Desired, **changes: bytes) -> Desired:
+    """The same with other contents, by the names of the constants above."""
+    names = {"document": DOCUMENT, "site": SITE, "script": SCRIPT, "zone": ZONE}
+    before = {file.path: file.content for file in item.files}
+    return dataclasses.replace(item, files=made({**before, **{names[name]: content for name, content in changes.items()}}))
+
+
+def holdings(*items: Desired) -> Manifest:
+    return Manifest(INSTANCE, {item.provider: item.holding() for item in items})
 
 
 def there(content: bytes, mode: int = 0o644) -> FileState:
@@ -36,23 +69,23 @@ def there(content: bytes, mode: int = 0o644) -> FileState:
 def published(*desired: Desired, **changes: t.Any) -> Current:
     """A host on which an earlier run has made all that."""
     current = Current(
-        files={path: there(content) for item in desired for path, content in item.files.items()},
+        files={file.path: there(file.content) for item in desired for file in item.files},
         enabled={
             "mods": ("alias", "headers"),
             **{kind: tuple(name for item in desired for name in item.enabled.get(kind, ())) for kind in ("conf", "sites")},
         },
-        manifest={item.provider: item.holding() for item in desired},
+        manifest=holdings(*desired),
     )
     return dataclasses.replace(current, **changes)
 
 
 def make(current: Current, *desired: Desired, dropped: t.Collection[str] = (), adopt: bool = False) -> Plan:
-    return plan.make(desired, dropped, ("alias", "headers"), current, adopt)
+    return plan.make(desired, dropped, ("alias", "headers"), current, INSTANCE, adopt, EMPTY_ZONE)
 
 
 def files(current: Current, **states: FileState) -> Current:
     """The same with other files; by the names of the constants above."""
-    names = {"document": DOCUMENT, "site": SITE, "script": SCRIPT}
+    names = {"document": DOCUMENT, "site": SITE, "script": SCRIPT, "zone": ZONE}
     return dataclasses.replace(current, files={**current.files, **{names[name]: state for name, state in states.items()}})
 
 
@@ -61,13 +94,12 @@ def files(current: Current, **states: FileState) -> Current:
 
 def test_on_an_empty_host_everything_is_made_and_enabled() -> None:
     result = make(EMPTY, WANTED)
-    assert result.write == WANTED.files
+    assert contents(result) == CONTENTS
     assert result.enable == {"mods": ("alias", "headers"), "conf": (), "sites": ("autoconfig.server.tld",)}
     assert not any(result.disable.values())
-    assert (result.remove, result.adopt, result.problems, result.warnings) == ((), (), (), ())
-    assert result.manifest == {"server.tld": WANTED.holding()}
+    assert (result.remove, result.adopt, result.findings.problems, result.findings.warnings) == ((), (), (), ())
+    assert result.manifest == holdings(WANTED)
     assert result.changes
-    assert result.manifest_changes
     assert result.needs_reload
 
 
@@ -77,54 +109,52 @@ def test_on_a_finished_host_there_is_nothing_to_do() -> None:
     assert not result.needs_reload
     assert not result.write
     assert not any((*result.enable.values(), *result.disable.values()))
-    assert result.problems == result.warnings == ()
+    assert result.findings.problems == result.findings.warnings == ()
 
 
 def test_a_changed_document_needs_no_reload_and_a_changed_site_does() -> None:
-    document = dataclasses.replace(WANTED, files={**WANTED.files, DOCUMENT: b"<new/>"})
+    document = with_files(WANTED, document=b"<new/>")
     result = make(published(WANTED), document)
-    assert result.write == {DOCUMENT: b"<new/>"}
+    assert contents(result) == {DOCUMENT: b"<new/>"}
     assert result.changes
     assert not result.needs_reload
-    site = dataclasses.replace(WANTED, files={**WANTED.files, SITE: b"# new\n"})
+    site = with_files(WANTED, site=b"# new\n")
     result = make(published(WANTED), site)
-    assert result.write == {SITE: b"# new\n"}
+    assert contents(result) == {SITE: b"# new\n"}
     assert result.needs_reload
 
 
 def test_a_changed_script_needs_a_reload() -> None:
-    before = dataclasses.replace(WANTED, files={**WANTED.files, SCRIPT: b"-- old"})
-    after = dataclasses.replace(WANTED, files={**WANTED.files, SCRIPT: b"-- new"})
+    before, after = with_files(WANTED, script=b"-- old"), with_files(WANTED, script=b"-- new")
     assert make(published(before), after).needs_reload
 
 
 def test_what_is_wanted_no_more_is_removed_and_disabled() -> None:
     before = dataclasses.replace(
-        WANTED,
-        files={**WANTED.files, SCRIPT: b"-- script"},
+        with_files(WANTED, script=b"-- script"),
         enabled={"sites": ("autoconfig.server.tld", "autoconfig.server.tld-ssl"), "conf": ("autoconfig.server.tld-well-known",)},
     )
     result = make(published(before), WANTED)
     assert result.remove == (SCRIPT,)
     assert result.disable == {"conf": ("autoconfig.server.tld-well-known",), "sites": ("autoconfig.server.tld-ssl",)}
     assert not any(result.enable.values())
-    assert result.manifest == {"server.tld": WANTED.holding()}
+    assert result.manifest == holdings(WANTED)
     assert result.needs_reload
 
 
 def test_a_dropped_provider_goes_and_the_others_stay() -> None:
-    other = Desired("other.tld", ("other.tld",), {"/o.xml": b"o"}, {"sites": ("autoconfig.other.tld",)})
+    other = desired("other.tld", ("other.tld",), {"/o.xml": b"o"}, {"sites": ("autoconfig.other.tld",)})
     result = make(published(WANTED, other), dropped=["server.tld"])
     assert result.remove == tuple(sorted([DOCUMENT, SITE]))
     assert result.disable["sites"] == ("autoconfig.server.tld",)
-    assert result.manifest == {"other.tld": other.holding()}
+    assert result.manifest == holdings(other)
 
 
 def test_a_provider_of_an_earlier_run_that_is_not_named_stays() -> None:
-    other = Desired("other.tld", ("other.tld",), {"/o.xml": b"o"}, {"sites": ("autoconfig.other.tld",)})
+    other = desired("other.tld", ("other.tld",), {"/o.xml": b"o"}, {"sites": ("autoconfig.other.tld",)})
     result = make(published(WANTED, other), WANTED)
     assert not result.changes
-    assert result.manifest == {"server.tld": WANTED.holding(), "other.tld": other.holding()}
+    assert result.manifest == holdings(WANTED, other)
 
 
 def test_a_provider_that_is_not_there_can_be_dropped() -> None:
@@ -134,13 +164,13 @@ def test_a_provider_that_is_not_there_can_be_dropped() -> None:
 
 
 def test_a_path_that_moves_to_another_provider_is_not_removed() -> None:
-    taken = Desired("other.tld", ("server.tld",), WANTED.files, WANTED.enabled)
+    taken = dataclasses.replace(WANTED, provider="other.tld")
     result = make(published(WANTED), taken, dropped=["server.tld"])
-    assert result.problems == ()
+    assert result.findings.problems == ()
     assert result.remove == ()
     assert not result.write
     assert not any((*result.enable.values(), *result.disable.values()))
-    assert result.manifest == {"other.tld": taken.holding()}
+    assert result.manifest == holdings(taken)
 
 
 def test_modules_are_enabled_and_never_disabled() -> None:
@@ -160,13 +190,13 @@ def test_a_site_that_somebody_disabled_is_enabled_again() -> None:
 
 def test_a_removed_file_is_made_again() -> None:
     result = make(files(published(WANTED), site=ABSENT), WANTED)
-    assert result.write == {SITE: b"# site\n"}
-    assert result.warnings == ()
+    assert contents(result) == {SITE: b"# site\n"}
+    assert result.findings.warnings == ()
 
 
 def test_a_wrong_mode_is_put_right() -> None:
     result = make(files(published(WANTED), document=there(b"<document/>", 0o600)), WANTED)
-    assert result.write == {DOCUMENT: b"<document/>"}
+    assert contents(result) == {DOCUMENT: b"<document/>"}
 
 
 # -- what others made ---------------------------------------------------------------------------------------------------
@@ -174,87 +204,96 @@ def test_a_wrong_mode_is_put_right() -> None:
 
 def test_a_file_that_is_not_ours_is_refused_by_name() -> None:
     result = make(files(EMPTY, site=there(b"# theirs\n"), document=there(b"<theirs/>")), WANTED)
-    assert [problem.partition(":")[0] for problem in result.problems] == sorted([SITE, DOCUMENT])
-    assert all("set adopt: true" in problem for problem in result.problems)
-    assert result.write == {}
+    assert [problem.partition(":")[0] for problem in result.findings.problems] == sorted([SITE, DOCUMENT])
+    assert all("set adopt: true" in problem for problem in result.findings.problems)
+    assert contents(result) == {}
 
 
 def test_adoption_is_never_taken_for_granted() -> None:
-    assert plan.make([WANTED], [], [], files(EMPTY, site=there(b"# theirs\n"))).problems
+    assert plan.make([WANTED], [], [], files(EMPTY, site=there(b"# theirs\n"))).findings.problems
 
 
 def test_a_file_that_is_not_ours_is_adopted_on_request() -> None:
     result = make(files(EMPTY, site=there(b"# theirs\n")), WANTED, adopt=True)
-    assert result.problems == ()
+    assert result.findings.problems == ()
     assert result.adopt == (SITE,)
-    assert result.write == WANTED.files
+    assert contents(result) == CONTENTS
 
 
-def test_a_foreign_file_with_our_content_is_ours_from_now_on() -> None:
-    result = make(files(EMPTY, site=there(b"# site\n")), WANTED)
-    assert result.problems == ()
-    assert result.adopt == ()
-    assert list(result.write) == [DOCUMENT]
-    assert SITE in result.manifest["server.tld"].files
+def test_a_file_that_another_instance_made_is_not_ours_although_it_says_the_same() -> None:
+    """Two instances of Apache that share a document root would remove each other's documents."""
+    current = files(EMPTY, document=there(b"<document/>"))
+    assert [problem.partition(":")[0] for problem in make(current, WANTED).findings.problems] == [DOCUMENT]
+    result = make(current, WANTED, adopt=True)
+    assert (result.findings.problems, result.adopt, contents(result)) == ((), (), CONTENTS)
+
+
+def test_files_of_ours_are_known_by_their_header_when_the_manifest_is_lost() -> None:
+    current = dataclasses.replace(files(EMPTY, site=there(b"# ours, older\n")), ours_by_header={SITE})
+    assert make(current, WANTED).findings.problems
+    result = make(current, WANTED, adopt=True)
+    assert (result.findings.problems, result.adopt, contents(result)) == ((), (), CONTENTS)
 
 
 @pytest.mark.parametrize("adopt", [False, True])
 def test_what_is_no_file_is_never_replaced(adopt: bool) -> None:
     result = make(files(EMPTY, document=FileState("other")), WANTED, adopt=adopt)
-    assert result.problems == (f"{DOCUMENT}: is not a regular file, and one of ours belongs there: move it away",)
+    assert result.findings.problems == (f"{DOCUMENT}: is not a regular file, and one of ours belongs there: move it away",)
     assert DOCUMENT not in result.write
 
 
 def test_a_file_of_ours_that_became_a_link_is_refused() -> None:
     result = make(files(published(WANTED), site=FileState("other")), WANTED)
-    assert result.problems == (f"{SITE}: is not a regular file, and one of ours belongs there: move it away",)
+    assert result.findings.problems == (f"{SITE}: is not a regular file, and one of ours belongs there: move it away",)
 
 
 def test_a_file_of_ours_that_somebody_edited_is_put_back_with_a_warning() -> None:
     result = make(files(published(WANTED), site=there(b"# edited\n")), WANTED)
-    assert result.problems == ()
-    assert result.write == {SITE: b"# site\n"}
-    assert result.warnings == (f"{SITE} was changed by somebody since the last run; it is put back",)
+    assert result.findings.problems == ()
+    assert contents(result) == {SITE: b"# site\n"}
+    assert result.findings.warnings == (f"{SITE} was changed by somebody since the last run; it is put back",)
 
 
 def test_a_file_of_ours_that_somebody_edited_is_not_removed() -> None:
     result = make(files(published(WANTED), site=there(b"# edited\n")), dropped=["server.tld"])
     assert result.remove == (DOCUMENT,)
-    assert result.warnings == (f"{SITE} was changed by somebody since the last run; it is kept, remove it by hand",)
+    assert result.findings.warnings == (f"{SITE} was changed by somebody since the last run; it is kept, remove it by hand",)
     assert result.disable["sites"] == ("autoconfig.server.tld",)
-    assert result.manifest == {}
+    assert result.manifest == Manifest(INSTANCE)
 
 
 @pytest.mark.parametrize("state", [FileState("other"), there(b"edited")])
 def test_what_somebody_put_in_the_place_of_a_file_of_ours_is_kept(state: FileState) -> None:
     result = make(files(published(WANTED), document=state), dropped=["server.tld"])
     assert result.remove == (SITE,)
-    assert len(result.warnings) == 1
+    assert len(result.findings.warnings) == 1
 
 
 def test_a_file_that_is_gone_already_is_no_matter() -> None:
     result = make(files(published(WANTED), document=ABSENT), dropped=["server.tld"])
     assert result.remove == (SITE,)
-    assert result.warnings == ()
+    assert result.findings.warnings == ()
 
 
 def test_a_link_of_somebody_else_in_the_place_of_ours_is_refused() -> None:
-    current = Current({}, {"sites": ("autoconfig.server.tld",)}, {}, foreign_links={"sites": ("autoconfig.server.tld", "x")})
-    assert make(current, WANTED).problems == (
+    current = Current(
+        {}, {"sites": ("autoconfig.server.tld",)}, Manifest(INSTANCE), foreign_links={"sites": ("autoconfig.server.tld", "x")}
+    )
+    assert make(current, WANTED).findings.problems == (
         "sites-enabled/autoconfig.server.tld.conf is there and is not a link to our file: move it away",
     )
 
 
 def test_a_domain_of_a_provider_of_an_earlier_run_is_claimed() -> None:
-    old = Desired("old.tld", ("server.tld", "old.tld"), {"/old.xml": b"old"}, {})
+    old = desired("old.tld", ("server.tld", "old.tld"), {"/old.xml": b"old"}, {})
     result = make(published(old), WANTED)
-    assert result.problems == (
+    assert result.findings.problems == (
         "provider server.tld: server.tld is served on this host by provider old.tld of an earlier run; name that provider "
         "too, or remove it with purge: true",
     )
-    assert make(published(old), WANTED, dropped=["old.tld"]).problems == ()
+    assert make(published(old), WANTED, dropped=["old.tld"]).findings.problems == ()
     without = dataclasses.replace(old, domains=("old.tld",))
-    assert make(published(old), WANTED, without).problems == ()
+    assert make(published(old), WANTED, without).findings.problems == ()
 
 
 # -- reload -------------------------------------------------------------------------------------------------------------
@@ -264,82 +303,65 @@ def test_a_reload_that_was_cut_off_is_still_due() -> None:
     result = make(published(WANTED, reload_pending=True), WANTED)
     assert not result.changes
     assert result.needs_reload
+    assert result.is_needed
 
 
-# -- the manifest -------------------------------------------------------------------------------------------------------
-
-_names = st.text("abc./-é", min_size=1, max_size=6)
-_manifests = st.dictionaries(
-    _names,
-    st.builds(
-        Holding,
-        st.lists(_names, max_size=2).map(tuple),
-        st.dictionaries(_names, st.lists(st.text("0123456789abcdef", min_size=4, max_size=4), max_size=2).map(tuple), max_size=2),
-        st.dictionaries(st.sampled_from(["sites", "conf"]), st.lists(_names, max_size=2).map(tuple), max_size=2),
-    ),
-    max_size=3,
-)
+# -- zone files, directories and what a cut-off run left -------------------------------------------------------------------
 
 
-@given(_manifests)
-def test_a_manifest_is_read_as_it_was_written(manifest: plan.Manifest) -> None:
-    content = plan.manifest_bytes(manifest)
-    assert plan.read_manifest(content) == manifest
-    assert plan.manifest_bytes(plan.read_manifest(content)) == content
-    assert content.endswith(b"}\n")
+def test_a_zone_file_that_goes_is_left_empty_because_a_zone_may_include_it() -> None:
+    before = with_files(WANTED, zone=b"records")
+    result = make(published(before), WANTED)
+    assert (contents(result), result.remove) == ({ZONE: EMPTY_ZONE}, ())
+    assert [warning.partition(" ")[0] for warning in result.findings.warnings] == [ZONE]
+    assert not result.needs_reload
+    assert result.manifest == holdings(WANTED)
+    # It is empty already, and ours to fill again without adopt.
+    emptied = files(published(WANTED), zone=there(EMPTY_ZONE))
+    assert contents(make(emptied, before)) == {ZONE: b"records"}
+    assert make(emptied, before).findings.problems == ()
 
 
-def test_a_manifest_is_the_same_whatever_the_order_of_its_providers() -> None:
-    first, second = Holding(("a",)), Holding(("b",))
-    assert plan.manifest_bytes({"a": first, "b": second}) == plan.manifest_bytes({"b": second, "a": first})
+def test_a_zone_file_with_the_records_of_others_is_neither_written_nor_emptied() -> None:
+    shared = with_files(dataclasses.replace(WANTED, provider="other.tld", domains=("other.tld",), files=()), zone=b"both")
+    current = published(with_files(WANTED, zone=b"both"), shared)
+    assert [problem.partition(":")[0] for problem in make(current, with_files(WANTED, zone=b"mine")).findings.problems] == [ZONE]
+    result = make(current, WANTED)
+    assert (result.write, result.remove) == ({}, ())
+    assert result.findings.warnings[0].startswith(f"{ZONE} holds the records of other providers too")
 
 
-@pytest.mark.parametrize(
-    "content",
-    [
-        b"",
-        b"{",
-        b"[]",
-        b"null",
-        b"{}",
-        b'{"version": 2, "providers": {}}',
-        b"\xff",
-        b'{"version": 1}',
-        b'{"version": 1, "providers": {"a": {}}}',
-        b'{"version": 1, "providers": {"a": {"domains": [], "files": [], "enabled": {}}}}',
-        b'{"version": 1, "providers": []}',
-    ],
-)
-def test_a_damaged_manifest_raises(content: bytes) -> None:
-    with pytest.raises((ValueError, KeyError, TypeError, AttributeError)):
-        plan.read_manifest(content)
+@pytest.mark.parametrize("found", [(0o700, 0), (0o755, 33)])
+def test_a_directory_of_ours_gets_its_mode_and_owner_back(found: tuple[int, int]) -> None:
+    current = published(WANTED, directories={"/d": (0o755, 0), "/d/e": found})
+    result = make(current, WANTED)
+    assert (result.repair, result.changes, result.needs_reload) == (("/d/e",), True, False)
+    assert [entry["before_header"] for entry in plan.diffs(result, current)] == ["/d/e"]
 
 
-def test_while_a_run_is_under_way_old_and_new_content_are_ours() -> None:
-    other = Desired("other.tld", ("other.tld",), {"/o.xml": b"o"}, {"sites": ("o",)})
-    before = dataclasses.replace(WANTED, files={**WANTED.files, SCRIPT: b"-- old"}, enabled={"sites": ("old",)})
-    after = dataclasses.replace(
-        WANTED, domains=("new.tld",), files={DOCUMENT: b"<new/>", SITE: b"# site\n"}, enabled={"sites": ("new",), "conf": ("c",)}
-    )
-    current = published(before, other)
-    merged = plan.in_between(make(current, after, dropped=["other.tld"]), current)
-    assert set(merged) == {"server.tld", "other.tld"}
-    assert merged["other.tld"] == other.holding()
-    holding = merged["server.tld"]
-    assert set(holding.domains) == {"server.tld", "new.tld"}
-    assert holding.files == {
-        DOCUMENT: (digest(b"<document/>"), digest(b"<new/>")),
-        SITE: (digest(b"# site\n"),),
-        SCRIPT: (digest(b"-- old"),),
-    }
-    assert holding.enabled == {"conf": ("c",), "sites": ("old", "new")}
+def test_a_file_of_ours_that_somebody_gave_away_is_written_again() -> None:
+    stolen = dataclasses.replace(there(b"# site\n"), uid=33)
+    assert contents(make(files(published(WANTED), site=stolen), WANTED)) == {SITE: b"# site\n"}
+
+
+def test_what_a_cut_off_run_left_is_cleared_away() -> None:
+    result = make(published(WANTED, leftovers=("/x/.mail_autoconfig-y",)), WANTED)
+    assert (result.changes, result.leftovers) == (True, ("/x/.mail_autoconfig-y",))
+
+
+def test_a_retired_file_stays_ours_and_alone_is_no_change() -> None:
+    retired = dataclasses.replace(holdings(WANTED), retired={SCRIPT: Owned(Kind.SCRIPT, ("x",))})
+    current = dataclasses.replace(published(WANTED), manifest=retired)
+    assert not make(current, WANTED).changes
+    wanted_again = make(files(current, script=there(b"-- script")), with_files(WANTED, script=b"-- script"))
+    assert (wanted_again.manifest.retired, wanted_again.findings.problems) == ({}, ())
 
 
 # -- the diff -----------------------------------------------------------------------------------------------------------
 
 
 def test_the_diff_shows_files_whole_and_what_is_switched() -> None:
-    after = dataclasses.replace(WANTED, files={DOCUMENT: b"<new/>"}, enabled={"conf": ("c",)})
+    after = dataclasses.replace(WANTED, files=made({DOCUMENT: b"<new/>"}), enabled={"conf": ("c",)})
     current = published(WANTED)
     assert plan.diffs(make(current, after), current) == [
         {"before_header": SITE, "after_header": SITE, "before": "# site\n", "after": ""},
@@ -362,12 +384,12 @@ def test_what_is_no_text_is_shown_all_the_same() -> None:
 
 
 def test_a_long_diff_is_cut_and_says_so() -> None:
-    many = dataclasses.replace(WANTED, files={f"/{number:03}.xml": b"x" for number in range(plan.MAX_DIFFS + 7)})
+    many = dataclasses.replace(WANTED, files=made({f"/{number:03}.xml": b"x" for number in range(plan.MAX_DIFFS + 7)}))
     entries = plan.diffs(make(EMPTY, many), EMPTY)
     shown = [entry for entry in entries if entry.get("before_header", "").startswith("/")]
     assert len(shown) == plan.MAX_DIFFS
     assert {"prepared": "(7 more files are not shown)\n"} in entries
-    exactly = dataclasses.replace(WANTED, files={f"/{number:03}.xml": b"x" for number in range(plan.MAX_DIFFS)}, enabled={})
+    exactly = dataclasses.replace(WANTED, files=made({f"/{number:03}.xml": b"x" for number in range(plan.MAX_DIFFS)}), enabled={})
     assert not [entry for entry in plan.diffs(make(EMPTY, exactly), EMPTY) if "prepared" in entry]
 
 
@@ -392,7 +414,7 @@ def _desired(draw: st.DrawFn) -> list[Desired]:
             mine[kind] = [item for item in mine[kind] if item in pool]
             pool[:] = [item for item in pool if item not in mine[kind]]
         content = {path: draw(_CONTENTS) for path in mine["paths"]}
-        found.append(Desired(provider, tuple(mine["domains"]), content, {"sites": tuple(sorted(mine["sites"]))}))
+        found.append(desired(provider, tuple(mine["domains"]), content, {"sites": tuple(sorted(mine["sites"]))}))
     return found
 
 
@@ -401,13 +423,13 @@ _currents = st.builds(
     Current,
     st.fixed_dictionaries(dict.fromkeys(_PATHS, _states)),
     st.fixed_dictionaries({"sites": _SITES, "mods": st.lists(st.sampled_from(["alias", "php8"]), unique=True)}),
-    _desired().map(lambda items: {item.provider: item.holding() for item in items}),
+    _desired().map(lambda items: holdings(*items)),
 )
 
 
 def carried_out(result: Plan, current: Current) -> Current:
     """The host after the plan."""
-    after = {**current.files, **{path: there(content) for path, content in result.write.items()}}
+    after = {**current.files, **{path: there(file.content) for path, file in result.write.items()}}
     after.update(dict.fromkeys(result.remove, ABSENT))
     enabled = {
         kind: (set(current.enabled.get(kind, ())) | set(result.enable.get(kind, ()))) - set(result.disable.get(kind, ()))
@@ -418,35 +440,35 @@ def carried_out(result: Plan, current: Current) -> Current:
 
 @given(_desired(), _currents, st.booleans(), st.booleans())
 def test_after_the_plan_is_carried_out_there_is_nothing_to_do(
-    desired: list[Desired], current: Current, adopt: bool, purge: bool
+    wanted: list[Desired], current: Current, adopt: bool, purge: bool
 ) -> None:
-    dropped = set(current.manifest) - {item.provider for item in desired} if purge else set()
-    result = make(current, *desired, dropped=dropped, adopt=adopt)
-    if result.problems:
+    dropped = set(current.manifest.providers) - {item.provider for item in wanted} if purge else set()
+    result = make(current, *wanted, dropped=dropped, adopt=adopt)
+    if result.findings.problems:
         return
     after = carried_out(result, current)
-    for item in desired:
-        for path, content in item.files.items():
-            assert after.files[path] == there(content)
+    for item in wanted:
+        for file in item.files:
+            assert after.files[file.path] == there(file.content)
         assert set(item.enabled["sites"]) <= set(after.enabled["sites"])
-    again = make(after, *desired, dropped=dropped)
+    again = make(after, *wanted, dropped=dropped)
     assert not again.changes
-    assert again.problems == ()
-    assert again.warnings == ()
+    assert again.findings.problems == ()
+    assert again.findings.warnings == ()
 
 
 @given(_desired(), _currents, st.booleans())
-def test_no_plan_touches_what_is_not_ours(desired: list[Desired], current: Current, purge: bool) -> None:
-    dropped = set(current.manifest) - {item.provider for item in desired} if purge else set()
-    result = make(current, *desired, dropped=dropped)
-    ours = {path: digests for holding in current.manifest.values() for path, digests in holding.files.items()}
+def test_no_plan_touches_what_is_not_ours(wanted: list[Desired], current: Current, purge: bool) -> None:
+    dropped = set(current.manifest.providers) - {item.provider for item in wanted} if purge else set()
+    result = make(current, *wanted, dropped=dropped)
+    ours = current.manifest.files
     for path in result.remove:
         content = current.files[path].content
         assert content is not None
-        assert digest(content) in ours[path]
+        assert digest(content) in ours[path].digests
     for path in result.write:
         state = current.files[path]
         assert state.kind != "other"
-        assert state.kind == "absent" or path in ours or state.content == result.write[path]
-    had = {name for holding in current.manifest.values() for name in holding.enabled.get("sites", ())}
+        assert state.kind == "absent" or path in ours
+    had = current.manifest.named("sites")
     assert set(result.disable.get("sites", ())) <= had

@@ -13,7 +13,7 @@ QUESTIONS = ("-t", "-D", "DUMP_VHOSTS", "-D", "DUMP_MODULES", "-D", "DUMP_INCLUD
 
 _ADDRESS = re.compile(r"(\S+:(?:\d+|\*)) +(.*)\Z")
 _HOST = re.compile(r" +port (?:\d+|\*) namevhost (.*)\Z")
-_PLACE = re.compile(r"(\S*) \((.*):(\d+)\)\Z")
+_PLACE = re.compile(r"(\S*?) \((.*):(\d+)\)\Z")
 _MACRO = re.compile(r'macro .* used on line (\d+) of "(.*)"\Z')
 _ALIAS = re.compile(r" +(wild )?alias (\S+)\Z")
 # Two spaces a level, the main file at the first.
