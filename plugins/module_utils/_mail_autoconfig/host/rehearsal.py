@@ -14,10 +14,10 @@ import time
 import typing as t
 
 from ..plan import Current, Plan
-from . import twin
+from . import sockets, twin
 from .commands import Runner
 from .platform import Platform, Variables
-from .server import Server, ServerError
+from .server import Server, ServerError, is_apache
 from .transaction import ApplyError, Inspection, Transaction
 
 # What a started Apache may take in the twin, times what it took without the change.
@@ -71,9 +71,15 @@ class Rehearser:
             return Rehearsal(False, outcome.value["unproven"])
         if outcome.value["error"]:
             raise ApplyError(f"{outcome.value['error']} (in a rehearsal: nothing was changed)", outcome.value["details"])
+        taken = [f"port {port}: {holder}" for port, holder in _taken(outcome.value["ports"])]
+        if taken:
+            raise ApplyError(
+                "with this change Apache would listen where another program does, and could not start (nothing was changed)",
+                "\n".join(taken),
+            )
         return Rehearsal(True)
 
-    def _in_twin(self, plan: Plan, current: Current, inspection: Inspection) -> dict[str, str]:
+    def _in_twin(self, plan: Plan, current: Current, inspection: Inspection) -> dict[str, t.Any]:
         """What happens in the twin: start as it is, change, reload, ask; as data."""
         # In the twin nobody manages services, and nobody outside may be asked to.
         os.environ["APACHE_STARTED_BY_SYSTEMD"] = "1"
@@ -90,8 +96,16 @@ class Rehearser:
             transaction.carry_out(plan, current, inspection, keep=True)
         except ApplyError as exc:
             return _result(error=str(exc), details=exc.details)
-        return _result()
+        return _result(ports=sorted({listener.port for listener in sockets.listeners()}))
 
 
-def _result(unproven: str = "", error: str = "", details: str = "") -> dict[str, str]:
-    return {"unproven": unproven, "error": error, "details": details}
+def _result(unproven: str = "", error: str = "", details: str = "", ports: t.Sequence[int] = ()) -> dict[str, t.Any]:
+    return {"unproven": unproven, "error": error, "details": details, "ports": list(ports)}
+
+
+def _taken(ports: t.Iterable[int]) -> t.Iterator[tuple[int, str]]:
+    """The ports that another program than Apache has on the host itself; the network of the twin was its own."""
+    for port in ports:
+        pid, program = sockets.holder(port)
+        if pid and not is_apache(program):
+            yield port, f"{program} (process {pid})"

@@ -62,7 +62,7 @@ class Server:
         except (OSError, ValueError):
             return None
         begun, _parent, name = _status(pid)
-        return Process(pid, begun) if begun and re.search("apache|httpd", name) else None
+        return Process(pid, begun) if begun and is_apache(name) else None
 
     def workers(self) -> frozenset[Process]:
         """The processes that its first one has started."""
@@ -163,6 +163,11 @@ class Server:
             return self._run(command, self._platform.environment)
         except OSError as exc:
             raise ServerError(f"{command[0]} cannot be run: {exc}") from exc
+
+
+def is_apache(name: str) -> bool:
+    """Whether a process of this name is Apache."""
+    return "apache" in name or "httpd" in name
 
 
 def _size(path: str) -> int:

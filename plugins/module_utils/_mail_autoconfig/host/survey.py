@@ -28,7 +28,7 @@ from . import filesystem, sockets
 from .certificates import PairFacts, inspect
 from .commands import Result, Runner
 from .platform import KINDS, Platform, Variables
-from .server import Server
+from .server import Server, is_apache
 from .transaction import MANIFEST, RELOAD_MARKER, ApplyError
 
 _FALLBACK = Variables("www-data", "www-data", "/var/log/apache2", "/var/run/apache2/apache2.pid")
@@ -252,7 +252,7 @@ class Surveyor:
         for name in off:
             for port in {port for text in texts for port in listens.with_module(text, name)}:
                 pid, program = sockets.holder(port)
-                if pid and not re.search("apache|httpd", program):
+                if pid and not is_apache(program):
                     found.setdefault(name, {})[port] = f"{program} (process {pid})"
         return found
 
