@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 
 import pytest
+from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.apache import sites
+from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.host.debian import DebianLayout
 
 from tests.conftest import Playbook
 from tools.certificates import Authority
+from tools.http_client import Client
 from tools.private_apache import PrivateApache
 
 
@@ -52,3 +55,28 @@ def test_a_domain_with_an_own_certificate_costs_one_open_file_for_each_of_its_vi
         found.append(descriptors(apache))
     # One virtual host for HTTP and one for HTTPS.
     assert found[1] - found[0] == 2 * 5
+
+
+def test_an_unknown_name_is_told_nothing(
+    apache: PrivateApache, playbook: Playbook, authority: Authority, certificate: dict[str, str], client: Client
+) -> None:
+    options = {**apache.module_options(), **certificate, "domain": "server.tld"}
+    assert not playbook.module(options)["failed"]
+    (apache.config_directory / "conf-enabled/errors.conf").write_text("ErrorDocument 404 https://elsewhere.tld/\n")
+    unknown = apache.directory / "live/unknown.tld"
+    authority.issue(unknown, ["unknown.tld", "autoconfig.unknown.tld"])
+    file = sites.default_site(
+        {apache.http_port: ("*",), apache.https_port: ("*",)},
+        sites.Certificate(f"{unknown}/fullchain.pem", f"{unknown}/privkey.pem"),
+        sites.SiteOptions(http_port=apache.http_port, https_port=apache.https_port),
+        DebianLayout(str(apache.config_directory)),
+        "server.tld",
+    )
+    apache.add_site(file.link_name, file.content.decode())
+    apache.reload()
+    for scheme in ("http", "https"):
+        for name in ("unknown.tld", "autoconfig.unknown.tld"):
+            for path in ("/", "/mail/config-v1.1.xml", "/autodiscover/autodiscover.xml", "/.well-known/acme-challenge/token"):
+                assert client.request(f"{scheme}://{name}{path}").status == 404
+    assert client.request("https://autoconfig.server.tld/mail/config-v1.1.xml").status == 200
+    assert client.request("http://autoconfig.server.tld/mail/config-v1.1.xml").status == 302

@@ -191,6 +191,41 @@ def test_a_script_has_a_name_for_each_content(make_provider: MakeProvider) -> No
     assert script("server.tld") != script("server.tld", "other.tld")
 
 
+def test_addresses_can_differ_by_port(make_provider: MakeProvider) -> None:
+    provider = make_provider()
+    groups = site.host_groups(provider.domains, lambda host, domain: CERTIFICATE)
+    addresses = {443: ("*", "192.0.2.7", "[2001:db8::7]")}
+    options = SiteOptions(listen=("203.0.113.7",))
+    files = site.site_files(provider, groups, [thunderbird.render(provider)], options, DebianLayout(), addresses=addresses)
+    http, https = (read(file.content) for file in files)
+    assert {line.scopes[0] for line in http} == {"VirtualHost 203.0.113.7:80"}
+    assert {line.scopes[1] for line in https} == {"VirtualHost *:443 192.0.2.7:443 [2001:db8::7]:443"}
+
+
+@pytest.mark.parametrize("prefix", ["", "zz-"])
+def test_the_default_comes_before_all_other_sites_of_ours(make_provider: MakeProvider, prefix: str) -> None:
+    certificates = {**EVERYONE, "autodiscover.server.tld": OTHER}
+    names = [name.removeprefix("sites/") for name in rendered(make_provider(), certificates, prefix)]
+    default = site.default_site({80: ("*",)}, None, SiteOptions(), DebianLayout(), "server.tld", prefix)
+    assert default.path == f"/etc/apache2/sites-available/{prefix}autoconfig-default.conf"
+    assert (default.enabled_in, default.link_name) == ("sites", f"{prefix}autoconfig-default")
+    assert all(default.name < name for name in names)
+
+
+def test_the_default_answers_nothing_on_the_addresses_that_are_given() -> None:
+    addresses = {80: ("*", "192.0.2.7"), 443: ("[2001:db8::7]",)}
+    lines = read(site.default_site(addresses, CERTIFICATE, SiteOptions(), DebianLayout(), "server.tld").content)
+    hosts = dict.fromkeys(next(scope for scope in line.scopes if scope.startswith("VirtualHost")) for line in lines)
+    assert list(hosts) == ["VirtualHost *:80 192.0.2.7:80", "VirtualHost [2001:db8::7]:443"]
+    assert set(of(lines, "ServerName")) == {"autoconfig-default.invalid"}
+    assert of(lines, "RedirectMatch") == ["404 ^"] * 2
+    assert of(lines, "AliasMatch") == of(lines, "ServerAlias") == []
+    assert of(lines, "SSLCertificateFile") == ["/tls/chain.pem"]
+    assert len(set(of(lines, "ErrorLog"))) == 1
+    alone = read(site.default_site(addresses, None, SiteOptions(), DebianLayout(), "server.tld").content)
+    assert {line.scopes[0] for line in alone} == {"VirtualHost *:80 192.0.2.7:80"}
+
+
 # -- redirects ----------------------------------------------------------------------------------------------------------
 
 

@@ -29,6 +29,9 @@ _PAGES = "page/"
 _READ_BY_SCRIPT = (outlook.PATH, apple.PERSONAL_PATH, apple.GENERAL_PATH)
 _JSON_TYPE = "application/json; charset=utf-8"
 _POLICY_HEADER = "Content-Security-Policy"
+_DEFAULT_NAME = "autoconfig-default.invalid"
+# Addresses of virtual hosts by port: "*", "192.0.2.7", "[2001:db8::7]".
+Addresses = t.Mapping[int, t.Sequence[str]]
 PHP_MODES = ("none", "mod_php", "fpm")
 
 
@@ -144,13 +147,17 @@ def site_files(
     options: SiteOptions,
     layout: Platform,
     prefix: str = "",
-    addresses: t.Any = None,
+    addresses: Addresses | None = None,
 ) -> list[File]:
-    """All configuration files of a provider, and its script; ``prefix`` goes before the names of the sites."""
-    builder = _Builder(provider, groups, tuple(documents), options, layout)
+    """All configuration files of a provider, and its script.
+
+    :arg prefix: goes before the names of the sites
+    :arg addresses: of the virtual hosts, for ports where they are not those of the options
+    """
+    builder = _Builder(provider, groups, tuple(documents), options, layout, addresses or {})
 
     def configuration(directory: str, name: str, nodes: t.Iterable[Node]) -> File:
-        return File(f"{layout.available(directory)}/{name}.conf", file_bytes(nodes), Kind.CONFIGURATION, directory)
+        return _configuration(layout, directory, name, nodes)
 
     files = []
     for group in groups:
@@ -170,6 +177,60 @@ def site_files(
     return files
 
 
+def default_site(
+    addresses: Addresses,
+    certificate: Certificate | None,
+    options: SiteOptions,
+    layout: Platform,
+    first_domain: str,
+    prefix: str = "",
+) -> File:
+    """A site for requests that name no host of this server, which Apache gives to the first site of the address.
+
+    It answers 404 to everything, so that nobody is told the settings of somebody else's domain. Its name comes before those of
+    our other sites.
+
+    :arg addresses: where no neighbour has a site
+    :arg certificate: for the port of HTTPS; without it nothing is said there
+    :arg first_domain: names the logs that it shares
+    """
+    nodes: list[Node] = []
+    for port, listed in sorted(addresses.items()):
+        tls = port == options.https_port
+        if tls and certificate is None:
+            continue
+        forced = server_settings.strongest(server_settings.of_all_paths(tls, ()))
+        host = section(
+            "VirtualHost",
+            [f"{address}:{port}" for address in listed],
+            [
+                directive("ServerName", _DEFAULT_NAME),
+                directive("DocumentRoot", options.document_root),
+                *_tls(certificate if tls else None),
+                *server_settings.of_the_server(tls, ()),
+                section("Location", ["/"], [forced]),
+                directive("RedirectMatch", "404", "^"),
+                *logs(options.log_directory, f"autoconfig.{first_domain}", options.log_queries),
+            ],
+        )
+        nodes.append(section("IfModule", ["mod_ssl.c"], [host]) if tls else host)
+    return _configuration(layout, "sites", f"{prefix}autoconfig-default", nodes)
+
+
+def _configuration(layout: Platform, directory: str, name: str, nodes: t.Iterable[Node]) -> File:
+    return File(f"{layout.available(directory)}/{name}.conf", file_bytes(nodes), Kind.CONFIGURATION, directory)
+
+
+def _tls(certificate: Certificate | None) -> list[Node]:
+    if certificate is None:
+        return []
+    return [
+        directive("SSLEngine", "on"),
+        directive("SSLCertificateFile", certificate.file),
+        directive("SSLCertificateKeyFile", certificate.key),
+    ]
+
+
 class _Builder:
     """Builds the virtual hosts of one provider.
 
@@ -183,8 +244,10 @@ class _Builder:
         documents: tuple[Document, ...],
         options: SiteOptions,
         layout: Platform,
+        addresses: Addresses,
     ) -> None:
         self._options = options
+        self._addresses = addresses
         self._provider_id = provider.id
         self._domains = provider.domains
         self._documents = documents
@@ -208,7 +271,7 @@ class _Builder:
             names = [names[0], *(f"{label}.*" for label in sorted({host.partition(".")[0] for host in names}))]
             scripts.append(directive("LuaHookTranslateName", self._script, "refuse_others", "early"))
         own = [
-            *self._tls(group.certificate),
+            *_tls(group.certificate),
             *self._aliases(),
             *self._unpacked(),
             *((*LUA, *scripts) if scripts else ()),
@@ -304,7 +367,7 @@ class _Builder:
         root = [] if self._pages else [directive("RedirectMatch", "404", "^/$")]
         return section(
             "VirtualHost",
-            [f"{address}:{port}" for address in self._options.listen],
+            [f"{address}:{port}" for address in self._addresses.get(port, self._options.listen)],
             [
                 directive("ServerName", hosts[0]),
                 *(directive("ServerAlias", alias) for alias in hosts[1:]),
@@ -345,16 +408,6 @@ class _Builder:
             ]
         return []
 
-    @staticmethod
-    def _tls(certificate: Certificate | None) -> list[Node]:
-        if certificate is None:
-            return []
-        return [
-            directive("SSLEngine", "on"),
-            directive("SSLCertificateFile", certificate.file),
-            directive("SSLCertificateKeyFile", certificate.key),
-        ]
-
     def well_known(self) -> list[Node]:
         """The snippet that answers on the sites of the mail domains themselves."""
         patterns = [route.apex_pattern for route, _file in self._routes if route.apex_pattern] + [JSON_PATTERN] * self._answers
@@ -383,7 +436,6 @@ class _Builder:
             **self._files(),
             personal=self._answers,
             own_hosts=found in ({True}, {False}),
-            secure={name for name, has_certificate in secure.items() if has_certificate},
             profile_name=self._download_name,
             signing_slots=signing.SLOTS if self._options.signer else 0,
             pages=tuple(page.Page(page.language(name), self._stored[name], page.policy(contents[name])) for name in self._pages),
@@ -419,22 +471,3 @@ def _sent(document: Document) -> list[Node]:
 def _preferred(hosts: t.Sequence[str], service: str) -> str:
     """The host of the service if it is among them."""
     return next((host for host in hosts if host.startswith(f"{service}.")), hosts[0])
-
-
-def default_site(addresses, certificate, options, platform, prefix=""):
-    nodes = []
-    for port, ips in sorted(addresses.items()):
-        tls = []
-        if port == options.https_port:
-            tls = [
-                directive("SSLEngine", "on"),
-                directive("SSLCertificateFile", certificate.file),
-                directive("SSLCertificateKeyFile", certificate.key),
-            ]
-        vh = section(
-            "VirtualHost",
-            [f"{ip}:{port}" for ip in ips],
-            [directive("ServerName", "autoconfig-default.invalid"), *tls, directive("RedirectMatch", "404", "^")],
-        )
-        nodes.append(section("IfModule", ["mod_ssl.c"], [vh]) if tls else vh)
-    return File(f"{platform.available('sites')}/{prefix}autoconfig-default.conf", file_bytes(nodes), Kind.CONFIGURATION, "sites")
