@@ -354,9 +354,10 @@ def _shared(settings: Settings, items: t.Iterable[Publication], placement: Place
     defaults = {port: ips for port, ips in placement.defaults.items() if ips}
     if certificate is None:
         defaults.pop(settings.site.https_port, None)
-    if not defaults:
+    if not (items and defaults):
         return None
-    files = (site.default_site(defaults, certificate, settings.site, platform, placement.prefix),)
+    first_domain = min(item.provider.domains[0] for item in items)
+    files = (site.default_site(defaults, certificate, settings.site, platform, first_domain, placement.prefix),)
     return Desired(SHARED, (), files, _enabled(files))
 
 
