@@ -208,7 +208,7 @@ def test_bodies_in_utf16_are_read(script: Script, encoding: str, mark: bytes, ad
 
 
 @pytest.mark.parametrize(("encoding", "mark"), UTF16)
-@pytest.mark.parametrize("half", [b"\xd8\x3d", b"\xdc\xe7", b"\xd8\x3d\xd8\x3d", b"\xdc\xe7\xd8\x3d"])
+@pytest.mark.parametrize("half", [b"\xd8\x3d", b"\xdc\xe7", b"\xd8\x3d\xd8\x3d", b"\xdc\xe7\xd8\x3d", b"\xd8\x3d\xe0\x00"])
 def test_half_a_character_of_utf16_is_no_part_of_an_address(script: Script, encoding: str, mark: bytes, half: bytes) -> None:
     text = half.decode("utf-16-be", "surrogatepass")
     for address in (f"{text}@server.tld", f"a{text}b@server.tld"):
