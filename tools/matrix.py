@@ -12,6 +12,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -88,7 +89,9 @@ def run_tests(environment: Path, log: Path) -> tuple[bool, str]:
         "ANSIBLE_COLLECTIONS_ON_ANSIBLE_VERSION_MISMATCH": "error",
     }
     command = [str(environment / "bin/python"), "-m", "pytest", "-q", *TESTS]
-    with log.open("w") as file:
+    # A directory of its own: each start of pytest closes the one that all runs share to the web server's user.
+    with tempfile.TemporaryDirectory() as directory, log.open("w") as file:
+        command += ["--basetemp", f"{directory}/tests"]
         done = subprocess.run(command, cwd=PROJECT, env=variables, stdout=file, stderr=subprocess.STDOUT, check=False)
     last = log.read_text().strip().splitlines()[-1:] or ["no output"]
     return done.returncode == 0, re.sub(r" in [0-9.]+s.*", "", last[0]).strip("= ")
