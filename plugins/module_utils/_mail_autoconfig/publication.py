@@ -333,7 +333,14 @@ def _desired(settings: Settings, items: t.Iterable[Publication], placement: Plac
     found = []
     for item in items:
         sites = site.site_files(
-            item.provider, item.groups, item.documents, settings.site, platform, placement.prefix, placement.addresses
+            item.provider,
+            item.groups,
+            item.documents,
+            settings.site,
+            platform,
+            placement.prefix,
+            placement.addresses,
+            placement.guards,
         )
         files = (*zones.get(item.provider.id, ()), *site.document_files(item.provider, item.documents, settings.site), *sites)
         found.append(Desired(item.provider.id, item.provider.domains, files, _enabled(files)))

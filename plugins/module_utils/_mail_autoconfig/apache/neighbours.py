@@ -42,12 +42,14 @@ class Placement:
     :ivar prefix: what to put before the names of their files
     :ivar addresses: of their virtual hosts, by port
     :ivar defaults: addresses at which nobody else has a virtual host, by port
+    :ivar guards: for addresses such as ``192.0.2.7:80`` at which we are only because somebody else is: the file that says so
     """
 
     prefix: str
     addresses: t.Mapping[int, tuple[str, ...]]
     defaults: t.Mapping[int, tuple[str, ...]]
     findings: Findings
+    guards: t.Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -109,6 +111,7 @@ def place(wanted: Wanted, ground: Ground) -> Placement:
         addresses=addresses,
         defaults={port: tuple(ip for other, ip, hosts in shared if other == port and not hosts) for port in addresses},
         findings=Findings(tuple(dict.fromkeys(problems))),
+        guards={hosts[0].address: hosts[0].file for _port, ip, hosts in shared if hosts and ip != _ANY and wanted.listen == (_ANY,)},
     )
 
 

@@ -17,7 +17,7 @@ from ..host.platform import Platform
 from ..input.model import Provider
 from . import responder, server_settings, signing, well_known
 from .common import HEADER, LUA, file_bytes
-from .directives import Comment, Node, directive, section
+from .directives import Comment, Node, Section, directive, section
 from .logs import logs
 from .routes import ACME_PATH, JSON_PATTERN, OUTLOOK_PATTERN, ROUTES
 
@@ -148,16 +148,18 @@ def site_files(
     layout: Platform,
     prefix: str = "",
     addresses: Addresses | None = None,
+    guards: t.Mapping[str, str] | None = None,
 ) -> list[File]:
     """All configuration files of a provider, and its script.
 
     :arg prefix: goes before the names of the sites
     :arg addresses: of the virtual hosts, for ports where they are not those of the options
+    :arg guards: files by address: without its file nothing is said at an address
     """
     builder = _Builder(provider, groups, tuple(documents), options, layout, addresses or {})
 
     def configuration(directory: str, name: str, nodes: t.Iterable[Node]) -> File:
-        return _configuration(layout, directory, name, nodes)
+        return _configuration(layout, directory, name, guarded(nodes, guards or {}))
 
     files = []
     for group in groups:
@@ -215,6 +217,25 @@ def default_site(
         )
         nodes.append(section("IfModule", ["mod_ssl.c"], [host]) if tls else host)
     return _configuration(layout, "sites", f"{prefix}autoconfig-default", nodes)
+
+
+def guarded(nodes: t.Iterable[Node], guards: t.Mapping[str, str]) -> t.Iterator[Node]:
+    """The same with a virtual host of its own for each address that has a guard, which is there only with the guard's file.
+
+    A fixed address takes all requests to it. So when the site of somebody else leaves one, for whose sake ours are there, ours must
+    not stay behind alone and take what comes to the sites on ``*``.
+    """
+    for node in nodes:
+        if not isinstance(node, Section):
+            yield node
+        elif node.name != "VirtualHost":
+            yield dataclasses.replace(node, children=tuple(guarded(node.children, guards)))
+        else:
+            free = tuple(address for address in node.words if address not in guards)
+            if free:
+                yield dataclasses.replace(node, words=free)
+            for address in (address for address in node.words if address in guards):
+                yield section("IfFile", [guards[address]], [dataclasses.replace(node, words=(address,))])
 
 
 def _configuration(layout: Platform, directory: str, name: str, nodes: t.Iterable[Node]) -> File:

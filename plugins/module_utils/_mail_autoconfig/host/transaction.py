@@ -17,7 +17,7 @@ from ..apache import dump
 from ..files import Kind
 from ..manifest import Manifest, Owned
 from ..plan import BACKUP_SUFFIX, Current, Plan
-from ..questions import Answer, Expectation, Question
+from ..questions import UNKNOWN_HOST, Answer, Expectation, Question
 from . import asking, filesystem, interrupts
 from .commands import Result, Runner
 from .journal import Journal
@@ -108,7 +108,7 @@ class Transaction:
         unit, old = self._server.unit(), self._server.workers()
         reloads = reload and running and plan.needs_reload
         asks = running and (reloads or not plan.needs_reload)
-        before = self._ask(inspection.neighbours) if asks else {}
+        before = self._ask(self._comparable(inspection)) if asks else {}
         tried_reload = False
         try:
             self._commit(plan, current)
@@ -129,6 +129,21 @@ class Transaction:
             return Outcome(running, reloads)
         unmet = asking.complaints(inspection.wishes, self._ask, 0)
         return Outcome(running, reloads, len(inspection.expectations) + len(before), tuple(unmet))
+
+    def _comparable(self, inspection: Inspection) -> list[Question]:
+        """The questions about the sites of others, without those for unknown names that come to a site of ours today.
+
+        Such a default of ours gives way when somebody else has a site at the address, and then the answer is another one.
+        """
+        result = self._told(self._platform.control(*dump.QUESTIONS))
+        found = dump.read(result.output).virtual_hosts if result.status == 0 else ()
+        others = {host.place for host in inspection.ground.virtual_hosts}
+        ours = {(host.ip, host.port) for host in found if host.default and host.place not in others}
+        return [
+            question
+            for question in inspection.neighbours
+            if question.host != UNKNOWN_HOST or (question.ip, question.port) not in ours
+        ]
 
     # -- forward ------------------------------------------------------------------------------------------------------
 
