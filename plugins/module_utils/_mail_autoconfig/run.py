@@ -130,8 +130,8 @@ def _require_usable(survey: Survey, way: Way, platform: Platform, settings: Sett
         problems.append(f"config_directory: {platform.missing}")
     if instance and os.path.realpath(instance) != os.path.realpath(platform.config_directory):
         problems.append(
-            f"state_directory: {settings.state_directory} belongs to the Apache of {instance}; give this one a state_directory and a "
-            "document_root of its own"
+            f"state_directory: {settings.state_directory} belongs to the Apache of {instance}; give this one a "
+            "state_directory and a document_root of its own"
         )
     if survey.installed and not os.access(platform.config_directory, os.W_OK):
         problems.append(f"config_directory: {platform.config_directory} cannot be written by this user: become: true is missing")
@@ -179,8 +179,8 @@ def _room_problems(plan: Plan, current: Current, survey: Survey) -> t.Iterator[s
     after = sum(_logs(file.content) for file in plan.write.values())
     if after - before > 0 and after - before + _SPARE_DESCRIPTORS > survey.free_descriptors:
         yield (
-            f"Apache may open {max(0, survey.free_descriptors)} more files, and the logs of these sites need {after - before}: raise its "
-            "limit (LimitNOFILE of the service, APACHE_ULIMIT_MAX_FILES in envvars) and restart it"
+            f"Apache may open {max(0, survey.free_descriptors)} more files, and the logs of these sites need {after - before}: "
+            "raise its limit (LimitNOFILE of the service, APACHE_ULIMIT_MAX_FILES in envvars) and restart it"
         )
 
 

@@ -1,8 +1,8 @@
 """Which certificate serves which host name, and whether it can serve at all.
 
-PRIVATE to the collection. Clients hide TLS errors and take the host for absent (Thunderbird), so a name that no certificate has must be
-served over HTTP alone rather than be redirected to an HTTPS that fails. And Apache ends at a reload whose certificate it cannot use,
-which its configtest does not notice: so a pair is tried here, by the same OpenSSL.
+PRIVATE to the collection. Clients hide TLS errors and take the host for absent (Thunderbird), so a name that no certificate has
+must be served over HTTP alone rather than be redirected to an HTTPS that fails. And Apache ends at a reload whose certificate it
+cannot use, which its configtest does not notice: so a pair is tried here, by the same OpenSSL.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Debian and its derivatives: README.Debian and README.multiple-instances of the package apache2, and its a2enmod.
 
-PRIVATE to the collection. Links are made here rather than by a2enmod, which links a module's ``.conf`` before its ``.load``: killed
-in between, Apache does not start any more, because not all of these files ask whether the module is there.
+PRIVATE to the collection. Links are made here rather than by a2enmod, which links a module's ``.conf`` before its ``.load``:
+killed in between, Apache does not start any more, because not all of these files ask whether the module is there.
 """
 
 from __future__ import annotations
@@ -45,8 +45,8 @@ class Debian:
     @property
     def missing(self) -> str:
         return (
-            f"{self.main_file} does not exist: there is no Apache here in Debian's layout; install the package apache2, or let the "
-            "role do it with mail_autoconfig_manage_apache: true"
+            f"{self.main_file} does not exist: there is no Apache here in Debian's layout; install the package apache2, or let "
+            "the role do it with mail_autoconfig_manage_apache: true"
         )
 
     def available(self, kind: str) -> str:

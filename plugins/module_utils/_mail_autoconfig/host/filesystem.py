@@ -16,7 +16,7 @@ from ..plan import ABSENT, FILE_MODE, FileState
 TEMPORARY = ".mail_autoconfig-"
 
 
-class ChangedMeanwhile(Exception):
+class ChangedMeanwhileError(Exception):
     """Somebody else has changed a path since it was looked at."""
 
 

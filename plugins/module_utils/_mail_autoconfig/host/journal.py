@@ -1,8 +1,8 @@
 """The steps of a change, each written down before it is taken, so that they can be taken back in turn.
 
 PRIVATE to the collection. Only what a step of ours has changed is put back, and only if nobody has changed it since: links and
-modules that somebody else enabled meanwhile stay. Taken back in the opposite order, because in which order Apache could start after
-each step, it can after each step back.
+modules that somebody else enabled meanwhile stay. Taken back in the opposite order, because in which order Apache could start
+after each step, it can after each step back.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import typing as t
 
 from ..plan import ABSENT, DIRECTORY_MODE, FileState
 from . import filesystem
-from .filesystem import ChangedMeanwhile, Saved
+from .filesystem import ChangedMeanwhileError, Saved
 
 
 class _Step(t.NamedTuple):
@@ -32,10 +32,10 @@ class Journal:
         self._modes: list[tuple[str, int, int, int]] = []
 
     def write(self, path: str, content: bytes, seen: FileState | None = None, mode: int = 0o644) -> None:
-        """Replace a file. Raises ChangedMeanwhile if it is not as it was ``seen``."""
+        """Replace a file. Raises ChangedMeanwhileError if it is not as it was ``seen``."""
         before = filesystem.save(path)
         if seen is not None and (before.state if before else ABSENT) != seen:
-            raise ChangedMeanwhile(f"{path} was changed by somebody else while this run worked")
+            raise ChangedMeanwhileError(f"{path} was changed by somebody else while this run worked")
         self.make_directory(os.path.dirname(path))
         after = Saved(FileState("file", content, mode, os.geteuid()))
         self._steps.append(_Step(path, before, after))
@@ -49,12 +49,12 @@ class Journal:
             filesystem.put_back(copy, saved)
 
     def remove(self, path: str, seen: FileState | None = None) -> None:
-        """Remove a file or link. Raises ChangedMeanwhile if it is not as it was ``seen``."""
+        """Remove a file or link. Raises ChangedMeanwhileError if it is not as it was ``seen``."""
         before = filesystem.save(path)
         if before is None:
             return
         if seen is not None and before.state != seen:
-            raise ChangedMeanwhile(f"{path} was changed by somebody else while this run worked")
+            raise ChangedMeanwhileError(f"{path} was changed by somebody else while this run worked")
         self._steps.append(_Step(path, before, None))
         os.unlink(path)
 

@@ -1,7 +1,7 @@
 """One run at a time on an Apache: a lock that the kernel gives back whatever happens to its holder.
 
-PRIVATE to the collection. The lock is on Apache's configuration directory itself (flock(2)), so nothing is written for it, and two
-runs that were given different state directories still wait for each other.
+PRIVATE to the collection. The lock is on Apache's configuration directory itself (flock(2)), so nothing is written for it, and
+two runs that were given different state directories still wait for each other.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class LockError(Exception):
 
 @contextlib.contextmanager
 def held(directory: str, seconds: float) -> t.Iterator[None]:
-    """Hold the lock on a directory. Raises LockError after the seconds, with who holds it; OSError where there is no directory."""
+    """Hold the lock on a directory. Raises LockError after the seconds, with who holds it; OSError if there is no directory."""
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         _take(descriptor, directory, seconds)
@@ -39,9 +39,10 @@ def _take(descriptor: int, directory: str, seconds: float) -> None:
             return
         except BlockingIOError:
             if time.monotonic() >= end:
+                holder = _holder(descriptor) or "it cannot be told which"
                 raise LockError(
-                    f"another run works on {directory} ({_holder(descriptor) or 'it cannot be told which'}) and did not end within "
-                    f"{seconds:.0f} s (lock_timeout); nothing was changed"
+                    f"another run works on {directory} ({holder}) and did not end within {seconds:.0f} s (lock_timeout); nothing "
+                    "was changed"
                 ) from None
         time.sleep(_PAUSE)
 

@@ -1,8 +1,8 @@
 """A dress rehearsal: the change is made first in a twin of the host, by the code that will make it for real.
 
 PRIVATE to the collection. What Apache refuses there never reaches the live host. Where the twin cannot be made, or where even the
-unchanged configuration does not start and answer in it, a failure would prove nothing: then the rehearsal says why there was none, and
-never stands in the way.
+unchanged configuration does not start in it, a failure would prove nothing: then the rehearsal says why there was none, and never
+stands in the way.
 """
 
 from __future__ import annotations

@@ -32,6 +32,8 @@ from .server import Server, is_apache
 from .transaction import MANIFEST, RELOAD_MARKER, ApplyError
 
 _FALLBACK = Variables("www-data", "www-data", "/var/log/apache2", "/var/run/apache2/apache2.pid")
+_NO_GROUND = Ground(dump.Dump(), "", "", 1)
+_NO_MANIFEST = Manifest()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,7 +57,7 @@ class Survey:
 
     installed: bool
     broken: str = ""
-    ground: Ground = Ground(dump.Dump(), "", "", 1)
+    ground: Ground = _NO_GROUND
     available: frozenset[str] = frozenset()
     loaded: frozenset[str] = frozenset()
     requirements: t.Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = dataclasses.field(default_factory=dict)
@@ -66,7 +68,7 @@ class Survey:
     free_descriptors: int = 0
     unreachable: str = ""
     blocked: t.Mapping[str, str] = dataclasses.field(default_factory=dict)
-    manifest: Manifest = Manifest()
+    manifest: Manifest = _NO_MANIFEST
     manifest_problem: str = ""
 
 
@@ -270,7 +272,8 @@ class Surveyor:
                 shift = 6 if status.st_uid == user.pw_uid else 3 if status.st_gid in groups else 0
                 if user.pw_uid and not status.st_mode >> shift & 1:
                     mode = stat.S_IMODE(status.st_mode)
-                    return f"{self.variables.user} may not enter {path} (mode {mode:04o}, user {status.st_uid}, group {status.st_gid})"
+                    owner = f"user {status.st_uid}, group {status.st_gid}"
+                    return f"{self.variables.user} may not enter {path} (mode {mode:04o}, {owner})"
             path = os.path.dirname(path)
         return ""
 

@@ -1,7 +1,7 @@
 """A change of the host: carried out, proven by Apache's answers, or taken back.
 
-PRIVATE to the collection. Commit, configtest, reload, ask; on every other way out everything of ours goes back, Apache is brought back
-and asked again. Killed in between, the next run finds in the manifest what is ours and carries on.
+PRIVATE to the collection. Commit, configtest, reload, ask; on every other way out everything of ours goes back, Apache is brought
+back and asked again. Killed in between, the next run finds in the manifest what is ours and carries on.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from .server import Process, Server, ServerError
 
 MANIFEST = "manifest.json"
 RELOAD_MARKER = "reload-pending"
+_NO_GROUND = dump.Dump()
 _ORDER = (Kind.DOCUMENT, Kind.ZONE, Kind.SCRIPT, Kind.CONFIGURATION)
 
 
@@ -55,7 +56,7 @@ class Inspection:
     expectations: tuple[Expectation, ...] = ()
     wishes: tuple[Expectation, ...] = ()
     neighbours: tuple[Question, ...] = ()
-    ground: dump.Dump = dump.Dump()
+    ground: dump.Dump = _NO_GROUND
 
 
 @dataclasses.dataclass(frozen=True)
@@ -149,19 +150,30 @@ class Transaction:
 
     def _commit(self, plan: Plan, current: Current) -> None:
         """In an order in which Apache can start after each step, and is never told more than is there."""
-        journal = self._journal
         for path in plan.adopt:
-            journal.keep_copy(path, _free_copy(path))
-        if plan.manifest != plan.before or plan.write or plan.remove:
-            self._write_state(MANIFEST, manifests.write(manifests.in_between(plan.before, plan.manifest)))
-        if plan.is_read_at_start:
-            self._write_state(RELOAD_MARKER, b"")
+            self._journal.keep_copy(path, _free_copy(path))
+        self._announce(plan)
         for path in plan.leftovers:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(path)
         for path in plan.repair:
-            journal.repair(path)
+            self._journal.repair(path)
         self._switch_on("mods", plan.enable.get("mods", ()))
+        self._write(plan, current)
+        for kind in ("conf", "sites"):
+            self._switch_on(kind, plan.enable.get(kind, ()))
+        for kind in ("sites", "conf"):
+            self._switch_off(kind, plan.disable.get(kind, ()))
+
+    def _announce(self, plan: Plan) -> None:
+        """Write down what will be ours, and that Apache has to read it, before anything of it is there."""
+        if plan.manifest != plan.before or plan.write or plan.remove:
+            self._write_state(MANIFEST, manifests.write(manifests.in_between(plan.before, plan.manifest)))
+        if plan.is_read_at_start:
+            self._write_state(RELOAD_MARKER, b"")
+
+    def _write(self, plan: Plan, current: Current) -> None:
+        """Write what Apache reads at requests first, and sites last."""
         conf = self._platform.available("conf")
         writes = sorted(
             plan.write.values(), key=lambda file: (_ORDER.index(file.kind), os.path.dirname(file.path) != conf, file.path)
@@ -170,18 +182,17 @@ class Transaction:
             if file.kind is Kind.CONFIGURATION and os.path.dirname(file.path) != conf:
                 # Sites may need the definitions in our snippets as soon as they are there.
                 self._switch_on("conf", plan.enable.get("conf", ()))
-            journal.write(file.path, file.content, current.files[file.path])
-        for kind in ("conf", "sites"):
-            self._switch_on(kind, plan.enable.get(kind, ()))
-        for kind in ("sites", "conf"):
-            for name in plan.disable.get(kind, ()):
-                for link in self._platform.links(kind, name):
-                    journal.remove(link.path)
+            self._journal.write(file.path, file.content, current.files[file.path])
 
     def _switch_on(self, kind: str, names: t.Iterable[str]) -> None:
         for name in names:
             for link in self._platform.links(kind, name):
                 self._journal.link(link.path, link.target)
+
+    def _switch_off(self, kind: str, names: t.Iterable[str]) -> None:
+        for name in names:
+            for link in self._platform.links(kind, name):
+                self._journal.remove(link.path)
 
     def _write_state(self, name: str, content: bytes) -> None:
         self._journal.write(os.path.join(self._state, name), content)
@@ -225,10 +236,10 @@ class Transaction:
         if not reloaded or (waits and goes and plan.is_read_at_start and not self._server.outlive(old)):
             # A worker that opens a script which is gone is killed by mod_lua, with all its connections.
             kept = {path: owned for path, owned in goes.items() if owned.kind in (Kind.SCRIPT, Kind.DOCUMENT)}
-        for path in goes:
+        for path, owned in goes.items():
             if path not in kept:
                 self._journal.remove(path, current.files.get(path))
-                _remove_empty_directories(path, goes[path].kind, plan.before)
+                _remove_empty_directories(path, owned.kind, plan.before)
         after = dataclasses.replace(plan.manifest, retired=kept, directories=self._directories(plan))
         if after.providers or after.retired:
             if after != plan.before or plan.write or plan.remove:
