@@ -17,6 +17,7 @@ from .files import Kind
 from .findings import Findings
 from .host import filesystem, interrupts, lock
 from .host.commands import Runner
+from .host.means import USUAL, Means
 from .host.platform import Platform
 from .host.rehearsal import Rehearsal, Rehearser
 from .host.survey import Survey, Surveyor
@@ -72,7 +73,9 @@ class Preparation:
         return self.publications.findings + self.plan.findings
 
 
-def run(settings: Settings, way: Way, platform: Platform, command: Runner) -> tuple[dict[str, t.Any], tuple[str, ...]]:
+def run(
+    settings: Settings, way: Way, platform: Platform, command: Runner, means: Means = USUAL
+) -> tuple[dict[str, t.Any], tuple[str, ...]]:
     """One run; its result and its warnings. Raises InputError, LockError, ApplyError."""
     with contextlib.ExitStack() as stack:
         if not way.check:
@@ -80,12 +83,12 @@ def run(settings: Settings, way: Way, platform: Platform, command: Runner) -> tu
             stack.enter_context(filesystem.ordinary_umask())
             if os.path.isdir(platform.config_directory):
                 stack.enter_context(lock.held(platform.config_directory, way.lock_seconds))
-        surveyor = Surveyor(platform, command, settings.state_directory)
+        surveyor = Surveyor(platform, command, settings.state_directory, means)
         ready = prepare(settings, way, platform, surveyor)
         rehearsal, outcome = Rehearsal(False, "nothing is to be reloaded"), Outcome(ready.survey.running)
         if ready.plan.is_needed:
-            rehearsal = _rehearse(ready, way, platform, command, surveyor, settings)
-            outcome = outcome if way.check else _carry_out(ready, way, platform, command, surveyor, settings)
+            rehearsal = _rehearse(ready, way, platform, command, surveyor, settings, means)
+            outcome = outcome if way.check else _carry_out(ready, way, platform, command, surveyor, settings, means)
         warnings = (*ready.findings.warnings, *_warnings(ready, way, outcome))
         return report.result(ready.publications, ready.plan, ready.current, rehearsal, outcome, way.lists), warnings
 
@@ -189,7 +192,13 @@ def _logs(content: bytes) -> int:
 
 
 def _rehearse(
-    ready: Preparation, way: Way, platform: Platform, command: Runner, surveyor: Surveyor, settings: Settings
+    ready: Preparation,
+    way: Way,
+    platform: Platform,
+    command: Runner,
+    surveyor: Surveyor,
+    settings: Settings,
+    means: Means,
 ) -> Rehearsal:
     if not ready.plan.is_read_at_start:
         return Rehearsal(False, "nothing is to be reloaded")
@@ -198,14 +207,20 @@ def _rehearse(
     if not way.rehearse:
         return Rehearsal(False, "rehearse is false")
     server = surveyor.server()
-    rehearser = Rehearser(platform, command, server, surveyor.variables, settings.state_directory)
+    rehearser = Rehearser(platform, command, server, surveyor.variables, settings.state_directory, means)
     return rehearser.rehearse(ready.plan, ready.current, ready.inspection, surveyor.texts())
 
 
 def _carry_out(
-    ready: Preparation, way: Way, platform: Platform, command: Runner, surveyor: Surveyor, settings: Settings
+    ready: Preparation,
+    way: Way,
+    platform: Platform,
+    command: Runner,
+    surveyor: Surveyor,
+    settings: Settings,
+    means: Means,
 ) -> Outcome:
-    transaction = Transaction(platform, command, surveyor.server(), settings.state_directory)
+    transaction = Transaction(platform, command, surveyor.server(), settings.state_directory, means)
     return transaction.carry_out(ready.plan, ready.current, ready.inspection, way.reload)
 
 

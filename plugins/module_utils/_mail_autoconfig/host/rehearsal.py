@@ -14,8 +14,9 @@ import time
 import typing as t
 
 from ..plan import Current, Plan
-from . import sockets, twin
+from . import sockets
 from .commands import Runner
+from .means import USUAL, Means
 from .platform import Platform, Variables
 from .server import Server, ServerError, is_apache
 from .transaction import ApplyError, Inspection, Transaction
@@ -44,12 +45,21 @@ class Rehearsal:
 class Rehearser:
     """Rehearses changes of one instance of Apache."""
 
-    def __init__(self, platform: Platform, run: Runner, live: Server, variables: Variables, state_directory: str) -> None:
+    def __init__(
+        self,
+        platform: Platform,
+        run: Runner,
+        live: Server,
+        variables: Variables,
+        state_directory: str,
+        means: Means = USUAL,
+    ) -> None:
         self._platform = platform
         self._run = run
         self._live = live
         self._variables = variables
         self._state = state_directory
+        self._means = means
 
     def rehearse(self, plan: Plan, current: Current, inspection: Inspection, texts: t.Iterable[str]) -> Rehearsal:
         """Make a change in a twin. Raises ApplyError if Apache or its answers are not as they should be there.
@@ -57,7 +67,7 @@ class Rehearser:
         :arg texts: the configuration, from which the names of logs are taken: opening a large one would copy it
         """
         logs = {match for text in texts for match in _LOG_DIRECTIVE.findall(text) if os.path.isfile(match)}
-        outcome = twin.run(
+        outcome = self._means.twin(
             lambda: self._in_twin(plan, current, inspection),
             empty_directories=[self._variables.log_directory],
             empty_files=sorted(path for path in logs if not path.startswith(f"{self._variables.log_directory}/")),
@@ -83,7 +93,7 @@ class Rehearser:
         """What happens in the twin: start as it is, change, reload, ask; as data."""
         # In the twin nobody manages services, and nobody outside may be asked to.
         os.environ["APACHE_STARTED_BY_SYSTEMD"] = "1"
-        server = Server(self._platform, self._run, self._live.pid_file, self._live.error_log)
+        server = self._means.server(self._platform, self._run, self._live.pid_file, self._live.error_log)
         begun = time.monotonic()
         try:
             server.start()
@@ -92,7 +102,8 @@ class Rehearser:
             return _result(unproven=f"even as it is, Apache does not start in a twin of this host: {said[:400]}")
         server.reload_seconds = max(_AT_LEAST_SECONDS, _TIMES_AS_LONG * (time.monotonic() - begun))
         try:
-            transaction = Transaction(self._platform, self._run, server, self._state, patience=_PATIENCE)
+            means = dataclasses.replace(self._means, patience=min(_PATIENCE, self._means.patience))
+            transaction = Transaction(self._platform, self._run, server, self._state, means)
             transaction.carry_out(plan, current, inspection, keep=True)
         except ApplyError as exc:
             return _result(error=str(exc), details=exc.details)

@@ -25,8 +25,9 @@ from ..files import Kind, digest
 from ..manifest import Manifest, ManifestError, Owned
 from ..plan import Current
 from . import filesystem, sockets
-from .certificates import PairFacts, inspect
+from .certificates import PairFacts
 from .commands import Result, Runner
+from .means import USUAL, Means
 from .platform import KINDS, Platform, Variables
 from .server import Server, is_apache
 from .transaction import MANIFEST, RELOAD_MARKER, ApplyError
@@ -78,8 +79,9 @@ class Surveyor:
     :arg state_directory: where our manifest is
     """
 
-    def __init__(self, platform: Platform, run: Runner, state_directory: str) -> None:
+    def __init__(self, platform: Platform, run: Runner, state_directory: str, means: Means = USUAL) -> None:
         self._platform = platform
+        self._means = means
         self._run = run
         self._state = state_directory
         self.variables = _FALLBACK
@@ -88,7 +90,7 @@ class Surveyor:
     def server(self) -> Server:
         """The Apache that the survey was about."""
         log = self.dump.error_log or f"{self.variables.log_directory}/error.log"
-        return Server(self._platform, self._run, self.dump.pid_file or self.variables.pid_file, log)
+        return self._means.server(self._platform, self._run, self.dump.pid_file or self.variables.pid_file, log)
 
     def survey(
         self,
@@ -216,7 +218,7 @@ class Surveyor:
 
     def _pairs(self, pairs: t.Iterable[Certificate]) -> dict[Certificate, PairFacts]:
         try:
-            return {pair: inspect(pair, self._run) for pair in dict.fromkeys(pairs)}
+            return {pair: self._means.inspect(pair, self._run) for pair in dict.fromkeys(pairs)}
         except OSError as exc:
             raise ApplyError(f"openssl cannot be run: {exc}") from exc
 

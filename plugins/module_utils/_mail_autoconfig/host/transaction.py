@@ -21,6 +21,7 @@ from ..questions import UNKNOWN_HOST, Answer, Expectation, Question
 from . import asking, filesystem, interrupts
 from .commands import Result, Runner
 from .journal import Journal
+from .means import USUAL, Means
 from .platform import Platform
 from .server import Process, Server, ServerError
 
@@ -78,8 +79,7 @@ class Outcome:
 class Transaction:
     """Carries plans out on one instance of Apache.
 
-    :arg ask: asks questions
-    :arg patience: how long answers may be wrong after a reload, in seconds
+    :arg means: how it is asked
     """
 
     def __init__(
@@ -88,15 +88,14 @@ class Transaction:
         run: Runner,
         server: Server,
         state_directory: str,
-        ask: asking.Ask = asking.ask,
-        patience: float = asking.PATIENCE,
+        means: Means = USUAL,
     ) -> None:
         self._platform = platform
         self._run = run
         self._server = server
         self._state = state_directory
-        self._ask = ask
-        self._patience = patience
+        self._ask = means.ask
+        self._patience = means.patience
         self._journal = Journal()
 
     def carry_out(self, plan: Plan, current: Current, inspection: Inspection, reload: bool = True, keep: bool = False) -> Outcome:

@@ -1,0 +1,39 @@
+"""What a run reaches the host with, besides commands and files.
+
+PRIVATE to the collection. Each has one real kind; the unit tests, which have no Apache, put others in their place.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+
+from ..apache.sites import Certificate
+from . import asking, certificates, twin
+from .certificates import PairFacts
+from .commands import Runner
+from .platform import Platform
+from .server import Server
+
+Inspect = t.Callable[[Certificate, Runner], PairFacts]
+# From the platform, the runner, and the paths of the file with the process number and of the error log.
+MakeServer = t.Callable[[Platform, Runner, str, str], Server]
+# With the arguments of twin.run.
+RunInTwin = t.Callable[..., twin.Outcome]
+
+
+@dataclasses.dataclass(frozen=True)
+class Means:
+    """How certificates are looked at, Apache's processes are found, it is asked, and changes are rehearsed.
+
+    :ivar patience: how long answers may be wrong after a reload, in seconds
+    """
+
+    inspect: Inspect = certificates.inspect
+    server: MakeServer = Server
+    ask: asking.Ask = asking.ask
+    twin: RunInTwin = twin.run
+    patience: float = asking.PATIENCE
+
+
+USUAL = Means()
