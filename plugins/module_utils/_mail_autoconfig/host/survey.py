@@ -287,8 +287,8 @@ class Surveyor:
             state = filesystem.read(path)
         except OSError as exc:
             return Manifest(), f"{path}: {exc.strerror} (become: true?)"
-        if state.kind == "absent":
-            return Manifest(), ""
+        if state.kind == "absent" or filesystem.blocked_by(self._state):
+            return Manifest(), ""  # what stands in the way of a directory is said of the option
         if state.content is None:
             return Manifest(), f"{path} is not a regular file: move it away, and run with adopt: true"
         try:
