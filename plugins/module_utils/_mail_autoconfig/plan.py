@@ -166,7 +166,8 @@ def make(
         enable=enable,
         disable=disable,
         before=current.manifest,
-        manifest=Manifest(instance, providers, current.manifest.directories, retired),
+        # Without anything of ours there is no manifest, and nothing to bind to an instance.
+        manifest=Manifest(instance if providers or retired else "", providers, current.manifest.directories, retired),
         leftovers=current.leftovers,
         reload_pending=current.reload_pending,
         findings=findings,
