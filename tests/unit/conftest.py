@@ -1,23 +1,19 @@
-"""What the unit tests share: made-up providers, and an Apache in Debian's layout that is only files and a runner."""
+"""What the unit tests share: made-up providers, and an Apache that is only files and a runner."""
 
 from __future__ import annotations
 
 import os
-import re
-import stat
 import typing as t
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 import hypothesis
 import hypothesis.strategies as st
 import pytest
-from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig import run as publish
-from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.host.debian import KINDS, DebianLayout
-from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.host.transaction import Host, Result
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.input import settings
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.input.model import Provider
-from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.run import Preparation
+
+from tests.unit.fake_apache import FakeApache
 
 Options = dict[str, t.Any]
 ProviderOptions = st.SearchStrategy[Options]
@@ -157,179 +153,6 @@ def provider_options(texts: st.SearchStrategy[str]) -> ProviderOptions:
 
 
 # -- Apache -------------------------------------------------------------------------------------------------------------
-
-Tree = dict[str, tuple[t.Any, ...]]
-# The module of each directive of our sites: Apache does not start with a directive that it does not know.
-_MODULES = {
-    "AliasMatch": "alias",
-    "RedirectMatch": "alias",
-    "Require": "authz_core",
-    "Header": "headers",
-    "SetEnv": "env",
-    "SetEnvIf": "setenvif",
-    "LuaScope": "lua",
-    "LuaCodeCache": "lua",
-    "LuaHookTranslateName": "lua",
-    "LuaMapHandler": "lua",
-    "LuaOutputFilter": "lua",
-    "ExtFilterDefine": "ext_filter",
-}
-_COMMANDS = {
-    "a2ensite": ("sites", True),
-    "a2enconf": ("conf", True),
-    "a2enmod": ("mods", True),
-    "a2dissite": ("sites", False),
-    "a2disconf": ("conf", False),
-}
-
-
-class FakeApache:
-    """Debian's Apache as far as our library sees it: directories, links, and commands that make them.
-
-    :ivar commands: every command that was run
-    :ivar certificates: host names in each certificate, by path
-    :ivar before: called before each command with its number and itself; may answer in its place
-    :ivar after: called after each command likewise
-    """
-
-    def __init__(self, root: Path) -> None:
-        self.root = root
-        self.layout = DebianLayout(f"{root}/etc/apache2")
-        self.document_root = root / "var/www/autoconfig"
-        self.state = root / "var/lib/mail_autoconfig"
-        self.commands: list[list[str]] = []
-        self.certificates: dict[str, list[str]] = {}
-        self.before: Callable[[int, Sequence[str]], Result | None] = lambda number, command: None
-        self.after: Callable[[int, Sequence[str]], Result | None] = lambda number, command: None
-        for kind in KINDS:
-            Path(self.layout.available(kind)).mkdir(parents=True)
-            Path(self.layout.enabled(kind)).mkdir()
-        for module in sorted({*_MODULES.values(), "ssl", "mime"}):
-            Path(self.layout.available("mods"), f"{module}.load").write_text(f"LoadModule {module}_module x.so\n")
-        Path(self.layout.available("mods"), "ssl.conf").write_text("# ssl\n")
-        Path(self.layout.main_file).write_text("# the main file\n")
-        (root / "var/www").mkdir(parents=True)
-        (root / "var/lib").mkdir()
-        self.run(["a2enmod", "-q", "mime", "authz_core"], {})
-        self.commands.clear()
-
-    # -- what a test does ---------------------------------------------------------------------------------------------
-
-    def host(self) -> Host:
-        return Host(self.layout, str(self.state), self.run)
-
-    def options(self, **changes: t.Any) -> Options:
-        """The module's options for this instance, with one domain unless others are given."""
-        options: Options = {
-            "config_directory": self.layout.config_directory,
-            "document_root": str(self.document_root),
-            "state_directory": str(self.state),
-        }
-        if not {"domain", "providers", "purge"} & set(changes):
-            options["domain"] = "server.tld"
-        return {**options, **changes}
-
-    def prepare(self, **changes: t.Any) -> Preparation:
-        return publish.prepare(settings.read(self.options(**changes)), self.host())
-
-    def publish(self, **changes: t.Any) -> Preparation:
-        """One run of the module."""
-        return self._apply(self.prepare(**changes))
-
-    def remove(self, **changes: t.Any) -> Preparation:
-        """One run of the module with state absent."""
-        return self._apply(publish.prepare_removal(settings.read(self.options(**changes)), self.host()))
-
-    def _apply(self, preparation: Preparation) -> Preparation:
-        if preparation.plan.changes:
-            self.host().apply(preparation.plan, preparation.current)
-        return preparation
-
-    def add_certificate(self, domain: str, *names: str) -> None:
-        """A certificate where a domain's is looked for, with the names, or one that openssl cannot read."""
-        directory = self.root / "live" / domain
-        directory.mkdir(parents=True)
-        for name in ("fullchain.pem", "privkey.pem"):
-            (directory / name).write_text("PEM\n")
-        if names:
-            self.certificates[str(directory / "fullchain.pem")] = list(names)
-
-    def add_site(self, name: str, text: str) -> None:
-        """A site of somebody else, enabled."""
-        Path(self.layout.available("sites"), f"{name}.conf").write_text(text)
-        self._switch("sites", True, [name])
-
-    def enabled(self, kind: str) -> list[str]:
-        return sorted(path.name for path in Path(self.layout.enabled(kind)).iterdir())
-
-    def tree(self) -> Tree:
-        """Every path below the root with kind, mode and content."""
-        found: Tree = {}
-        for path in sorted(self.root.rglob("*")):
-            name, status = str(path.relative_to(self.root)), path.lstat()
-            if path.is_symlink():
-                found[name] = ("link", os.readlink(path))
-            elif path.is_dir():
-                found[name] = ("directory", stat.S_IMODE(status.st_mode))
-            else:
-                found[name] = ("file", stat.S_IMODE(status.st_mode), path.read_bytes())
-        return found
-
-    def footprint(self) -> Tree:
-        """Inode and time of change of every path: any write shows."""
-        paths = (self.root, *self.root.rglob("*"))
-        return {str(path): (path.lstat().st_ino, path.lstat().st_mtime_ns, path.lstat().st_ctime_ns) for path in paths}
-
-    # -- what the library sees ----------------------------------------------------------------------------------------
-
-    def run(self, command: Sequence[str], environment: Mapping[str, str]) -> Result:
-        """The runner."""
-        number = len(self.commands)
-        self.commands.append(list(command))
-        answer = self.before(number, command)
-        if answer is None:
-            answer = self._answer(command)
-        return self.after(number, command) or answer
-
-    def _answer(self, command: Sequence[str]) -> Result:
-        if command[0] == "openssl":
-            names = self.certificates.get(command[command.index("-in") + 1])
-            return Result(1, "", "unable to load") if names is None else Result(0, ", ".join(f"DNS:{name}" for name in names), "")
-        if list(command) == ["apache2ctl", "configtest"]:
-            complaint = self.complaint()
-            return Result(1, "", complaint) if complaint else Result(0, "", "Syntax OK")
-        kind, on = _COMMANDS[command[0]]
-        assert command[1] == "-q"
-        return self._switch(kind, on, command[2:])
-
-    def _switch(self, kind: str, on: bool, names: Sequence[str]) -> Result:
-        for name in names:
-            for suffix in (".load", ".conf") if kind == "mods" else (".conf",):
-                link = Path(self.layout.enabled(kind), name + suffix)
-                if not on:
-                    if link.is_symlink():
-                        os.remove(link)  # not pathlib's os.unlink, which the tests let fail
-                elif Path(self.layout.available(kind), name + suffix).exists():
-                    if not link.is_symlink():
-                        link.symlink_to(f"../{kind}-available/{name}{suffix}")
-                elif suffix != ".conf" or kind != "mods":
-                    return Result(1, "", f"ERROR: {name} does not exist!")
-        return Result(0, "", "")
-
-    def complaint(self) -> str:
-        """Why Apache would not start; empty if it would."""
-        modules = {path.stem for path in Path(self.layout.enabled("mods")).glob("*.load")}
-        for kind in KINDS:
-            for link in sorted(Path(self.layout.enabled(kind)).iterdir()):
-                if not link.exists():
-                    return f"Could not open configuration file {link}"
-                text = link.read_text()
-                if "<IfModule mod_ssl.c>" in text and "ssl" not in modules:
-                    continue
-                for name in re.findall(r"(?m)^\s*([A-Za-z]+)", text):
-                    if _MODULES.get(name, "authz_core") not in modules:
-                        return f"Invalid command '{name}' in {link}"
-        return ""
 
 
 @pytest.fixture

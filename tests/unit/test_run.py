@@ -9,13 +9,13 @@ import typing as t
 from pathlib import Path
 
 import pytest
-from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig import run as publish
-from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.host.transaction import Result
-from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.input import settings
+from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.apache.common import HEADER
+from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.host.certificates import PairFacts
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.input.reading import InputError
+from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.questions import Question
 
 if t.TYPE_CHECKING:
-    from tests.unit.conftest import FakeApache, Options
+    from tests.unit.fake_apache import FakeApache, Options, Ran
 
 NAMES = ("autoconfig.server.tld", "autodiscover.server.tld")
 
@@ -29,9 +29,10 @@ def provider(*domains: str, **options: t.Any) -> Options:
     }
 
 
-def sites(preparation: publish.Preparation) -> dict[str, str]:
-    """The sites to write, by name."""
-    return {Path(path).name: content.decode() for path, content in preparation.plan.write.items() if "/sites-available/" in path}
+def sites(preparation: Ran) -> dict[str, str]:
+    """The sites to write, by name, without that for unknown names."""
+    written = {Path(path).name: file.content.decode() for path, file in preparation.plan.write.items() if "/sites-" in path}
+    return {name: text for name, text in written.items() if "autoconfig-default" not in name}
 
 
 def problems(apache: FakeApache, **options: t.Any) -> list[str]:
@@ -43,7 +44,7 @@ def problems(apache: FakeApache, **options: t.Any) -> list[str]:
     return list(error.value.problems)
 
 
-def about(preparation: publish.Preparation, words: str) -> list[str]:
+def about(preparation: Ran, words: str) -> list[str]:
     return [warning for warning in preparation.warnings if words in warning]
 
 
@@ -128,8 +129,27 @@ def test_a_certificate_that_the_administrator_names_must_be_there(apache: FakeAp
     (apache.root / "tls/server.tld.pem").write_text("PEM")
     assert problems(apache, **options) == [f"certificate_key_file: {apache.root}/tls/all.key does not exist on this host"]
     (apache.root / "tls/all.key").write_text("PEM")
+    apache.certificates[f"{apache.root}/tls/server.tld.pem"] = list(NAMES)
     assert len(sites(apache.prepare(**options))) == 2
     assert len(sites(apache.prepare(**options, https=False))) == 1
+
+
+def test_a_certificate_that_the_administrator_names_must_be_able_to_serve(apache: FakeApache) -> None:
+    live = apache.add_certificate("server.tld", *NAMES)
+    options = {"certificate_file": f"{live}/fullchain.pem", "certificate_key_file": f"{live}/privkey.pem"}
+    apache.certificates[f"{live}/fullchain.pem"] = PairFacts(problem="the key does not belong to it")
+    assert problems(apache, **options) == [f"certificate_file: {live}/fullchain.pem cannot serve: the key does not belong to it"]
+    assert list(sites(apache.publish(**options, https=False))) == ["autoconfig.server.tld.conf"]
+
+
+def test_a_certificate_that_cannot_serve_is_not_used_and_that_is_said(apache: FakeApache) -> None:
+    live = apache.add_certificate("server.tld", *NAMES)
+    apache.certificates[f"{live}/fullchain.pem"] = PairFacts(problem="it has expired (long ago)", is_input=False, names=NAMES)
+    for options in ({}, {"certificate_file": f"{live}/fullchain.pem", "certificate_key_file": f"{live}/privkey.pem"}):
+        preparation = apache.prepare(**options)
+        assert list(sites(preparation)) == ["autoconfig.server.tld.conf"]
+        assert about(preparation, "is not used") == [f"{live}/fullchain.pem is not used: it has expired (long ago)"]
+        assert "RedirectMatch 302" not in sites(preparation)["autoconfig.server.tld.conf"]
 
 
 def test_https_can_be_switched_off_and_that_is_said(apache: FakeApache) -> None:
@@ -144,8 +164,9 @@ def test_a_certificate_that_comes_later_turns_http_into_https(apache: FakeApache
     apache.publish()
     apache.add_certificate("server.tld", *NAMES)
     plan = apache.publish().plan
-    assert sorted(Path(path).name for path in plan.write) == ["autoconfig.server.tld-ssl.conf", "autoconfig.server.tld.conf"]
-    assert plan.enable["sites"] == ("autoconfig.server.tld-ssl",)
+    assert {Path(path).name for path in plan.write} >= {"autoconfig.server.tld-ssl.conf", "autoconfig.server.tld.conf"}
+    assert "autoconfig.server.tld-ssl" in plan.enable["sites"]
+    assert apache.serves("autoconfig.server.tld", 443) == "autoconfig.server.tld-ssl.conf"
     assert not apache.publish().plan.changes
 
 
@@ -162,13 +183,14 @@ def test_a_file_in_the_place_of_a_directory_is_named(apache: FakeApache) -> None
 
 def test_a_site_of_somebody_else_that_has_our_name_stops_the_run(apache: FakeApache) -> None:
     apache.add_site("www", "<VirtualHost *:80>\nServerName www.tld\nServerAlias autoconfig.server.tld\n</VirtualHost>\n")
-    assert problems(apache) == ["server.tld: the enabled site www.conf answers for autoconfig.server.tld already"]
+    www = f"{apache.layout.enabled('sites')}/www.conf:1"
+    assert problems(apache) == [f"the virtual host at {www} answers for autoconfig.server.tld already"]
 
 
 def test_a_site_of_our_own_never_stops_the_run(apache: FakeApache) -> None:
     apache.publish()
-    assert apache.host().neighbours(apache.host().manifest()) == {}
-    assert not apache.publish(providers=[provider("server.tld", display_name="New")]).plan.problems
+    assert apache.surveyor().survey().ground.dump.virtual_hosts == ()
+    assert apache.publish(providers=[provider("server.tld", display_name="New")]).plan.write
 
 
 def test_all_that_stands_in_the_way_is_named_at_once(apache: FakeApache) -> None:
@@ -182,7 +204,7 @@ def test_all_that_stands_in_the_way_is_named_at_once(apache: FakeApache) -> None
         "certificate_file",
         "certificate_key_file",
         "state_directory",
-        "server.tld",
+        f"the virtual host at {apache.layout.enabled('sites')}/www.conf",
         f"{apache.layout.available('sites')}/zz-autoconfig.server.tld.conf",
     ]
 
@@ -227,19 +249,27 @@ def test_sites_are_renamed_when_the_default_goes(apache: FakeApache) -> None:
     assert not apache.publish().plan.changes
 
 
-def test_a_neighbour_that_hides_our_sites_is_warned_of_unless_we_listen_like_it(apache: FakeApache) -> None:
-    apache.add_site("000-www", "<VirtualHost 203.0.113.7:80>\nServerName www.tld\nServerAlias *.server.tld\n</VirtualHost>\n")
-    assert [warning.partition(";")[0] for warning in about(apache.prepare(), "000-www")] == [
-        "server.tld: site 000-www.conf listens on 203.0.113.7:80",
-        "server.tld: site 000-www.conf has a wildcard name that catches autoconfig.server.tld, autodiscover.server.tld if it "
-        "comes first",
-    ]
-    assert about(apache.prepare(listen=["203.0.113.7"]), "listens on") == []
+def test_ours_stand_beside_neighbours_with_an_address_of_their_own(apache: FakeApache) -> None:
+    apache.add_site("000-www", "<VirtualHost 203.0.113.7:80>\nServerName www.tld\n</VirtualHost>\n")
+    apache.publish()
+    assert apache.loaded is not None
+    for ip in ("203.0.113.7", "192.0.2.1"):
+        chosen = apache.loaded.chosen(Question("http", "autoconfig.server.tld", 80, ip=ip))
+        assert chosen is not None
+        assert Path(chosen.file).name == "autoconfig.server.tld.conf"
 
 
-def test_a_wildcard_name_is_warned_of_whatever_we_listen_on(apache: FakeApache) -> None:
+def test_an_address_that_would_take_requests_from_others_is_refused(apache: FakeApache) -> None:
+    apache.add_site("www", "<VirtualHost *:80>\nServerName www.tld\n</VirtualHost>\n")
+    (problem,) = problems(apache, listen=["203.0.113.7"])
+    assert problem.startswith("listen: a virtual host on 203.0.113.7:80 takes all requests to that address")
+
+
+def test_a_wildcard_name_that_catches_ours_is_refused(apache: FakeApache) -> None:
     apache.add_site("000-www", "<VirtualHost 203.0.113.7:80>\nServerName www.tld\nServerAlias *.server.tld\n</VirtualHost>\n")
-    assert about(apache.prepare(listen=["203.0.113.7"]), "has a wildcard name")
+    for options in ({}, {"listen": ["203.0.113.7"]}):
+        (problem,) = problems(apache, **options)
+        assert "has the name *.server.tld, which catches autoconfig.server.tld, autodiscover.server.tld, and comes" in problem
 
 
 # -- very many names ----------------------------------------------------------------------------------------------------
@@ -330,7 +360,7 @@ def test_the_responder_comes_and_goes_and_leaves_nothing(apache: FakeApache) -> 
         [path for path in personal.write if re.search(pattern, path)]
         for pattern in (r"/autoconfig\.server\.tld-\w{8}\.lua$", r"/autodiscover-\w{8}\.xml$", r"/personal-\w{8}\.mobileconfig$")
     )
-    assert all(b"%EMAILADDRESS%" in personal.write[path] for path in (*templates, *profiles))
+    assert all(b"%EMAILADDRESS%" in personal.write[path].content for path in (*templates, *profiles))
     removed = apache.publish(responder="none").plan.remove
     assert set(removed) >= {*scripts, *templates, *profiles}
     assert len(scripts) == len(templates) == len(profiles) == 1
@@ -405,13 +435,15 @@ def test_warnings_name_the_provider(apache: FakeApache) -> None:
     assert len(about(preparation, "Outlook gets no login name")) == 2
 
 
-def test_preparing_writes_nothing_and_runs_only_openssl(apache: FakeApache) -> None:
+def test_preparing_writes_nothing_and_only_asks(apache: FakeApache) -> None:
     apache.add_certificate("server.tld", *NAMES)
     before = apache.footprint()
     apache.prepare(well_known=True)
-    publish.prepare_removal(settings.read(apache.options()), apache.host())
+    apache.prepare(state="absent")
+    apache.check()
     assert apache.footprint() == before
-    assert {command[0] for command in apache.commands} == {"openssl"}
+    assert {command[0] for command in apache.commands} == {"openssl", "sh", "apache2ctl"}
+    assert all("-t" in command for command in apache.commands if command[0] == "apache2ctl")
 
 
 # -- several providers, several runs ------------------------------------------------------------------------------------
@@ -525,7 +557,9 @@ def test_setup_pages_come_and_go(apache: FakeApache) -> None:
     assert not apache.publish(setup_pages=pages).plan.changes
     plan = apache.publish().plan
     assert not directory.exists()
-    assert "RedirectMatch 404 ^/$" in plan.write[f"{apache.layout.available('sites')}/autoconfig.server.tld.conf"].decode()
+    assert (
+        "RedirectMatch 404 ^/$" in plan.write[f"{apache.layout.available('sites')}/autoconfig.server.tld.conf"].content.decode()
+    )
 
 
 def test_pages_and_signing_need_the_responder(apache: FakeApache) -> None:
@@ -538,7 +572,7 @@ def test_pages_and_signing_need_the_responder(apache: FakeApache) -> None:
 # -- PACC ---------------------------------------------------------------------------------------------------------------
 
 
-def digests(preparation: publish.Preparation) -> list[str]:
+def digests(preparation: Ran) -> list[str]:
     """The digests in the records of server.tld."""
     texts = [record.rdata for record in preparation.records if record.owner == "_ua-auto-config.server.tld."]
     return [text.rpartition("d=")[2].strip('"') for text in texts]
@@ -648,17 +682,13 @@ def test_a_domain_by_srv_alone_has_no_host_to_serve_or_to_warn_of(apache: FakeAp
 
 def test_keys_are_in_the_records_if_asked_for(apache: FakeApache) -> None:
     apache.add_certificate("server.tld", *NAMES)
-    key = "-----BEGIN PUBLIC KEY-----\nTUlJ\n-----END PUBLIC KEY-----\n"
-    facts = f"subject=CN=x\nnotBefore=Nov  1 00:00:00 2026 GMT\nnotAfter=Dec  1 00:00:00 2026 GMT\n{key}"
-    apache.before = lambda number, command: Result(0, facts, "") if "-pubkey" in command else None
+    digest = hashlib.sha256(f"{apache.root}/live/server.tld/fullchain.pem".encode()).digest()
     preparation = apache.prepare(dns_tlsa=True)
-    expected = f"3 1 1 {hashlib.sha256(b'MII').hexdigest()}"
+    expected = f"3 1 1 {hashlib.sha256(digest).hexdigest()}"
     assert {record.owner: record.rdata for record in preparation.records if record.type == "TLSA"} == {
         f"_443._tcp.{name}.": expected for name in NAMES
     }
-    assert len([command for command in apache.commands if "-pubkey" in command]) == 1
-    apache.before = lambda number, command: Result(1, "", "no") if "-pubkey" in command else None
-    assert about(apache.prepare(dns_tlsa=True), "dns_tlsa: openssl cannot read")
+    assert len([command for command in apache.commands if command[0] == "openssl"]) == 1
     assert not [record for record in apache.prepare().records if record.type == "TLSA"]
 
 
@@ -672,12 +702,19 @@ def test_zone_files_come_and_go_by_domain_without_a_word_to_apache(apache: FakeA
     apache.publish(providers=[provider("server.tld", "other.tld")], **options)
     assert sorted(path.name for path in zones.iterdir()) == ["other.tld.zone", "server.tld.zone"]
     assert "autoconfig.other.tld.\t300\tIN\tA\t203.0.113.7\n" in (zones / "other.tld.zone").read_text()
-    (apache.state / "reload-pending").unlink()
     plan = apache.publish(providers=[provider("server.tld", "other.tld")], **{**options, "dns_ttl": 60}).plan
     assert sorted(plan.write) == [f"{zones}/other.tld.zone", f"{zones}/server.tld.zone"]
     assert not plan.needs_reload
-    apache.publish(providers=[provider("server.tld", "other.tld")])
-    assert list(zones.iterdir()) == []
+    warnings = apache.publish(providers=[provider("server.tld", "other.tld")]).warnings
+    # A zone that includes a file would not load without it.
+    assert {path.read_text().strip() for path in zones.iterdir()} == {f"; {HEADER.text}"}
+    left = "has no records any more; it is left empty for a zone that includes it: remove its $INCLUDE, then it"
+    assert [line for line in warnings if "$INCLUDE" in line] == [
+        f"{zones}/{domain}.zone {left}" for domain in ("other.tld", "server.tld")
+    ]
+    assert not apache.publish(providers=[provider("server.tld", "other.tld")]).changed
+    assert apache.publish(providers=[provider("server.tld", "other.tld")], **options).plan.write
+    assert "203.0.113.7" in (zones / "other.tld.zone").read_text()
 
 
 def test_one_zone_file_holds_the_records_of_all(apache: FakeApache) -> None:
@@ -704,9 +741,9 @@ def test_a_file_of_several_providers_is_lost_to_none_of_them(apache: FakeApache)
     assert "_imaps._tcp.other.tld." in file.read_text()
     apache.publish(providers=both[1:], **options)
     assert "server.tld." not in re.sub("mail.server.tld", "", file.read_text())
-    gone = f"{file} is removed: a zone that includes it does not load any more, remove its $INCLUDE"
+    gone = f"{file} has no records any more; it is left empty for a zone that includes it: remove its $INCLUDE, then it"
     assert gone in apache.remove(providers=both[1:]).warnings
-    assert not file.exists()
+    assert file.read_text().strip() == f"; {HEADER.text}"
 
 
 def test_a_zone_file_of_somebody_else_is_not_touched(apache: FakeApache) -> None:

@@ -170,4 +170,4 @@ def in_between(before: Manifest, after: Manifest) -> Manifest:
             {kind: tuple(dict.fromkeys((*old.enabled.get(kind, ()), *holding.enabled.get(kind, ())))) for kind in kinds},
         )
     directories = tuple(dict.fromkeys((*before.directories, *after.directories)))
-    return Manifest(after.instance, merged, directories, {**before.retired, **after.retired})
+    return Manifest(after.instance or before.instance, merged, directories, {**before.retired, **after.retired})
