@@ -628,8 +628,11 @@ def test_what_the_domains_own_sites_do_with_well_known_is_a_warning(apache: Fake
 
 
 @scenarios_and_adoption
-@pytest.mark.parametrize("error", [no_space, interrupted], ids=["disk full", "told to stop"])
-@pytest.mark.parametrize("afterwards", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize(
+    ("error", "afterwards"),
+    [(no_space, False), (interrupted, False), (interrupted, True)],
+    ids=["disk full", "told to stop before", "told to stop after"],
+)
 @pytest.mark.parametrize("function", WRITING)
 def test_whichever_step_fails_everything_is_put_back(
     again: Again, scenario: Scenario, function: str, afterwards: bool, error: Callable[[], BaseException]
@@ -670,13 +673,13 @@ def test_whichever_command_fails_everything_is_put_back(again: Again, scenario: 
         apache = again(scenario)
         before, served = apache.tree(), running(apache)
         fail_command(apache, number, answer, afterwards)
-        with contextlib.suppress(Interrupted):
+        with contextlib.suppress(Interrupted, InputError):
             attempt(scenario, apache)
         if len(apache.commands) <= number:
             break
         command = apache.commands[number]
-        if command[0] in ("openssl", "sh") and how == "status":
-            continue
+        if how == "status" and (command[0] in ("openssl", "sh") or "MAIL_AUTOCONFIG_OFF" in command):
+            continue  # without an answer a run may find another way, or do without
         assert without_notes(apache.tree()) == without_notes(before), command
         assert running(apache) == served, command
 
@@ -816,17 +819,14 @@ def without_manifest(tree: Tree) -> Tree:
 
 
 @scenarios
-@pytest.mark.parametrize("afterwards", [False, True], ids=["before", "after"])
 @pytest.mark.parametrize("function", ["replace", "mkdir", "unlink", "symlink", "rmdir"])
-def test_at_whichever_step_it_is_killed_the_next_run_finishes_the_job(
-    again: Again, scenario: Scenario, function: str, afterwards: bool
-) -> None:
+def test_at_whichever_step_it_is_killed_the_next_run_finishes_the_job(again: Again, scenario: Scenario, function: str) -> None:
     expected = without_manifest(finished(again, scenario))
     for number in itertools.count():
         apache = again(scenario)
 
         def run(apache: FakeApache = apache, number: int = number) -> None:
-            with fault(function, number, kill, afterwards):
+            with fault(function, number, kill):
                 scenario.run(apache)
 
         if not killed(run):
@@ -853,19 +853,18 @@ def test_at_whichever_command_it_is_killed_the_next_run_finishes_the_job(
 
 
 def kill_everywhere(again: Again, scenario: Scenario) -> Iterator[FakeApache]:
-    """The host after a kill before and after each replacement of a file."""
-    for afterwards in (False, True):
-        for number in itertools.count():
-            apache = again(scenario)
+    """The host after a kill before each replacement of a file."""
+    for number in itertools.count():
+        apache = again(scenario)
 
-            def run(apache: FakeApache = apache, number: int = number, afterwards: bool = afterwards) -> None:
-                with fault("replace", number, kill, afterwards):
-                    scenario.run(apache)
+        def run(apache: FakeApache = apache, number: int = number) -> None:
+            with fault("replace", number, kill):
+                scenario.run(apache)
 
-            if not killed(run):
-                break
-            apache.begin()
-            yield apache
+        if not killed(run):
+            break
+        apache.begin()
+        yield apache
 
 
 def test_a_killed_adoption_loses_no_foreign_file(again: Again) -> None:

@@ -11,6 +11,8 @@ import subprocess
 import tempfile
 import typing as t
 
+from . import interrupts
+
 TIMEOUT = 60.0
 _DIRECTORIES = ("/usr/local/sbin", "/usr/sbin", "/sbin")
 
@@ -41,22 +43,25 @@ def run(arguments: t.Sequence[str], environment: t.Mapping[str, str], timeout: f
     variables = {**os.environ, "LC_ALL": "C", **environment}
     variables["PATH"] = os.pathsep.join([variables.get("PATH", os.defpath), *_DIRECTORIES])
     with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
-        process = subprocess.Popen(  # noqa: S603 (the arguments are our own; no shell)
-            list(arguments),
-            env=variables,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=errors,
-            start_new_session=True,
-            cwd="/",
-        )
+        process: subprocess.Popen[bytes] | None = None
         try:
+            # A signal while it is being started would leave it behind, because nobody knew its number yet.
+            with interrupts.deferred():
+                process = subprocess.Popen(  # noqa: S603 (the arguments are our own; no shell)
+                    list(arguments),
+                    env=variables,
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=errors,
+                    start_new_session=True,
+                    cwd="/",
+                )
             status = process.wait(timeout)
-        except subprocess.TimeoutExpired:
-            _end(process)
-            raise TimeoutError(f"{' '.join(arguments[:3])} did not end within {timeout:.0f} s") from None
-        except BaseException:
-            _end(process)
+        except BaseException as exc:
+            if process is not None:
+                _end(process)
+            if isinstance(exc, subprocess.TimeoutExpired):
+                raise TimeoutError(f"{' '.join(arguments[:3])} did not end within {timeout:.0f} s") from None
             raise
         return Result(status, _text(output), _text(errors))
 

@@ -304,13 +304,15 @@ class Surveyor:
         foreign: dict[str, list[str]] = {}
         for kind in KINDS:
             enabled[kind], foreign[kind] = self._links(kind)
-        enabled["mods"] = sorted({*enabled["mods"], *self.dump.modules})
+        reload_pending = os.path.lexists(os.path.join(self._state, RELOAD_MARKER))
+        halfway = self._halfway(enabled["mods"]) if reload_pending else set()
+        enabled["mods"] = sorted({*enabled["mods"], *self.dump.modules} - halfway)
         marks = (f"# {header}".encode(), f"-- {header}".encode(), f"; {header}".encode())
         return Current(
             files=files,
             enabled=enabled,
             manifest=manifest,
-            reload_pending=os.path.lexists(os.path.join(self._state, RELOAD_MARKER)),
+            reload_pending=reload_pending,
             foreign_links=foreign,
             ours_by_header={path for path, state in files.items() if state.content and state.content.startswith(marks)},
             directories=_directories({*directories, *manifest.directories}),
@@ -330,6 +332,10 @@ class Surveyor:
                     if state.content is not None and state.content.startswith(f"-- {header}".encode()):
                         found[f"{directory}/{name}"] = Owned(Kind.SCRIPT, (digest(state.content),))
         return found
+
+    def _halfway(self, modules: t.Iterable[str]) -> set[str]:
+        """Modules of which a run that was cut off has not made all links."""
+        return {name for name in modules if not all(os.path.lexists(link.path) for link in self._platform.links("mods", name))}
 
     def texts(self) -> list[str]:
         """The whole configuration as Apache reads it, file by file."""
