@@ -111,7 +111,9 @@ def place(wanted: Wanted, ground: Ground) -> Placement:
         addresses=addresses,
         defaults={port: tuple(ip for other, ip, hosts in shared if other == port and not hosts) for port in addresses},
         findings=Findings(tuple(dict.fromkeys(problems))),
-        guards={hosts[0].address: hosts[0].file for _port, ip, hosts in shared if hosts and ip != _ANY and wanted.listen == (_ANY,)},
+        guards={
+            hosts[0].address: hosts[0].file for _port, ip, hosts in shared if hosts and ip != _ANY and wanted.listen == (_ANY,)
+        },
     )
 
 
