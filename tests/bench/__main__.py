@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 
-from tests.bench import dns_pushing, mutants, planning, serving
+from tests.bench import dns_pushing, kills, mutants, planning, serving
 
 BENCHES = {
     "planning": planning.main,
@@ -17,6 +17,7 @@ BENCHES = {
     "memory": serving.memory,
     "fuzz": serving.fuzz,
     "endurance": serving.endurance,
+    "kills": kills.main,
 }
 
 

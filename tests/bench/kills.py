@@ -1,0 +1,36 @@
+"""Kills runs at every call by which they change something, in every way: what ``tests/faults/test_kills.py`` takes samples of."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import os
+from collections import Counter
+
+from tests.faults.harness import bed
+from tests.faults.sweep import KINDS, SCENARIOS, WAYS, Finding, Sweep, Way
+from tests.faults.tracer import Point
+
+
+def main() -> None:
+    """A table of all scenarios, and each thing that was wrong."""
+    print("  ".join(["scenario".ljust(24), " kills", *KINDS]))
+    everything: list[Finding] = []
+    with concurrent.futures.ProcessPoolExecutor(os.cpu_count()) as pool:
+        for name, (kills, found) in zip(SCENARIOS, pool.map(_sweep, SCENARIOS), strict=True):
+            count = Counter(kind for kind, _where in {(finding.kind, finding.where) for finding in found})
+            print("  ".join([name.ljust(24), f"{kills:6}", *(f"{count[kind]:{len(kind)}}" for kind in KINDS)]), flush=True)
+            everything += [finding._replace(where=f"{name}: {finding.where}") for finding in found]
+    for finding in everything:
+        print(f"{finding.kind}: {finding.where}: {finding.detail}")
+
+
+def _sweep(name: str) -> tuple[int, list[Finding]]:
+    with bed() as made:
+        sweep = Sweep(made, SCENARIOS[name])
+        kills = [(point, way) for point in sweep.points() for way in WAYS if _differs(point, way)]
+        return len(kills), [finding for point, way in kills for finding in sweep.kill(point, way)]
+
+
+def _differs(point: Point, way: Way) -> bool:
+    """Where the module itself makes the call and runs alone, it is the caller and all of them."""
+    return not point.by_module or way.name in ("KILL all", "TERM module", "INT all")
