@@ -17,7 +17,8 @@ BENCHES = {
     "memory": serving.memory,
     "fuzz": serving.fuzz,
     "endurance": serving.endurance,
-    "kills": kills.main,
+    "kills": kills.kills,
+    "pairs": kills.pairs,
 }
 
 

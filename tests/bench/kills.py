@@ -1,4 +1,4 @@
-"""Kills runs at every call by which they change something, in every way: what ``tests/faults/test_kills.py`` takes samples of."""
+"""Runs that are killed, and two at once: all of what ``tests/faults`` takes samples of."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ import os
 from collections import Counter
 
 from tests.faults.harness import bed
+from tests.faults.pairs import PAIRS, Pair, wrong
 from tests.faults.sweep import KINDS, SCENARIOS, WAYS, Finding, Sweep, Way
 from tests.faults.tracer import Point
 
 
-def main() -> None:
-    """A table of all scenarios, and each thing that was wrong."""
+def kills() -> None:
+    """Kill at every call that changes something, in every way: a table of all scenarios, and each thing that was wrong."""
     print("  ".join(["scenario".ljust(24), " kills", *KINDS]))
     everything: list[Finding] = []
     with concurrent.futures.ProcessPoolExecutor(os.cpu_count()) as pool:
@@ -34,3 +35,14 @@ def _sweep(name: str) -> tuple[int, list[Finding]]:
 def _differs(point: Point, way: Way) -> bool:
     """Where the module itself makes the call and runs alone, it is the caller and all of them."""
     return not point.by_module or way.name in ("KILL all", "TERM module", "INT all")
+
+
+def pairs(rounds: int = 50) -> None:
+    """Start two at once, many times."""
+    for name, runs in PAIRS.items():
+        with bed() as made:
+            pair = Pair(made, *runs)
+            found = [list(wrong(pair, number)) for number in range(rounds)]
+        print(
+            f"{name}: {sum(map(bool, found))} of {rounds} wrong", *sorted({text for item in found for text in item}), sep="\n  "
+        )

@@ -9,6 +9,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import ssl
 import stat
 import subprocess
@@ -126,6 +127,22 @@ class Bed:
             json.dump(given, file)
         return [sys.executable, "-c", _PROGRAM, file.name]
 
+    def fake(self, name: str, arguments: str, script: str) -> None:
+        """Let a command do something else where its arguments fit a pattern of the shell; ``script`` may fall through."""
+        real = shutil.which(name, path=self.apache.environment["PATH"])
+        file = self.commands / name
+        file.write_text(f'#!/bin/sh\ncd {self.directory}\ncase "$*" in\n{arguments})\n{script}\n;;\nesac\nexec {real} "$@"\n')
+        file.chmod(0o755)
+
+    def hanging(self) -> list[int]:
+        """The processes of commands that hang."""
+        found = []
+        for process in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                if os.readlink(process / "cwd") == str(self.directory) and (process / "comm").read_text() == "sleep\n":
+                    found.append(int(process.name))
+        return found
+
     def start(self, options: Mapping[str, Any]) -> subprocess.Popen[str]:
         """Start a run and do not wait for it."""
         command = self._arguments(options)
@@ -135,7 +152,11 @@ class Bed:
 
     def run(self, options: Mapping[str, Any], *, check: bool = False) -> dict[str, Any]:
         """The result of a run. It must come to an end, and with a result, whatever there is on the host."""
-        process = self.start({**options, "_ansible_check_mode": check})
+        return self.result(self.start({**options, "_ansible_check_mode": check}))
+
+    @staticmethod
+    def result(process: subprocess.Popen[str]) -> dict[str, Any]:
+        """The result of a run that was started."""
         try:
             out, err = process.communicate(timeout=PATIENCE)
         except subprocess.TimeoutExpired:
@@ -218,8 +239,10 @@ class Bed:
                 _make(self.directory / name, node)
 
     def undo(self, wanted: Tree | None = None) -> None:
-        """Make the disk, and Apache, what they were; without a tree, from the beginning."""
-        for file in (*self.commands.iterdir(), *self.directory.glob("arguments-*")):
+        """Make the disk, and Apache, what they were; without a tree, from the beginning. No command is faked any more."""
+        for pid in self.hanging():
+            os.kill(pid, signal.SIGKILL)
+        for file in (*self.commands.iterdir(), *self.directory.glob("arguments-*"), *self.directory.glob("failed")):
             file.unlink()
         self.put_back(self._untouched if wanted is None else wanted)
         failure = self.restart()

@@ -71,11 +71,13 @@ class Point:
 
     :ivar number: the how manieth of the run, from 1
     :ivar call: name of the call and the path that it is about
+    :ivar module: the module's process
     :ivar by_module: whether the module itself makes it, rather than a program that it started
     """
 
     def __init__(self, number: int, pid: int, call: str, run: _Run) -> None:
         self.number, self.call, self._pid, self._run = number, call, pid, run
+        self.module = run.module
         self.by_module = pid == run.module
 
     def signal(self, number: int, whom: str) -> None:
