@@ -391,7 +391,7 @@ def test_two_instances_do_not_destroy_each_others_sites(shared: str, bed: Bed) -
     before = state(bed)
     path = str(bed.apache.module_options()[shared])
     with harness.bed() as second:
-        options = {**ONE, shared: path}
+        options = {**CHANGED, shared: path}
         result = second.run(options)
         if not result.get("failed"):
             second.settle(result)
