@@ -31,11 +31,13 @@ class Scenario(NamedTuple):
 
     :ivar before: the options of the runs before it
     :ivar meanwhile: what happened on the host between those and it
+    :ivar is_refused: whether Apache refuses what it makes; the next run is then the last one of before
     """
 
     options: Mapping[str, Any]
     before: Sequence[Mapping[str, Any]] = ()
     meanwhile: Callable[[Bed], object] | None = None
+    is_refused: bool = False
 
 
 _ONE, _TWO = providers("server.tld"), providers("server.tld", "other.example")
@@ -53,6 +55,7 @@ SCENARIOS = {
     "none to lua": Scenario(_ONE, [{**_ONE, "responder": "none"}]),
     "certificate comes": Scenario(_ONE, [{**_ONE, "https": False}]),
     "certificate goes": Scenario(_ONE, [_ONE], _certificate_without_autodiscover),
+    "refused by Apache": Scenario({**_ONE, "extra_directives": "NoSuchDirective on"}, [_ONE], is_refused=True),
 }
 
 
@@ -98,7 +101,10 @@ class Sweep:
         self._old = bed.tree()
         bed.undo(self._old)
         self._old_answers = bed.answers()
-        bed.publish(self._options)
+        self._next = scenario.before[-1] if scenario.is_refused else scenario.options
+        if scenario.is_refused:
+            assert bed.run(self._options).get("failed")
+        bed.publish(self._next)
         self._new, self._new_answers = bed.tree(), bed.answers()
         self._seen: dict[Any, list[tuple[str, str]]] = {}
 
@@ -138,7 +144,7 @@ class Sweep:
         else:
             yield from (("mixed answer", text) for text in mixed(self._bed.answers(), self._old_answers, self._new_answers))
         try:
-            result = self._bed.run(self._options)
+            result = self._bed.run(self._next)
         except AssertionError as exc:
             yield "next run wrong", str(exc)
             return
