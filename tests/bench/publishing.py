@@ -10,7 +10,7 @@ from typing import Any
 
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig import run as publish
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.host import transaction as apply
-from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.host.debian import DebianLayout
+from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.host.debian import Debian
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.input import settings
 
 from tests.conftest import CACHE
@@ -39,7 +39,7 @@ def host(apache: PrivateApache) -> apply.Host:
             return apply.Result(1, "", str(exc))
         return apply.Result(done.returncode, done.stdout, done.stderr)
 
-    return apply.Host(DebianLayout(str(apache.config_directory)), str(apache.state_directory), command)
+    return apply.Host(Debian(str(apache.config_directory)), str(apache.state_directory), command)
 
 
 def certificate(apache: PrivateApache) -> dict[str, str]:

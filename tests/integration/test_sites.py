@@ -6,7 +6,7 @@ import os
 
 import pytest
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.apache import sites
-from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.host.debian import DebianLayout
+from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.host.debian import Debian
 
 from tests.conftest import Playbook
 from tools.certificates import Authority
@@ -69,7 +69,7 @@ def test_an_unknown_name_is_told_nothing(
         {apache.http_port: ("*",), apache.https_port: ("*",)},
         sites.Certificate(f"{unknown}/fullchain.pem", f"{unknown}/privkey.pem"),
         sites.SiteOptions(http_port=apache.http_port, https_port=apache.https_port),
-        DebianLayout(str(apache.config_directory)),
+        Debian(str(apache.config_directory)),
         "server.tld",
     )
     apache.add_site(file.link_name, file.content.decode())

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig import run as publish
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.apache.common import OFF
-from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.host.debian import DebianLayout
+from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.host.debian import Debian
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.host.transaction import Host, Result
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.input import settings
 
@@ -454,7 +454,7 @@ def prepared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, php: str) -> publi
             "state_directory": str(tmp_path / "state"),
         }
     )
-    host = Host(DebianLayout(), str(tmp_path / "state"), lambda command, environment: Result(1, "", ""))
+    host = Host(Debian(), str(tmp_path / "state"), lambda command, environment: Result(1, "", ""))
     monkeypatch.setattr(host, "exists", lambda path: path.startswith("/etc/letsencrypt/live/server.tld/"))
     monkeypatch.setattr(host, "neighbours", dict)
     return publish.prepare(wanted, host)

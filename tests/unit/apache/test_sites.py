@@ -16,7 +16,7 @@ from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfi
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.apache.sites import Certificate, SiteOptions
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.documents import apple, outlook, thunderbird
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.files import Kind
-from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.host.debian import DebianLayout
+from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.host.debian import Debian
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.input.model import Provider
 
 MakeProvider = Callable[..., Provider]
@@ -55,7 +55,7 @@ def rendered(
     """Every file of the provider's sites by its name."""
     groups = site.host_groups(provider.domains, lambda host, domain: certificates.get(host))
     documents = [document for document in (thunderbird.render(provider), outlook.render(provider)) if document]
-    files = site.site_files(provider, groups, documents, SiteOptions(**options), DebianLayout(), prefix)
+    files = site.site_files(provider, groups, documents, SiteOptions(**options), Debian(), prefix)
     return {f"{item.enabled_in}/{item.name}": read(item.content) for item in files if item.kind is Kind.CONFIGURATION}
 
 
@@ -101,7 +101,7 @@ def test_every_file_begins_with_a_warning_to_editors(make_provider: MakeProvider
     provider = make_provider()
     groups = site.host_groups(provider.domains, lambda host, domain: CERTIFICATE)
     options = SiteOptions(well_known=True)
-    for item in site.site_files(provider, groups, [thunderbird.render(provider)], options, DebianLayout()):
+    for item in site.site_files(provider, groups, [thunderbird.render(provider)], options, Debian()):
         assert item.content.decode().splitlines()[0].lstrip("#- ").startswith("Managed by Ansible")
         assert item.content.endswith(b"\n")
 
@@ -182,7 +182,7 @@ def test_what_the_script_reads_has_a_name_for_each_content_and_what_apache_sends
 def test_a_script_has_a_name_for_each_content(make_provider: MakeProvider) -> None:
     def script(*domains: str) -> str:
         provider = make_provider(domains=domains)
-        files = site.site_files(provider, (), [thunderbird.render(provider)], SiteOptions(personal=True), DebianLayout())
+        files = site.site_files(provider, (), [thunderbird.render(provider)], SiteOptions(personal=True), Debian())
         (found,) = [file for file in files if file.kind is Kind.SCRIPT]
         assert found.path.removeprefix("/etc/apache2/conf-available/").startswith("autoconfig.server.tld-")
         return found.path
@@ -196,7 +196,7 @@ def test_addresses_can_differ_by_port(make_provider: MakeProvider) -> None:
     groups = site.host_groups(provider.domains, lambda host, domain: CERTIFICATE)
     addresses = {443: ("*", "192.0.2.7", "[2001:db8::7]")}
     options = SiteOptions(listen=("203.0.113.7",))
-    files = site.site_files(provider, groups, [thunderbird.render(provider)], options, DebianLayout(), addresses=addresses)
+    files = site.site_files(provider, groups, [thunderbird.render(provider)], options, Debian(), addresses=addresses)
     http, https = (read(file.content) for file in files)
     assert {line.scopes[0] for line in http} == {"VirtualHost 203.0.113.7:80"}
     assert {line.scopes[1] for line in https} == {"VirtualHost *:443 192.0.2.7:443 [2001:db8::7]:443"}
@@ -206,7 +206,7 @@ def test_addresses_can_differ_by_port(make_provider: MakeProvider) -> None:
 def test_the_default_comes_before_all_other_sites_of_ours(make_provider: MakeProvider, prefix: str) -> None:
     certificates = {**EVERYONE, "autodiscover.server.tld": OTHER}
     names = [name.removeprefix("sites/") for name in rendered(make_provider(), certificates, prefix)]
-    default = site.default_site({80: ("*",)}, None, SiteOptions(), DebianLayout(), "server.tld", prefix)
+    default = site.default_site({80: ("*",)}, None, SiteOptions(), Debian(), "server.tld", prefix)
     assert default.path == f"/etc/apache2/sites-available/{prefix}autoconfig-default.conf"
     assert (default.enabled_in, default.link_name) == ("sites", f"{prefix}autoconfig-default")
     assert all(default.name < name for name in names)
@@ -214,7 +214,7 @@ def test_the_default_comes_before_all_other_sites_of_ours(make_provider: MakePro
 
 def test_the_default_answers_nothing_on_the_addresses_that_are_given() -> None:
     addresses = {80: ("*", "192.0.2.7"), 443: ("[2001:db8::7]",)}
-    lines = read(site.default_site(addresses, CERTIFICATE, SiteOptions(), DebianLayout(), "server.tld").content)
+    lines = read(site.default_site(addresses, CERTIFICATE, SiteOptions(), Debian(), "server.tld").content)
     hosts = dict.fromkeys(next(scope for scope in line.scopes if scope.startswith("VirtualHost")) for line in lines)
     assert list(hosts) == ["VirtualHost *:80 192.0.2.7:80", "VirtualHost [2001:db8::7]:443"]
     assert set(of(lines, "ServerName")) == {"autoconfig-default.invalid"}
@@ -222,7 +222,7 @@ def test_the_default_answers_nothing_on_the_addresses_that_are_given() -> None:
     assert of(lines, "AliasMatch") == of(lines, "ServerAlias") == []
     assert of(lines, "SSLCertificateFile") == ["/tls/chain.pem"]
     assert len(set(of(lines, "ErrorLog"))) == 1
-    alone = read(site.default_site(addresses, None, SiteOptions(), DebianLayout(), "server.tld").content)
+    alone = read(site.default_site(addresses, None, SiteOptions(), Debian(), "server.tld").content)
     assert {line.scopes[0] for line in alone} == {"VirtualHost *:80 192.0.2.7:80"}
 
 
@@ -378,7 +378,7 @@ def test_the_guides_rule_for_the_root_is_there(make_provider: MakeProvider) -> N
 def test_without_an_answer_for_outlook_its_path_is_not_found(make_provider: MakeProvider) -> None:
     provider = make_provider()
     groups = site.host_groups(provider.domains, lambda host, domain: None)
-    (item,) = site.site_files(provider, groups, [thunderbird.render(provider)], SiteOptions(), DebianLayout())
+    (item,) = site.site_files(provider, groups, [thunderbird.render(provider)], SiteOptions(), Debian())
     assert answer(read(item.content), "/autodiscover/autodiscover.xml") == "404"
     assert answer(read(item.content), "/mail/config-v1.1.xml").startswith("/var/www/")
 
@@ -544,7 +544,7 @@ def test_with_the_responder_both_forms_of_outlooks_request_are_redirected_to_a_f
 def test_without_an_answer_for_outlook_there_is_nothing_for_the_responder(make_provider: MakeProvider) -> None:
     provider = make_provider()
     groups = site.host_groups(provider.domains, lambda host, domain: None)
-    files = site.site_files(provider, groups, [thunderbird.render(provider)], SiteOptions(personal=True), DebianLayout())
+    files = site.site_files(provider, groups, [thunderbird.render(provider)], SiteOptions(personal=True), Debian())
     lines = read(files[0].content)
     assert of(lines, "LuaMapHandler") == []
     assert answer(lines, JSON_PATHS[0]) == "404"
@@ -567,7 +567,7 @@ def well_known(provider: Provider, **options: t.Any) -> tuple[list[Line], str]:
     """The snippet and its script."""
     groups = site.host_groups(provider.domains, lambda host, domain: None)
     documents = [document for document in (thunderbird.render(provider), outlook.render(provider)) if document]
-    files = site.site_files(provider, groups, documents, SiteOptions(well_known=True, **options), DebianLayout())
+    files = site.site_files(provider, groups, documents, SiteOptions(well_known=True, **options), Debian())
     snippet, script = files[-2:]
     assert (script.kind, script.enabled_in) == (Kind.SCRIPT, "")
     assert (snippet.kind, snippet.enabled_in, snippet.link_name) == (
