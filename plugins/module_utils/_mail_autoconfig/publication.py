@@ -355,7 +355,7 @@ def _enabled(files: t.Iterable[File]) -> dict[str, tuple[str, ...]]:
     return {kind: tuple(sorted(names)) for kind, names in enabled.items()}
 
 
-def _shared(settings: Settings, items: t.Iterable[Publication], placement: Placement, platform: Platform) -> Desired | None:
+def _shared(settings: Settings, items: t.Sequence[Publication], placement: Placement, platform: Platform) -> Desired | None:
     """The site for unknown names, where nobody else has a site that they come to; None where one is not needed or not possible."""
     certificate = min((group.certificate for item in items for group in item.groups if group.certificate), default=None)
     defaults = {port: ips for port, ips in placement.defaults.items() if ips}

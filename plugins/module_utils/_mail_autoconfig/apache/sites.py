@@ -457,6 +457,7 @@ class _Builder:
             **self._files(),
             personal=self._answers,
             own_hosts=found in ({True}, {False}),
+            secure={name for name, has_certificate in secure.items() if has_certificate},
             profile_name=self._download_name,
             signing_slots=signing.SLOTS if self._options.signer else 0,
             pages=tuple(page.Page(page.language(name), self._stored[name], page.policy(contents[name])) for name in self._pages),
