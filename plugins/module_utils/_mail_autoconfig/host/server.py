@@ -11,7 +11,9 @@ import os
 import re
 import signal
 import time
+import typing as t
 
+from . import sockets
 from .commands import Result, Runner
 from .platform import Platform
 
@@ -101,7 +103,7 @@ class Server:
     # -- telling ------------------------------------------------------------------------------------------------------
 
     def reload(self) -> None:
-        """Let it read its configuration again, and wait until new workers are there. Raises ServerError."""
+        """Let it read its configuration again, and wait until new workers alone take connections. Raises ServerError."""
         unit, master, old, position = self.unit(), self.master(), self.workers(), self.log_position()
         command = self._platform.service("reload", unit) if unit else self._platform.control("graceful")
         result = self._told(command)
@@ -116,9 +118,11 @@ class Server:
                 # Another moment: what it says about itself may come a little later than its end.
                 time.sleep(4 * _PAUSE)
                 raise ServerError("Apache ended at the reload", self.log_since(position))
-            if self.workers() - old and (not self.workers() & old or time.monotonic() > end - self.reload_seconds + 1):
+            if self.workers() - old and not _accepting(self.workers() & old):
                 return
             time.sleep(_PAUSE)
+        if self.workers() - old:
+            return
         raise ServerError(f"Apache had no new workers {self.reload_seconds:.0f} s after the reload", self.log_since(position))
 
     def outlive(self, old: frozenset[Process]) -> bool:
@@ -168,6 +172,19 @@ class Server:
 def is_apache(name: str) -> bool:
     """Whether a process of this name is Apache."""
     return "apache" in name or "httpd" in name
+
+
+def _accepting(processes: t.Iterable[Process]) -> bool:
+    """Whether one of them still takes connections: a worker that only ends what it has begun has closed the sockets."""
+    listening = {f"socket:[{listener.inode}]" for listener in sockets.listeners()}
+    for process in processes:
+        directory = f"/proc/{process.pid}/fd"
+        with contextlib.suppress(OSError):
+            for name in os.listdir(directory):
+                with contextlib.suppress(FileNotFoundError):
+                    if os.readlink(f"{directory}/{name}") in listening:
+                        return True
+    return False
 
 
 def _size(path: str) -> int:
