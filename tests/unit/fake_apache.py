@@ -123,7 +123,7 @@ class Configuration:
             elif name in ("ServerName", "ServerAlias") and host:
                 host.names.extend(rest.split())
             elif name == "IncludeOptional":
-                for found in sorted(glob.glob(os.path.join(self._directory, rest))):
+                for found in filter(os.path.exists, sorted(glob.glob(os.path.join(self._directory, rest)))):
                     self._read(found, depth + 1, str(number))
             else:
                 self._obey(name, rest, f"line {number} of {path}")

@@ -1,55 +1,130 @@
-"""The module's own part: running commands on the host, so that the library sees every failure."""
+"""The module's own part: what of its options says how to run, and what becomes of every way out."""
 
 from __future__ import annotations
 
+import json
+import signal
 import typing as t
-from pathlib import Path
+from collections.abc import Callable, Sequence
 
 import pytest
-from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.input import settings
-
-from tests.unit.module_arguments import module_arguments
+from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig import run
+from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.host import lock
+from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.host.commands import Result
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from tests.unit.fake_apache import FakeApache
 
-    from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.host.transaction import Result
-
-    Runner = Callable[[Sequence[str], Mapping[str, str]], Result]
+Module = Callable[..., dict[str, t.Any]]
 
 
 @pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Runner]:
-    """The runner of the module's host, with commands in tmp_path."""
-    from ansible.module_utils.basic import AnsibleModule
-    from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.input.spec import argument_spec
+def module(apache: FakeApache, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Module:
+    """Runs the module on the fake; what it tells Ansible."""
+    from ansible.module_utils.testing import patch_module_args
     from ansible_collections.mailops.autoconfig.plugins.modules import mail_autoconfig
 
-    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
-    with module_arguments({"domain": "server.tld"}):
-        module = AnsibleModule(argument_spec=argument_spec(), supports_check_mode=True)
-        yield mail_autoconfig.make_host(module, settings.read({"domain": "server.tld"}))._run
+    def on_the_fake(wanted: t.Any, way: run.Way, *_usual: t.Any) -> t.Any:
+        ways.append(way)
+        return real(wanted, way, apache.layout, apache.run, apache.means())
+
+    def call(**options: t.Any) -> dict[str, t.Any]:
+        with patch_module_args(apache.options(**options)), pytest.raises(SystemExit) as end:
+            mail_autoconfig.main()
+        told: dict[str, t.Any] = json.loads(capsys.readouterr().out.splitlines()[-1])
+        assert bool(told.get("failed")) is bool(end.value.code)
+        return told
+
+    real, ways = run.run, []
+    call.ways = ways  # type: ignore[attr-defined]
+    monkeypatch.setattr(run, "run", on_the_fake)
+    # A run expects answers that the fake is told only by its own publish.
+    monkeypatch.setattr(run.expectations, "of_hosts", lambda publications, pairs: ())
+    return call
 
 
-def command(directory: Path, content: str) -> str:
-    """A command of a name that no machine has."""
-    path = directory / "a2-of-a-unit-test"
-    path.write_text(content)
-    path.chmod(0o755)
-    return path.name
+def test_a_run_tells_what_it_did_and_warns(module: Module, apache: FakeApache) -> None:
+    told = module()
+    assert told["changed"] is told["reloaded"] is True
+    assert apache.enabled("sites") == ["autoconfig.server.tld.conf"]
+    assert any("no certificate names" in str(warning) for warning in told["warnings"])
+    assert module()["changed"] is False
 
 
-def test_a_command_gets_its_arguments_and_environment_and_leaves_status_and_output(run: Runner, tmp_path: Path) -> None:
-    name = command(tmp_path, '#!/bin/sh\necho "$1 $NAME"\necho oops >&2\nexit 3\n')
-    assert run([name, "a b"], {"NAME": "value"}) == (3, "a b value\n", "oops\n")
+def test_check_mode_writes_nothing(module: Module, apache: FakeApache) -> None:
+    before = apache.footprint()
+    assert module(_ansible_check_mode=True, _ansible_diff=True)["changed"] is True
+    assert apache.footprint() == before
 
 
-def test_a_command_that_is_not_there_raises_what_the_library_expects(run: Runner) -> None:
-    with pytest.raises(OSError, match="a2-of-a-unit-test is not installed"):
-        run(["a2-of-a-unit-test"], {})
+def test_the_options_that_say_how_to_run_reach_the_run(module: Module) -> None:
+    module()
+    module(
+        state="absent",
+        reload=False,
+        rehearse=False,
+        lock_timeout=7,
+        return_lists=["urls"],
+        apache_is_coming=True,
+        _ansible_check_mode=True,
+    )
+    assert module.ways == [  # type: ignore[attr-defined]
+        run.Way(),
+        run.Way("absent", check=True, reload=False, rehearse=False, lock_seconds=7, apache_is_coming=True, lists=("urls",)),
+    ]
 
 
-def test_a_command_that_cannot_be_run_raises_what_the_library_expects(run: Runner, tmp_path: Path) -> None:
-    name = command(tmp_path, "\x7fELF and nothing else")
-    with pytest.raises(OSError, match="Exec format error"):
-        run([name], {})
+def test_lists_are_returned_on_request(module: Module) -> None:
+    lists = {"urls", "dns_records", "dns_record_sets"}
+    assert lists <= set(module())
+    assert lists & set(module(return_lists=[])) == set()
+    assert lists & set(module(return_lists=["dns_records"])) == {"dns_records"}
+
+
+def test_wrong_input_is_told_all_at_once(module: Module, apache: FakeApache) -> None:
+    before = apache.footprint()
+    told = module(https_port=0, http_port=0)
+    assert told["msg"].startswith("The mail settings cannot be published, and nothing was changed:\n")
+    assert len(told["problems"]) == 2
+    assert apache.footprint() == before
+
+
+def test_no_provider_at_all_is_no_way_to_take_everything_away(module: Module, apache: FakeApache) -> None:
+    apache.publish()
+    assert module(providers=[], purge=True)["problems"] == ["providers: is empty; to take everything away, say state: absent"]
+    assert apache.enabled("sites") == ["autoconfig.server.tld.conf"]
+    assert module(state="absent", purge=True)["changed"] is True
+    assert apache.enabled("sites") == []
+
+
+def refuse(_number: int, command: Sequence[str]) -> Result | None:
+    return Result(1, "", "AH00526: no") if "-t" in command and "MAIL_AUTOCONFIG_OFF" not in command else None
+
+
+def test_a_change_that_fails_says_that_it_was_put_back(module: Module, apache: FakeApache) -> None:
+    apache.before = refuse
+    told = module()
+    assert told["msg"] == "Apache refuses the new configuration; everything was put back as it was.\nAH00526: no"
+    assert (told["details"], told["rolled_back"]) == ("AH00526: no", True)
+
+
+def test_a_host_that_another_run_works_on_is_told(module: Module, apache: FakeApache) -> None:
+    with lock.held(apache.layout.config_directory, 0):
+        assert module(lock_timeout=0)["msg"].startswith(f"another run works on {apache.layout.config_directory} (")
+
+
+def test_a_run_that_is_told_to_stop_before_it_has_begun_says_so(module: Module, apache: FakeApache) -> None:
+    def stop(_number: int, _command: Sequence[str]) -> Result | None:
+        signal.raise_signal(signal.SIGTERM)
+        return None
+
+    apache.before = stop
+    assert module()["msg"] == "the run was told to stop (SIGTERM); nothing was changed"
+
+
+def test_what_cannot_be_read_is_named(module: Module, apache: FakeApache, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_arguments: t.Any) -> t.NoReturn:
+        raise PermissionError(13, "Permission denied", "/some/file")
+
+    monkeypatch.setattr(run, "prepare", fail)
+    assert module()["msg"] == "/some/file cannot be read or written: Permission denied; nothing was changed"

@@ -1,34 +1,89 @@
-"""Where Apache's files lie and what its commands are called."""
+"""Where Apache's files lie, what its commands are called, and how something is switched on."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import pytest
+from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.host import commands
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.host.debian import Debian
+from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.host.platform import Link, Platform
 
 
 def test_the_usual_instance_is_debians() -> None:
-    layout = Debian()
-    assert layout.main_file == "/etc/apache2/apache2.conf"
-    assert layout.available("sites") == "/etc/apache2/sites-available"
-    assert layout.enabled("mods") == "/etc/apache2/mods-enabled"
-    assert layout.environment == {"LC_ALL": "C"}
-    assert layout.configtest == ["apache2ctl", "configtest"]
+    debian = Debian()
+    assert debian.main_file == "/etc/apache2/apache2.conf"
+    assert debian.available("sites") == "/etc/apache2/sites-available"
+    assert debian.enabled("mods") == "/etc/apache2/mods-enabled"
+    assert debian.environment == {"LC_ALL": "C"}
+    assert debian.control("-t") == ["apache2ctl", "-t"]
+    assert debian.service("reload", "apache2.service") == ["systemctl", "reload", "apache2.service"]
+    assert "install the package apache2" in debian.missing
 
 
 def test_a_further_instance_is_named_to_every_command() -> None:
-    layout = Debian("/etc/apache2-mail")
-    assert layout.available("conf") == "/etc/apache2-mail/conf-available"
-    assert layout.environment == {"LC_ALL": "C", "APACHE_CONFDIR": "/etc/apache2-mail"}
-
-
-def test_one_command_switches_all_names_of_a_kind() -> None:
-    layout = Debian()
-    assert layout.enable("sites", ["a", "b"]) == ["a2ensite", "-q", "a", "b"]
-    assert layout.enable("conf", ["a"]) == ["a2enconf", "-q", "a"]
-    assert layout.enable("mods", ["ssl"]) == ["a2enmod", "-q", "ssl"]
-    assert layout.disable("sites", ["a"]) == ["a2dissite", "-q", "a"]
-    assert layout.disable("conf", ["a", "b"]) == ["a2disconf", "-q", "a", "b"]
+    debian = Debian("/etc/apache2-mail")
+    assert debian.available("conf") == "/etc/apache2-mail/conf-available"
+    assert debian.environment == {"LC_ALL": "C", "APACHE_CONFDIR": "/etc/apache2-mail"}
 
 
 def test_links_end_as_debians_do() -> None:
-    layout = Debian()
-    assert [layout.suffix(kind) for kind in ("mods", "conf", "sites")] == [".load", ".conf", ".conf"]
+    assert [Debian().suffix(kind) for kind in ("mods", "conf", "sites")] == [".load", ".conf", ".conf"]
+
+
+@pytest.fixture
+def debian(tmp_path: Path) -> Debian:
+    mods = tmp_path / "mods-available"
+    mods.mkdir()
+    for name in ("ssl.load", "ssl.conf", "env.load"):
+        (mods / name).touch()
+    return Debian(str(tmp_path), str(tmp_path / "state"))
+
+
+def test_a_module_is_loaded_before_it_is_configured(debian: Debian) -> None:
+    """Not all of these files ask whether the module is there."""
+    base = debian.config_directory
+    assert debian.links("mods", "ssl") == [
+        Link(f"{base}/mods-enabled/ssl.load", "../mods-available/ssl.load"),
+        Link(f"{base}/mods-enabled/ssl.conf", "../mods-available/ssl.conf"),
+    ]
+    assert debian.links("mods", "env") == [Link(f"{base}/mods-enabled/env.load", "../mods-available/env.load")]
+    for kind in ("sites", "conf"):
+        assert debian.links(kind, "a") == [Link(f"{base}/{kind}-enabled/a.conf", f"../{kind}-available/a.conf")]
+
+
+def test_a_module_says_what_it_needs_and_what_it_cannot_stand_beside(debian: Debian) -> None:
+    path = Path(debian.available("mods"), "ssl.load")
+    path.write_text("# Depends: setenvif mime socache_shmcb\n# Conflicts:  gnutls \nLoadModule ssl_module x.so\n")
+    assert debian.requirements("ssl") == (("setenvif", "mime", "socache_shmcb"), ("gnutls",))
+    assert debian.requirements("env") == debian.requirements("absent") == ((), ())
+
+
+def test_the_notes_of_a2enmod_are_kept(debian: Debian, monkeypatch: pytest.MonkeyPatch) -> None:
+    base = f"{debian.state_directory}/module"
+    by_package = [(f"{base}/enabled_by_maint/ssl", False), (f"{base}/disabled_by_maint/ssl", False)]
+    on = [(f"{base}/enabled_by_admin/ssl", True), (f"{base}/disabled_by_admin/ssl", False)]
+    off = [(f"{base}/enabled_by_admin/ssl", False), (f"{base}/disabled_by_admin/ssl", True)]
+    assert debian.note("mods", "ssl", True) == on + by_package
+    assert debian.note("mods", "ssl", False) == off + by_package
+    assert Debian().note("sites", "a", True)[0] == ("/var/lib/apache2/site/enabled_by_admin/a", True)
+    monkeypatch.setenv("APACHE_STATE_DIRECTORY", "/elsewhere")
+    assert Debian().note("conf", "a", True)[0] == ("/elsewhere/conf/enabled_by_admin/a", True)
+
+
+def test_variables_are_those_of_envvars_or_debians(debian: Debian) -> None:
+    def variables() -> list[str]:
+        return commands.run(debian.variables(), debian.environment).output.splitlines()
+
+    Path(debian.config_directory, "envvars").touch()
+    assert variables() == ["www-data", "www-data", "/var/log/apache2", "/var/run/apache2/apache2.pid"]
+    Path(debian.config_directory, "envvars").write_text(
+        "echo noise\nexport APACHE_RUN_USER=web\nexport APACHE_RUN_GROUP=webs\nSUFFIX=-x\n"
+        "export APACHE_LOG_DIR=/logs$SUFFIX\nexport APACHE_PID_FILE=/run/a$SUFFIX.pid\n"
+    )
+    assert variables() == ["web", "webs", "/logs-x", "/run/a-x.pid"]
+
+
+def test_debian_is_a_platform(debian: Debian) -> None:
+    members = {name for name in vars(Platform) if not name.startswith("_")}
+    assert members <= set(dir(debian))

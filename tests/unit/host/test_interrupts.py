@@ -44,12 +44,15 @@ def test_putting_back_is_not_interrupted() -> None:
 
 def test_a_signal_waits_for_what_must_not_be_cut_in_two() -> None:
     done = []
-    with pytest.raises(Interrupted), interrupts.raised():
-        with interrupts.deferred():
+
+    def work() -> None:
+        with interrupts.raised(), interrupts.deferred():
             os.kill(os.getpid(), signal.SIGTERM)
-            done.append("inside")
-        done.append("after")
-    assert done == ["inside"]
+            done.append("to the end")
+
+    with pytest.raises(Interrupted):
+        work()
+    assert done == ["to the end"]
 
 
 def test_what_is_started_meanwhile_gets_signals_as_usual() -> None:

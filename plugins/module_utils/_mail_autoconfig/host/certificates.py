@@ -25,6 +25,8 @@ _QUESTIONS = ("-noout", "-subject", "-nameopt", "RFC2253", "-dates", "-pubkey", 
 _REASONS = {
     "KEY_VALUES_MISMATCH": "the key {key} does not belong to it",
     "KEY_TYPE_MISMATCH": "the key {key} does not belong to it",
+    # A key of another type, with OpenSSL 3.
+    "NO_CERTIFICATE_ASSIGNED": "the key {key} does not belong to it",
     "EE_KEY_TOO_SMALL": "its key is too small for this host's OpenSSL",
     "CA_KEY_TOO_SMALL": "a certificate in it has a key that is too small for this host's OpenSSL",
     "CA_MD_TOO_WEAK": "it is signed in a way that is too weak for this host's OpenSSL",

@@ -35,6 +35,8 @@ from .transaction import MANIFEST, RELOAD_MARKER, ApplyError
 _FALLBACK = Variables("www-data", "www-data", "/var/log/apache2", "/var/run/apache2/apache2.pid")
 _NO_GROUND = Ground(dump.Dump(), "", "", 1)
 _NO_MANIFEST = Manifest()
+# Of files that Apache may open, where it does not run or cannot be asked.
+_PLENTY = 1 << 20
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,7 +68,7 @@ class Survey:
     signing: signing.PairFacts | None = None
     running: bool = False
     taken: t.Mapping[str, t.Mapping[int, str]] = dataclasses.field(default_factory=dict)
-    free_descriptors: int = 0
+    free_descriptors: int = _PLENTY
     unreachable: str = ""
     blocked: t.Mapping[str, str] = dataclasses.field(default_factory=dict)
     manifest: Manifest = _NO_MANIFEST
@@ -397,10 +399,10 @@ def _free_descriptors(server: Server) -> int:
     """How many more files the running Apache may open; a large number where it does not run, or it cannot be told."""
     master = server.master()
     if master is None:
-        return 1 << 20
+        return _PLENTY
     try:
         with open(f"/proc/{master.pid}/limits", encoding="ascii") as stream:
             found = re.search(r"^Max open files +(\d+)", stream.read(), re.MULTILINE)
-        return int(found[1]) - len(os.listdir(f"/proc/{master.pid}/fd")) if found else 1 << 20
+        return int(found[1]) - len(os.listdir(f"/proc/{master.pid}/fd")) if found else _PLENTY
     except OSError:
-        return 1 << 20
+        return _PLENTY
