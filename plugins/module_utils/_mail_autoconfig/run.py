@@ -109,7 +109,8 @@ def prepare(settings: Settings, way: Way, platform: Platform, surveyor: Surveyor
     manifest = survey.manifest
     if settings.adopt:
         strays = surveyor.strays([provider.domains[0] for provider in settings.providers], HEADER.text)
-        manifest = dataclasses.replace(manifest, retired={**manifest.retired, **strays})
+        unknown = {path: owned for path, owned in strays.items() if path not in manifest.files}
+        manifest = dataclasses.replace(manifest, retired={**manifest.retired, **unknown})
     current = surveyor.current(paths, manifest, inner, HEADER.text)
     plan = planning.make(
         desired, publications.dropped, publications.modules, current, platform.config_directory, settings.adopt, EMPTY_ZONE
