@@ -106,7 +106,7 @@ def publish(settings: Settings, survey: Survey, platform: Platform) -> Publicati
     items = _widened(settings, items, survey)
     placement = neighbours.place(_wanted(settings, items, survey.manifest, platform), survey.ground)
     desired = _desired(settings, items, placement, platform)
-    shared = _shared(settings, items, placement, platform)
+    shared = _shared(settings, items, survey.manifest, placement, platform)
     named = {item.provider.id for item in items}
     dropped = set(survey.manifest.providers) - named - {SHARED} if settings.purge else set()
     if shared is None and not _others_need_it(survey.manifest, named | dropped, placement):
@@ -355,7 +355,9 @@ def _enabled(files: t.Iterable[File]) -> dict[str, tuple[str, ...]]:
     return {kind: tuple(sorted(names)) for kind, names in enabled.items()}
 
 
-def _shared(settings: Settings, items: t.Sequence[Publication], placement: Placement, platform: Platform) -> Desired | None:
+def _shared(
+    settings: Settings, items: t.Sequence[Publication], manifest: Manifest, placement: Placement, platform: Platform
+) -> Desired | None:
     """The site for unknown names, where nobody else has a site that they come to; None where one is not needed or not possible."""
     certificate = min((group.certificate for item in items for group in item.groups if group.certificate), default=None)
     defaults = {port: ips for port, ips in placement.defaults.items() if ips}
@@ -363,7 +365,10 @@ def _shared(settings: Settings, items: t.Sequence[Publication], placement: Place
         defaults.pop(settings.site.https_port, None)
     if not (items and defaults):
         return None
-    first_domain = min(item.provider.domains[0] for item in items)
+    # The same in every run, whichever of the providers it names.
+    first_domains = {name: holding.domains[:1] for name, holding in manifest.providers.items() if not settings.purge}
+    first_domains.update({item.provider.id: item.provider.domains[:1] for item in items})
+    first_domain = min(domain for domains in first_domains.values() for domain in domains)
     files = (site.default_site(defaults, certificate, settings.site, platform, first_domain, placement.prefix),)
     return Desired(SHARED, (), files, _enabled(files))
 
