@@ -60,10 +60,12 @@ class Manifest:
 
     @property
     def files(self) -> dict[str, Owned]:
-        """All files of ours."""
+        """All files of ours; one that several providers have may be as any of them knows it."""
         found = dict(self.retired)
         for holding in self.providers.values():
-            found.update(holding.files)
+            for path, owned in holding.files.items():
+                known = found.get(path, owned).digests
+                found[path] = Owned(owned.kind, tuple(dict.fromkeys((*known, *owned.digests))))
         return found
 
     def named(self, kind: str) -> set[str]:
@@ -119,9 +121,9 @@ def read(content: bytes) -> Manifest:
         if version not in (1, VERSION):
             raise ManifestError("it has no version that is known")
         return Manifest(
-            instance=str(data.get("instance", "")),
-            providers={str(name): _holding(entry) for name, entry in data["providers"].items()},
-            directories=tuple(map(str, data.get("directories", ()))),
+            instance=_path(data.get("instance", "")) if data.get("instance", "") else "",
+            providers={name: _holding(entry) for name, entry in data["providers"].items()},
+            directories=tuple(map(_path, _strings(data.get("directories", [])))),
             retired=_owned(data.get("retired", {})),
         )
     except ManifestError:
@@ -132,20 +134,33 @@ def read(content: bytes) -> Manifest:
 
 def _holding(entry: t.Any) -> Holding:
     return Holding(
-        tuple(map(str, entry["domains"])),
+        _strings(entry["domains"]),
         _owned(entry["files"]),
-        {str(kind): tuple(map(str, names)) for kind, names in entry["enabled"].items()},
+        {kind: _strings(names) for kind, names in entry["enabled"].items()},
     )
 
 
 def _owned(entry: t.Any) -> dict[str, Owned]:
     found = {}
     for path, value in entry.items():
-        if not path.startswith("/") or "\0" in path:
-            raise ManifestError(f"it is damaged ({path!r} is not a path)")
         kind = Kind(value["kind"]) if isinstance(value, dict) else _kind_in_version_1(path)
-        found[path] = Owned(kind, tuple(map(str, value["digests"] if isinstance(value, dict) else value)))
+        found[_path(path)] = Owned(kind, _strings(value["digests"] if isinstance(value, dict) else value))
     return found
+
+
+def _strings(value: t.Any) -> tuple[str, ...]:
+    """A list of strings; a string is none, although it could be walked through like one."""
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        raise ManifestError(f"it is damaged ({value!r:.80} is not a list of strings)")
+    return tuple(value)
+
+
+def _path(value: t.Any) -> str:
+    """An absolute path that the system can be asked about."""
+    if not isinstance(value, str) or not value.startswith("/") or "\0" in value:
+        raise ManifestError(f"it is damaged ({value!r:.80} is not a path)")
+    value.encode("utf-8", "surrogateescape")
+    return value
 
 
 def _kind_in_version_1(path: str) -> Kind:
