@@ -124,15 +124,6 @@ def of_neighbours(hosts: t.Iterable[VirtualHost], plain_ports: t.Collection[int]
     return list(dict.fromkeys([*questions, *later]))[:MANY]
 
 
-def differences(before: t.Mapping[Question, Answer], after: t.Mapping[Question, Answer]) -> list[str]:
-    """Sites that answered before and do not answer likewise any more, in words."""
-    return [
-        f"{question}: {after[question]}, before {answer}"
-        for question, answer in before.items()
-        if has_worked(answer) and after[question].shape != answer.shape
-    ]
-
-
 def has_worked(answer: Answer) -> bool:
     """Whether an answer says anything of the site: one that fails may fail otherwise the next time."""
     return 0 < answer.status < 500
