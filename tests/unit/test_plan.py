@@ -173,6 +173,13 @@ def test_a_path_that_moves_to_another_provider_is_not_removed() -> None:
     assert result.manifest == holdings(taken)
 
 
+def test_a_site_in_whose_place_ours_come_is_disabled_if_it_is_on() -> None:
+    theirs = Current({}, {"sites": ("guide", "linked", "own")}, Manifest(INSTANCE), foreign_links={"sites": ("linked",)})
+    result = plan.make([WANTED], (), (), theirs, adopt=True, displaced=("guide", "linked", "off"))
+    assert result.disable["sites"] == ("guide",)
+    assert result.remove == ()
+
+
 def test_modules_are_enabled_and_never_disabled() -> None:
     current = published(WANTED, enabled={"mods": ("alias", "php8"), "sites": ("autoconfig.server.tld",)})
     result = make(current, WANTED)

@@ -133,6 +133,7 @@ def make(
     instance: str = "",
     adopt: bool = False,
     empty_zone: bytes = b"",
+    displaced: t.Collection[str] = (),
 ) -> Plan:
     """Plan the way from ``current`` to ``desired``.
 
@@ -141,13 +142,14 @@ def make(
     :arg instance: Apache's configuration directory
     :arg adopt: take over files in our places that are not ours, after a copy
     :arg empty_zone: what a zone file without records holds
+    :arg displaced: names of sites of somebody else in whose place ours come under another name
     """
     wanted = {file.path: file for item in desired for file in item.files}
     providers = {name: holding for name, holding in current.manifest.providers.items() if name not in dropped}
     providers.update({item.provider: item.holding() for item in desired})
     write, adopted, writing = _writes(wanted, current, adopt, empty_zone)
     emptied, remove, removing = _removals(desired, dropped, current, empty_zone)
-    enable, disable = _switches(desired, dropped, modules, current)
+    enable, disable = _switches(desired, dropped, modules, current, displaced)
     findings = total(
         [
             Findings(tuple(_claims(desired, dropped, current))),
@@ -290,7 +292,11 @@ def _removals(
 
 
 def _switches(
-    desired: t.Sequence[Desired], dropped: t.Collection[str], modules: t.Sequence[str], current: Current
+    desired: t.Sequence[Desired],
+    dropped: t.Collection[str],
+    modules: t.Sequence[str],
+    current: Current,
+    displaced: t.Collection[str],
 ) -> tuple[dict[str, tuple[str, ...]], dict[str, tuple[str, ...]]]:
     """What to enable and disable, by kind."""
     touched = {item.provider for item in desired} | set(dropped)
@@ -300,6 +306,7 @@ def _switches(
     for kind in ("conf", "sites"):
         wanted = {name for item in desired for name in item.enabled.get(kind, ())}
         had = {name for key in touched & set(providers) for name in providers[key].enabled.get(kind, ())}
+        had.update(displaced if kind == "sites" else ())
         is_on = set(current.enabled.get(kind, ()))
         enable[kind] = tuple(sorted(wanted - is_on))
         disable[kind] = tuple(sorted((had - wanted) & is_on - set(current.foreign_links.get(kind, ()))))

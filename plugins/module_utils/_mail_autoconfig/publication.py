@@ -69,6 +69,7 @@ class Publications:
     :ivar desired: by provider, and what all share
     :ivar modules: of Apache, that are needed
     :ivar dropped: ids of providers that go
+    :ivar adopted: paths of files of somebody else in whose place ours come
     """
 
     settings: Settings
@@ -78,6 +79,14 @@ class Publications:
     modules: tuple[str, ...]
     dropped: frozenset[str]
     findings: Findings
+    adopted: frozenset[str] = frozenset()
+
+    @property
+    def displaced(self) -> tuple[str, ...]:
+        """Names of adopted sites that ours do not overwrite, because ours need names that are read later."""
+        if not self.placement.prefix:
+            return ()
+        return tuple(sorted(path.rpartition("/")[2][: -len(".conf")] for path in self.adopted))
 
     @property
     def records(self) -> tuple[dns.Record, ...]:
@@ -104,7 +113,8 @@ def publish(settings: Settings, survey: Survey, platform: Platform) -> Publicati
     certificates = Certificates(settings.certificate_file, settings.certificate_key_file, survey.pairs)
     items, describing = _items(settings, certificates, survey.manifest)
     items = _widened(settings, items, survey)
-    placement = neighbours.place(_wanted(settings, items, survey.manifest, platform), survey.ground)
+    wanted = _wanted(settings, items, survey.manifest, platform)
+    placement = neighbours.place(wanted, survey.ground)
     desired = _desired(settings, items, placement, platform)
     shared = _shared(settings, items, survey.manifest, placement, platform)
     named = {item.provider.id for item in items}
@@ -131,6 +141,7 @@ def publish(settings: Settings, survey: Survey, platform: Platform) -> Publicati
         modules=closed(modules, survey),
         dropped=frozenset(dropped & set(survey.manifest.providers)),
         findings=findings,
+        adopted=wanted.adopted,
     )
 
 
@@ -319,7 +330,7 @@ def _wanted(settings: Settings, items: t.Sequence[Publication], manifest: Manife
         names[settings.site.https_port] = secure
     files = [f"{group.names[0]}-ssl" if group.certificate else group.names[0] for group in groups]
     adopted = frozenset(
-        f"{platform.available('sites')}/{name}.conf" for file in files for name in (file, file.replace("-ssl", ""))
+        f"{platform.available('sites')}/{name}.conf" for file in files for name in (file, file.removesuffix("-ssl"))
     )
     return neighbours.Wanted(names, files, settings.site.listen, adopted if settings.adopt else frozenset())
 

@@ -113,7 +113,14 @@ def prepare(settings: Settings, way: Way, platform: Platform, surveyor: Surveyor
         manifest = dataclasses.replace(manifest, retired={**manifest.retired, **unknown})
     current = surveyor.current(paths, manifest, inner, HEADER.text)
     plan = planning.make(
-        desired, publications.dropped, publications.modules, current, platform.config_directory, settings.adopt, EMPTY_ZONE
+        desired,
+        publications.dropped,
+        publications.modules,
+        current,
+        platform.config_directory,
+        settings.adopt,
+        EMPTY_ZONE,
+        publications.displaced,
     )
     ready = Preparation(survey, publications, plan, current, _inspection(publications, plan, survey))
     problems = [*ready.findings.problems, *_room_problems(plan, current, survey)]
@@ -159,14 +166,14 @@ def _up_to(path: str, root: str) -> t.Iterator[str]:
 
 def _inspection(publications: Publications, plan: Plan, survey: Survey) -> Inspection:
     """What to ask; nothing of our hosts where only records change."""
-    hosts = survey.ground.dump.virtual_hosts
+    hosts = survey.ground.others(publications.adopted)
     options = publications.settings.site
     touched = plan.needs_reload or plan.repair or any(file.kind is not Kind.ZONE for file in plan.write.values())
     return Inspection(
         expectations=expectations.of_hosts(publications, survey.pairs) if touched else (),
         wishes=expectations.of_domains(publications, hosts) if touched else (),
         neighbours=tuple(of_neighbours(hosts, {80, options.http_port})) if plan.needs_reload else (),
-        ground=survey.ground.without(set(plan.write)).dump,
+        ground=survey.ground.without(publications.adopted).dump,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import typing as t
 
 import pytest
@@ -201,6 +202,17 @@ def test_a_site_that_the_run_replaces_is_no_neighbour() -> None:
     found = place(wanted(adopted=frozenset({file})), there)
     # The one behind it is the default from then on, and keeps that place.
     assert (problems(found), found.prefix) == ([], "zz-")
+
+
+def test_what_the_run_replaces_is_known_by_where_its_link_and_its_directory_lead() -> None:
+    linked, moved = f"{SITES}/guide.conf", "/srv/sites-available"
+    there = ground(host("guide.conf", names=NAMES[0]), host("own.conf"))
+    real = {linked: f"{moved}/autoconfig.server.tld.conf", "/etc/apache2/sites-available": moved}
+    there = dataclasses.replace(there, real=real)
+    replaced = {"/etc/apache2/sites-available/autoconfig.server.tld.conf"}
+    assert [item.file for item in there.others(replaced)] == [f"{SITES}/own.conf"]
+    assert not there.others(replaced)[0].default
+    assert [item.default for item in there.without(replaced).dump.virtual_hosts] == [True]
 
 
 def test_a_long_list_of_names_is_cut() -> None:

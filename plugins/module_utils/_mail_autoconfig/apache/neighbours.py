@@ -57,7 +57,7 @@ class Ground:
     """The configuration without ours.
 
     :ivar sites: the directory of the enabled sites, ``sites_line`` where the main file includes it (0 if it does not)
-    :ivar real: where paths of enabled sites lead
+    :ivar real: where paths of enabled sites lead, and the directory of those that can be enabled
     """
 
     dump: Dump
@@ -82,9 +82,18 @@ class Ground:
             return 0, os.path.basename(entry.first)
         return (-1 if entry.line < self.sites_line else 1), ""
 
-    def without(self, adopted: t.Collection[str]) -> Ground:
+    def others(self, adopted: t.Iterable[str]) -> list[VirtualHost]:
+        """The virtual hosts that are in none of these files."""
+        files = {self._leads_to(path) for path in adopted}
+        return [host for host in self.dump.virtual_hosts if self._leads_to(host.file) not in files]
+
+    def _leads_to(self, path: str) -> str:
+        directory, name = os.path.split(path)
+        return self.real.get(path, os.path.join(self.real.get(directory, directory), name))
+
+    def without(self, adopted: t.Iterable[str]) -> Ground:
         """The same without the sites of files that the run replaces."""
-        hosts = [host for host in self.dump.virtual_hosts if self.real.get(host.file, host.file) not in adopted]
+        hosts = self.others(adopted)
         kept: list[VirtualHost] = []
         for host in hosts:
             first = not any(other.address == host.address for other in kept)

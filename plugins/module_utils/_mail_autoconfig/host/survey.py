@@ -115,7 +115,8 @@ class Surveyor:
         return Survey(
             installed=True,
             broken=broken,
-            ground=self._ground(),
+            # Files of ours from before there was that definition are ours all the same.
+            ground=self._ground().without(manifest.files),
             available=frozenset(
                 name[: -len(".load")] for name in filesystem.names(self._platform.available("mods")) if name.endswith(".load")
             ),
@@ -203,7 +204,8 @@ class Surveyor:
             for number, line in enumerate(text.splitlines(), 1)
             if re.match(rf"\s*Include(?:Optional)?\s+\S*{re.escape(directory)}/", line, re.IGNORECASE)
         ]
-        real = {host.file: os.path.realpath(host.file) for host in self.dump.virtual_hosts}
+        paths = (*(host.file for host in self.dump.virtual_hosts), self._platform.available("sites"))
+        real = {path: os.path.realpath(path) for path in paths}
         return Ground(self.dump, main, sites, lines[0] if lines else 0, real)
 
     # -- what may be needed -------------------------------------------------------------------------------------------
