@@ -31,7 +31,8 @@ MANIFEST = Manifest(
             ("server.tld", "other.example"),
             {SITE: Owned(Kind.CONFIGURATION, ("aa",)), DOCUMENT: Owned(Kind.DOCUMENT, ("bb", "cc"))},
             {"sites": ("autoconfig.server.tld",), "conf": ()},
-        )
+        ),
+        "(all)": Holding((), {}, {"sites": ("autoconfig-default",)}, "server.tld"),
     },
     ("/var/www/autoconfig",),
     {"/etc/apache2/conf-available/autoconfig.server.tld-01234567.lua": Owned(Kind.SCRIPT, ("dd",))},
@@ -69,7 +70,7 @@ _names = st.text(st.characters(codec="utf-8"), max_size=8)
 _paths = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=8).map("/{}".format)
 _owned = st.dictionaries(_paths, st.builds(Owned, st.sampled_from(Kind), st.lists(_names, max_size=2).map(tuple)), max_size=3)
 _lists = st.lists(_names, max_size=2).map(tuple)
-_holdings = st.builds(Holding, _lists, _owned, st.dictionaries(st.sampled_from(["conf", "sites"]), _lists))
+_holdings = st.builds(Holding, _lists, _owned, st.dictionaries(st.sampled_from(["conf", "sites"]), _lists), _names)
 
 
 @given(st.builds(Manifest, _paths, st.dictionaries(_names, _holdings, max_size=2), st.lists(_paths).map(tuple), _owned))
@@ -131,6 +132,7 @@ DAMAGED = {
     "a kind that is a list": with_provider(files={SITE: {"kind": [], "digests": []}}),
     "no file entry": with_provider(files={SITE: None}),
     "enabled as a list": with_provider(enabled=["autoconfig.server.tld"]),
+    "an owner that is a list": with_provider(of=[]),
     "enabled names as a string": with_provider(enabled={"sites": "autoconfig.server.tld"}),
     "an instance that is a number": changed(instance=2),
     "NUL in the instance": changed(instance="/etc/\0"),

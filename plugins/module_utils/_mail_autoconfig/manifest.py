@@ -37,11 +37,13 @@ class Holding:
 
     :ivar files: by path
     :ivar enabled: names by kind of link (``sites``, ``conf``)
+    :ivar of: for what all providers share: the one whose certificate and logs it uses
     """
 
     domains: tuple[str, ...] = ()
     files: t.Mapping[str, Owned] = dataclasses.field(default_factory=dict)
     enabled: t.Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
+    of: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -100,6 +102,7 @@ def write(manifest: Manifest) -> bytes:
                 "domains": list(holding.domains),
                 "enabled": {kind: list(names) for kind, names in holding.enabled.items()},
                 "files": _files(holding.files),
+                **({"of": holding.of} if holding.of else {}),
             }
             for name, holding in manifest.providers.items()
         },
@@ -137,6 +140,7 @@ def _holding(entry: t.Any) -> Holding:
         _strings(entry["domains"]),
         _owned(entry["files"]),
         {kind: _strings(names) for kind, names in entry["enabled"].items()},
+        *_strings([entry.get("of", "")]),
     )
 
 
@@ -183,6 +187,7 @@ def in_between(before: Manifest, after: Manifest) -> Manifest:
             tuple(dict.fromkeys((*holding.domains, *old.domains))),
             {**old.files, **files},
             {kind: tuple(dict.fromkeys((*old.enabled.get(kind, ()), *holding.enabled.get(kind, ())))) for kind in kinds},
+            holding.of,
         )
     directories = tuple(dict.fromkeys((*before.directories, *after.directories)))
     return Manifest(after.instance or before.instance, merged, directories, {**before.retired, **after.retired})

@@ -37,16 +37,17 @@ ABSENT = FileState()
 
 @dataclasses.dataclass(frozen=True)
 class Desired:
-    """What one provider shall have; names in ``enabled`` by kind of link."""
+    """What one provider shall have; names in ``enabled`` by kind of link, ``of`` as in Holding."""
 
     provider: str
     domains: tuple[str, ...]
     files: tuple[File, ...]
     enabled: t.Mapping[str, tuple[str, ...]]
+    of: str = ""
 
     def holding(self) -> Holding:
         """The manifest's entry for it."""
-        return holding_of(self.domains, self.files, self.enabled)
+        return dataclasses.replace(holding_of(self.domains, self.files, self.enabled), of=self.of)
 
 
 @dataclasses.dataclass(frozen=True)

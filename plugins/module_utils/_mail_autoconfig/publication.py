@@ -25,7 +25,7 @@ from .host.platform import Platform
 from .host.survey import Survey
 from .input.model import Provider
 from .input.settings import Settings
-from .manifest import Manifest
+from .manifest import Holding, Manifest
 from .plan import SHARED, Desired, by_provider
 
 # A certificate a domain would make ten thousand comparisons of keys.
@@ -54,6 +54,11 @@ class Publication:
     def records(self) -> tuple[dns.Record, ...]:
         """Its records; those of ten thousand domains are not made before somebody asks."""
         return tuple(dns.records(self.provider, self.dns_options, self.served))
+
+    @property
+    def certificates(self) -> list[Certificate]:
+        """Those that serve its hosts."""
+        return [group.certificate for group in self.groups if group.certificate]
 
     @property
     def names(self) -> list[str]:
@@ -116,10 +121,11 @@ def publish(settings: Settings, survey: Survey, platform: Platform) -> Publicati
     wanted = _wanted(settings, items, survey.manifest, platform)
     placement = neighbours.place(wanted, survey.ground)
     desired = _desired(settings, items, placement, platform)
-    shared = _shared(settings, items, survey.manifest, placement, platform)
-    named = {item.provider.id for item in items}
-    dropped = set(survey.manifest.providers) - named - {SHARED} if settings.purge else set()
-    if shared is None and not _others_need_it(survey.manifest, named | dropped, placement):
+    named = {item.provider.id for item in items} | {SHARED}
+    others = {name: holding for name, holding in survey.manifest.providers.items() if name not in named and not settings.purge}
+    dropped = set(survey.manifest.providers) - named - set(others)
+    shared = _shared(settings, items, placement, platform, _owner_of_default(survey.manifest), others)
+    if shared is None and not (others and any(placement.defaults.values())):
         dropped.add(SHARED)
     modules = site.modules(settings.site, [group for item in items for group in item.groups])
     findings = total(
@@ -151,8 +157,17 @@ def remove(settings: Settings, survey: Survey) -> Publications:
     certificates = Certificates(settings.certificate_file, settings.certificate_key_file, survey.pairs)
     items, _describing = _items(settings, certificates, manifest)
     dropped = set(manifest.providers) if settings.purge else {provider.id for provider in settings.providers}
-    if not set(manifest.providers) - dropped - {SHARED}:
+    remaining = set(manifest.providers) - dropped - {SHARED}
+    owner = _owner_of_default(manifest)
+    warnings = []
+    if not remaining or (owner in dropped & set(manifest.providers) and has_tls(manifest.providers[owner])):
+        # Its certificate may go with the provider, and then Apache would not start.
         dropped.add(SHARED)
+    if remaining and SHARED in dropped & set(manifest.providers):
+        warnings.append(
+            f"the site for unknown names used the certificate of {owner} and goes with it; until the next run for "
+            f"{some(sorted(remaining))} such names come to the first site that is left"
+        )
     wanted = {domain: provider.id for provider in settings.providers for domain in provider.domains}
     problems = [
         f"provider {provider}: {', '.join(domains)} is served on this host by provider {name}, which serves "
@@ -162,8 +177,13 @@ def remove(settings: Settings, survey: Survey) -> Publications:
         for provider, domains in sorted(by_provider(holding.domains, wanted).items())
     ]
     placement = Placement("", {}, {}, Findings())
-    findings = Findings(tuple(problems))
+    findings = Findings(tuple(problems), tuple(warnings))
     return Publications(settings, items, placement, (), (), frozenset(dropped & set(manifest.providers)), findings)
+
+
+def _owner_of_default(manifest: Manifest) -> str:
+    """The provider whose certificate the site for unknown names uses; empty where there is none."""
+    return manifest.providers.get(SHARED, Holding()).of
 
 
 # -- what each provider has -------------------------------------------------------------------------------------------
@@ -336,7 +356,7 @@ def _wanted(settings: Settings, items: t.Sequence[Publication], manifest: Manife
 
 
 def _serves_tls(manifest: Manifest) -> bool:
-    return any(name.endswith("-ssl") for name in manifest.named("sites"))
+    return any(map(has_tls, manifest.providers.values()))
 
 
 def _desired(settings: Settings, items: t.Iterable[Publication], placement: Placement, platform: Platform) -> list[Desired]:
@@ -367,27 +387,39 @@ def _enabled(files: t.Iterable[File]) -> dict[str, tuple[str, ...]]:
 
 
 def _shared(
-    settings: Settings, items: t.Sequence[Publication], manifest: Manifest, placement: Placement, platform: Platform
+    settings: Settings,
+    items: t.Sequence[Publication],
+    placement: Placement,
+    platform: Platform,
+    before: str,
+    others: t.Mapping[str, Holding],
 ) -> Desired | None:
-    """The site for unknown names, where nobody else has a site that they come to; None where one is not needed or not possible."""
-    certificate = min((group.certificate for item in items for group in item.groups if group.certificate), default=None)
+    """The site for unknown names, where nobody else has a site that they come to; None where this run has no say in it.
+
+    It uses the certificate and the logs of one provider, and goes on using them while that one is there: runs for one provider
+    after the other must not change it in turn.
+
+    :arg before: the provider whose certificate it uses
+    :arg others: what providers have that this run does not name
+    """
     defaults = {port: ips for port, ips in placement.defaults.items() if ips}
-    if certificate is None:
-        defaults.pop(settings.site.https_port, None)
-    if not (items and defaults):
+    secure = [item for item in items if item.certificates] if settings.site.https_port in defaults else []
+    if before in others and (has_tls(others[before]) or not secure):
         return None
-    # The same in every run, whichever of the providers it names.
-    first_domains = {name: holding.domains[:1] for name, holding in manifest.providers.items() if not settings.purge}
-    first_domains.update({item.provider.id: item.provider.domains[:1] for item in items})
-    first_domain = min(domain for domains in first_domains.values() for domain in domains)
-    files = (site.default_site(defaults, certificate, settings.site, platform, first_domain, placement.prefix),)
-    return Desired(SHARED, (), files, _enabled(files))
+    candidates = sorted(secure or items, key=lambda item: (item.provider.id != before, item.provider.id))
+    if not secure:
+        defaults.pop(settings.site.https_port, None)
+    if not (candidates and defaults):
+        return None
+    provider = candidates[0].provider
+    certificate = min(candidates[0].certificates, default=None)
+    files = (site.default_site(defaults, certificate, settings.site, platform, provider.domains[0], placement.prefix),)
+    return Desired(SHARED, (), files, _enabled(files), provider.id)
 
 
-def _others_need_it(manifest: Manifest, named: t.Collection[str], placement: Placement) -> bool:
-    """Whether providers that this run does not name need the site for unknown names that is there."""
-    others = [name for name in manifest.providers if name not in named and name != SHARED]
-    return bool(others) and any(placement.defaults.values())
+def has_tls(holding: Holding) -> bool:
+    """Whether a provider has a site with a certificate."""
+    return any(name.endswith("-ssl") for name in holding.enabled.get("sites", ()))
 
 
 def _zone_files(settings: Settings, items: t.Iterable[Publication]) -> dict[str, list[File]]:
