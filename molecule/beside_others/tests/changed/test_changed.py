@@ -39,7 +39,6 @@ def test_nothing_but_ours_is_new(changed_files: dict[str, Any]) -> None:
     ("url", "port"),
     [
         ("https://autoconfig.server.tld/mail/config-v1.1.xml", "587"),
-        ("http://autoconfig.server.tld/mail/config-v1.1.xml", "587"),
         ("http://autoconfig.customer.example/mail/config-v1.1.xml", "465"),
     ],
 )

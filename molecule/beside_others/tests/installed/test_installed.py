@@ -24,7 +24,8 @@ def test_thunderbird_is_answered_at_every_address(ask: Callable[[str, str], dict
     assert answer.get("status") == 200, answer
     assert ET.fromstring(answer["body"]).findtext("emailProvider/incomingServer/hostname") == "mail.server.tld"
     plain = ask(address, "http://autoconfig.server.tld/mail/config-v1.1.xml")
-    assert (plain.get("status"), plain.get("body")) == (200, answer["body"])
+    location = "https://autoconfig.server.tld/mail/config-v1.1.xml"
+    assert (plain.get("status"), plain.get("headers", {}).get("location")) == (302, location), plain
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "own", "192.0.2.7"])
