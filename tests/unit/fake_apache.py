@@ -438,6 +438,10 @@ class FakeApache:
     def stop(self) -> None:
         self.master, self.workers, self.loaded = None, frozenset(), None
 
+    def judges(self, command: Sequence[str]) -> bool:
+        """Whether a command lets Apache read what a run has written, which has begun to write by then."""
+        return "-t" in command and "MAIL_AUTOCONFIG_OFF" not in command and (self.state / "reload-pending").exists()
+
     def serves(self, host: str, port: int = 80) -> str:
         """The name of the file whose site a request comes to."""
         chosen = self.loaded.chosen(Question("http", host, port)) if self.loaded else None

@@ -12,6 +12,8 @@ from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfi
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.host import lock
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.host.commands import Result
 
+from tests.unit.module_arguments import module_arguments
+
 if t.TYPE_CHECKING:
     from tests.unit.fake_apache import FakeApache
 
@@ -21,7 +23,6 @@ Module = Callable[..., dict[str, t.Any]]
 @pytest.fixture
 def module(apache: FakeApache, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Module:
     """Runs the module on the fake; what it tells Ansible."""
-    from ansible.module_utils.testing import patch_module_args
     from ansible_collections.mailops.autoconfig.plugins.modules import mail_autoconfig
 
     def on_the_fake(wanted: t.Any, way: run.Way, *_usual: t.Any) -> t.Any:
@@ -29,7 +30,7 @@ def module(apache: FakeApache, monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
         return real(wanted, way, apache.layout, apache.run, apache.means())
 
     def call(**options: t.Any) -> dict[str, t.Any]:
-        with patch_module_args(apache.options(**options)), pytest.raises(SystemExit) as end:
+        with module_arguments(apache.options(**options)), pytest.raises(SystemExit) as end:
             mail_autoconfig.main()
         told: dict[str, t.Any] = json.loads(capsys.readouterr().out.splitlines()[-1])
         assert bool(told.get("failed")) is bool(end.value.code)
@@ -97,12 +98,8 @@ def test_no_provider_at_all_is_no_way_to_take_everything_away(module: Module, ap
     assert apache.enabled("sites") == []
 
 
-def refuse(_number: int, command: Sequence[str]) -> Result | None:
-    return Result(1, "", "AH00526: no") if "-t" in command and "MAIL_AUTOCONFIG_OFF" not in command else None
-
-
 def test_a_change_that_fails_says_that_it_was_put_back(module: Module, apache: FakeApache) -> None:
-    apache.before = refuse
+    apache.before = lambda _number, command: Result(1, "", "AH00526: no") if apache.judges(command) else None
     told = module()
     assert told["msg"] == "Apache refuses the new configuration; everything was put back as it was.\nAH00526: no"
     assert (told["details"], told["rolled_back"]) == ("AH00526: no", True)

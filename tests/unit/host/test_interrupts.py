@@ -78,20 +78,20 @@ def test_in_another_thread_signals_are_left_alone() -> None:
     assert found == [before]
 
 
-def judging(command: Sequence[str]) -> bool:
-    return "-t" in command and "MAIL_AUTOCONFIG_OFF" not in command
-
-
-PHASES: dict[str, Callable[[Sequence[str]], bool]] = {
-    "the configuration is tested": judging,
-    "Apache is reloaded": lambda command: "graceful" in command,
+Phase = Callable[["FakeApache", Sequence[str]], bool]
+PHASES: dict[str, Phase] = {
+    "the configuration is tested": lambda apache, command: apache.judges(command),
+    "Apache is reloaded": lambda apache, command: "graceful" in command,
 }
 
 
 @pytest.mark.parametrize("phase", PHASES.values(), ids=PHASES.keys())
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_run_that_is_told_to_stop_puts_everything_back(
-    apache: FakeApache, phase: Callable[[Sequence[str]], bool], number: signal.Signals, monkeypatch: pytest.MonkeyPatch
+    apache: FakeApache,
+    phase: Phase,
+    number: signal.Signals,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(servers, "_PAUSE", 0.002)
     apache.add_site("000-default", "<VirtualHost *:80>\n</VirtualHost>\n")
@@ -99,7 +99,7 @@ def test_a_run_that_is_told_to_stop_puts_everything_back(
     told = []
 
     def tell(_count: int, command: Sequence[str]) -> Result | None:
-        if phase(command) and not told:
+        if phase(apache, command) and not told:
             told.append(command)
             os.kill(os.getpid(), number)
         return None
@@ -118,7 +118,7 @@ def test_a_run_that_is_told_to_stop_again_while_it_puts_back_goes_on(apache: Fak
     before = apache.tree()
 
     def tell(_count: int, command: Sequence[str]) -> Result | None:
-        if judging(command) or "graceful" in command:
+        if apache.judges(command) or "graceful" in command:
             os.kill(os.getpid(), signal.SIGTERM)
         return None
 

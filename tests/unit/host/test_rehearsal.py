@@ -6,7 +6,9 @@ import typing as t
 
 import pytest
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.host import server as servers
+from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.host import sockets
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.host.commands import Result
+from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.host.sockets import Listener
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.host.transaction import ApplyError
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.host.twin import Outcome
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.questions import Answer
@@ -52,7 +54,7 @@ def test_a_change_is_made_in_a_twin_first(twin: FakeApache, mode: str) -> None:
 
 def refuses(twin: FakeApache) -> None:
     def answer(_number: int, command: Sequence[str]) -> Result | None:
-        return Result(1, "", "AH00526: no") if "-t" in command and "MAIL_AUTOCONFIG_OFF" not in command else None
+        return Result(1, "", "AH00526: no") if twin.judges(command) else None
 
     twin.before = answer
 
@@ -97,7 +99,7 @@ def test_where_even_the_unchanged_configuration_does_not_start_nothing_is_proven
     twin.before = answer
     result = twin.publish().result
     assert result["rehearsed"] is False
-    assert result["rehearsal"].startswith("Apache does not start in a twin of this host even as it is: apache2ctl start failed")
+    assert result["rehearsal"].startswith("even as it is, Apache does not start in a twin of this host: apache2ctl start failed")
     assert result["reloaded"] is True
 
 
@@ -105,6 +107,17 @@ def test_without_a_twin_the_change_is_made_and_it_is_said_why(apache: FakeApache
     apache.twin = lambda work, **options: Outcome(False, "Operation not permitted")
     result = apache.publish().result
     assert (result["rehearsed"], result["rehearsal"], result["reloaded"]) == (False, "Operation not permitted", True)
+
+
+def test_a_port_that_another_program_has_on_the_host_is_refused(twin: FakeApache, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The network of the twin is its own, so that Apache can listen there."""
+    before = twin.tree()
+    monkeypatch.setattr(sockets, "listeners", lambda: [Listener("0.0.0.0", 443, "1"), Listener("::", 80, "2")])  # noqa: S104
+    monkeypatch.setattr(sockets, "holder", lambda port: {443: (7, "nginx"), 80: (8, "apache2")}[port])
+    with pytest.raises(ApplyError, match="Apache would listen where another program does") as error:
+        twin.publish()
+    assert error.value.details == "port 443: nginx (process 7)"
+    assert twin.tree() == before
 
 
 def never(*_arguments: t.Any, **_options: t.Any) -> t.NoReturn:

@@ -311,7 +311,7 @@ def test_files_that_old_workers_still_read_are_kept_until_another_run(
     fresh(apache)
     apache.publish()
     (script,) = apache.available("conf", "").glob("*.lua")
-    apache.lingers, apache.reload_seconds = True, 2.5
+    apache.lingers = True
     apache.publish(mail_host="new.tld")
     assert script.exists()
     apache.lingers = False
@@ -497,7 +497,7 @@ def test_a_configuration_that_apache_refuses_is_taken_back(again: Again, scenari
 
     def refuse(number: int, command: Sequence[str]) -> Result | None:
         nonlocal judging
-        if "-t" not in command or "MAIL_AUTOCONFIG_OFF" in command:
+        if not apache.judges(command):
             return None
         judging += 1
         return Result(1, "to stdout", "AH00526: Syntax error\n")
@@ -673,12 +673,13 @@ def test_whichever_command_fails_everything_is_put_back(again: Again, scenario: 
         apache = again(scenario)
         before, served = apache.tree(), running(apache)
         fail_command(apache, number, answer, afterwards)
+        failed = None
         with contextlib.suppress(Interrupted, InputError):
-            attempt(scenario, apache)
+            failed = attempt(scenario, apache)
         if len(apache.commands) <= number:
             break
         command = apache.commands[number]
-        if how == "status" and (command[0] in ("openssl", "sh") or "MAIL_AUTOCONFIG_OFF" in command):
+        if how == "status" and command[0] in ("openssl", "sh", "apache2ctl") and failed is None:
             continue  # without an answer a run may find another way, or do without
         assert without_notes(apache.tree()) == without_notes(before), command
         assert running(apache) == served, command
@@ -691,7 +692,7 @@ def test_what_cannot_be_put_back_is_named(apache: FakeApache) -> None:
         raise OSError(30, "Read-only file system")
 
     def refuse(number: int, command: Sequence[str]) -> Result | None:
-        if "-t" not in command or "MAIL_AUTOCONFIG_OFF" in command:
+        if not apache.judges(command):
             return None
         patch.setattr(os, "replace", fail)
         return Result(1, "", "no")
@@ -720,7 +721,7 @@ def test_what_somebody_else_did_meanwhile_is_kept(apache: FakeApache) -> None:
     document = apache.document_root / "server.tld/mail/config-v1.1.xml"
 
     def meanwhile(number: int, command: Sequence[str]) -> Result | None:
-        if "-t" not in command or "MAIL_AUTOCONFIG_OFF" in command:
+        if not apache.judges(command):
             return None
         apache.available("sites", "admin.conf").write_text("<VirtualHost *:80>\nServerName admin.tld\n</VirtualHost>\n")
         apache.enable("sites", "admin")
@@ -890,7 +891,7 @@ def kill_in_rollback(again: Again, scenario: Scenario) -> Iterator[FakeApache]:
                 with contextlib.ExitStack() as stack:
 
                     def refuse(count: int, command: Sequence[str]) -> Result | None:
-                        if "-t" not in command or "MAIL_AUTOCONFIG_OFF" in command:
+                        if not apache.judges(command):
                             return None
                         stack.enter_context(fault(function, number, kill))
                         return Result(1, "", "refused")
