@@ -528,7 +528,8 @@ def test_pacc_without_a_certificate_is_not_announced() -> None:
 
 
 def test_a_provider_of_which_pacc_can_say_nothing_is_warned_of() -> None:
-    odd = provider("server.tld", incoming=[{"type": "imap", "hostname": "mail.server.tld", "username": "%EMAILLOCALPART%"}])
+    plain = {name: [{**server, "port": port}] for (name, (server,)), port in zip(SERVERS.items(), (143, 587), strict=True)}
+    odd = provider("server.tld", **plain)
     found = publish(survey(EVERY_NAME), odd, pacc=True)
     assert [line for line in warnings(found) if line.startswith("server.tld: PACC can say nothing of it")]
     assert not [name for name in found.items[0].names if name.startswith("ua-auto-config.")]

@@ -1,0 +1,93 @@
+"""What a run says of itself."""
+
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+import yaml
+from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig import plan, report
+from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.host.rehearsal import Rehearsal
+from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.host.transaction import Outcome
+from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.manifest import Manifest
+from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.plan import Current, FileState
+from ansible_collections.mailops.autoconfig.plugins.modules import mail_autoconfig
+
+from tests.unit.test_publication import EVERY_NAME, provider, publish, survey
+
+if t.TYPE_CHECKING:
+    from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.publication import Publications
+
+NOTHING = Current({}, {}, Manifest())
+DONE = Outcome(running=True, reloaded=True, asked=7)
+
+
+def result(
+    found: Publications, outcome: Outcome = DONE, current: Current = NOTHING, wanted: t.Collection[str] | None = None
+) -> dict[str, t.Any]:
+    made = plan.make(found.desired, found.dropped, found.modules, current, "/etc/apache2")
+    return report.result(found, made, current, Rehearsal(True), outcome, wanted)
+
+
+def after(found: Publications) -> Current:
+    """The host after a run."""
+    files = {file.path: FileState("file", file.content, 0o644) for item in found.desired for file in item.files}
+    enabled = {kind: [name for item in found.desired for name in item.enabled.get(kind, ())] for kind in ("conf", "sites")}
+    manifest = Manifest("/etc/apache2", {item.provider: item.holding() for item in found.desired})
+    return Current(files, {**enabled, "mods": found.modules}, manifest)
+
+
+def test_a_first_run_tells_everything_that_it_has_made() -> None:
+    found = publish(survey(EVERY_NAME))
+    told = result(found)
+    assert told["changed"] is True
+    assert told["changed_files"] == sorted(file.path for item in found.desired for file in item.files)
+    assert told["enabled"]["sites"] == ("autoconfig-default", "autoconfig.server.tld", "autoconfig.server.tld-ssl")
+    assert "ssl" in told["enabled"]["mods"]
+    assert {entry["before"] for entry in told["diff"]} == {""}
+    assert (told["rehearsed"], told["rehearsal"], told["reloaded"], told["asked"]) == (True, "", True, 7)
+
+
+def test_a_second_run_tells_that_nothing_has_changed() -> None:
+    found = publish(survey(EVERY_NAME))
+    told = result(found, Outcome(running=True), after(found))
+    assert (told["changed"], told["changed_files"], told["diff"], told["needs_reload"]) == (False, [], [], False)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "needs"),
+    [
+        (Outcome(running=True, reloaded=True), False),
+        (Outcome(running=True, reloaded=False), True),
+        # One that is started later reads everything then.
+        (Outcome(running=False, reloaded=False), False),
+    ],
+)
+def test_a_reload_is_left_to_do_only_where_apache_runs_with_what_it_read_before(outcome: Outcome, needs: bool) -> None:
+    assert result(publish(), outcome)["needs_reload"] is needs
+
+
+def test_few_domains_come_with_their_lists() -> None:
+    told = result(publish(None, provider("server.tld"), addresses=["192.0.2.7"]))
+    assert {entry["client"] for entry in told["urls"]} >= {"Delta Chat"}
+    assert {record["type"] for record in told["dns_records"]} >= {"A", "SRV"}
+    assert ["192.0.2.7"] in [entry["rdata"] for entry in told["dns_record_sets"]]
+
+
+def test_many_domains_come_without_lists_unless_they_are_wanted() -> None:
+    many = [f"d{number}.tld" for number in range(report.MANY_DOMAINS + 1)]
+    assert set(report.LISTS) & set(result(publish(None, provider(*many)))) == set()
+    assert set(report.LISTS) <= set(result(publish(None, provider(*many[:-1]))))
+    told = result(publish(None, provider(*many)), wanted=("dns_records",))
+    assert set(report.LISTS) & set(told) == {"dns_records"}
+    assert {record["domain"] for record in told["dns_records"]} == set(many)
+
+
+def test_lists_that_nobody_wants_are_left_out() -> None:
+    assert set(report.LISTS) & set(result(publish(), wanted=())) == set()
+
+
+def test_every_key_is_documented() -> None:
+    documented = set(yaml.safe_load(mail_autoconfig.RETURN))
+    # These two are Ansible's own.
+    assert set(result(publish())) - {"changed", "diff"} == documented - {"problems", "details", "rolled_back"}
