@@ -10,14 +10,15 @@ from __future__ import annotations
 import re
 import typing as t
 import xml.etree.ElementTree as ET
-from pathlib import Path
 
 import pytest
-from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig import run as publish
+from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig import publication
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.apache.common import OFF
+from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.host.certificates import PairFacts
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.host.debian import Debian
-from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.host.transaction import Host, Result
+from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.host.survey import Survey
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.input import settings
+from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.publication import Publications
 
 from tests.unit.conftest import DATA
 
@@ -433,7 +434,7 @@ READERS: dict[str, t.Callable[[bytes], list[str]]] = {
 # -- ours ---------------------------------------------------------------------------------------------------------------
 
 
-def prepared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, php: str) -> publish.Preparation:
+def prepared(php: str) -> Publications:
     """What the library makes of the guide's assumptions, its certificate among them."""
     wanted = settings.read(
         {
@@ -451,20 +452,18 @@ def prepared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, php: str) -> publi
             # The guide's answer to Outlook is a file; the responder, which is the default, has tests of its own.
             "responder": "none",
             "addresses": ["185.68.8.228"],
-            "state_directory": str(tmp_path / "state"),
         }
     )
-    host = Host(Debian(), str(tmp_path / "state"), lambda command, environment: Result(1, "", ""))
-    monkeypatch.setattr(host, "exists", lambda path: path.startswith("/etc/letsencrypt/live/server.tld/"))
-    monkeypatch.setattr(host, "neighbours", dict)
-    return publish.prepare(wanted, host)
+    (pair,) = publication.candidates(wanted)
+    names = ("server.tld", "autoconfig.server.tld", "autodiscover.server.tld")
+    return publication.publish(wanted, Survey(installed=True, pairs={pair: PairFacts(names=names)}), Debian())
 
 
-def ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, php: str = "fpm") -> dict[str, bytes]:
+def ours(php: str = "fpm") -> dict[str, bytes]:
     """What we have in the place of each of the guide's files."""
-    preparation = prepared(tmp_path, monkeypatch, php)
-    written = preparation.plan.write
-    zone = "".join(f"{record.owner} {record.ttl} IN {record.type} {record.rdata}\n" for record in preparation.records)
+    found = prepared(php)
+    written = {file.path: file.content for item in found.desired for file in item.files}
+    zone = "".join(f"{record.owner} {record.ttl} IN {record.type} {record.rdata}\n" for record in found.records)
     return {
         HTTP: written["/etc/apache2/sites-available/autoconfig.server.tld.conf"],
         HTTPS: written["/etc/apache2/sites-available/autoconfig.server.tld-ssl.conf"],
@@ -483,8 +482,8 @@ def test_the_statements_above_are_the_guides(file: str) -> None:
 
 
 @pytest.mark.parametrize("file", GUIDE)
-def test_we_say_what_the_guide_says_but_for_the_differences(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file: str) -> None:
-    mine = READERS[file](ours(tmp_path, monkeypatch)[file])
+def test_we_say_what_the_guide_says_but_for_the_differences(file: str) -> None:
+    mine = READERS[file](ours()[file])
     assert len(mine) == len(set(mine))
     entries = [entry for entry in DIFFERENCES if file in entry.files]
     only_guide = sorted(statement for entry in entries for statement in entry.guide)
@@ -502,8 +501,8 @@ def test_every_difference_has_a_reason_and_a_file() -> None:
 
 
 @pytest.mark.parametrize("file", [HTTP, HTTPS])
-def test_with_mod_php_both_sites_have_the_guides_lines_for_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file: str) -> None:
-    mine = READERS[file](ours(tmp_path, monkeypatch, "mod_php")[file])
+def test_with_mod_php_both_sites_have_the_guides_lines_for_it(file: str) -> None:
+    mine = READERS[file](ours("mod_php")[file])
     for statement in GUIDE_MOD_PHP:
         assert f"Location / | IfModule mod_php5.c | {statement}" in mine
     assert not [statement for statement in mine if "| SetEnv " in statement]
@@ -514,17 +513,15 @@ def test_the_guides_mod_php_lines_are_the_comments_of_its_http_site() -> None:
     assert [line.removeprefix("# ") for line in comments] == list(GUIDE_MOD_PHP)
 
 
-def test_sites_are_enabled_under_the_guides_names_with_the_modules_they_need(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    plan = prepared(tmp_path, monkeypatch, "fpm").plan
-    assert plan.enable["sites"] == (HTTP.removesuffix(".conf"), HTTPS.removesuffix(".conf"))
-    assert "ssl" in plan.enable["mods"]
+def test_sites_are_enabled_under_the_guides_names_with_the_modules_they_need() -> None:
+    found = prepared("fpm")
+    assert found.desired[0].enabled["sites"] == (HTTP.removesuffix(".conf"), HTTPS.removesuffix(".conf"))
+    assert "ssl" in found.modules
 
 
-def test_the_order_of_elements_in_the_documents_is_the_guides(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_order_of_elements_in_the_documents_is_the_guides() -> None:
     for file in (CONFIG, AUTODISCOVER):
-        mine = READERS[file](ours(tmp_path, monkeypatch)[file])
+        mine = READERS[file](ours()[file])
         both = [statement for statement in mine if statement in GUIDE[file]]
         expected = [statement for statement in GUIDE[file] if statement in both]
         if file == CONFIG:

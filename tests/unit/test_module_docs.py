@@ -12,17 +12,19 @@ from pathlib import Path
 
 import pytest
 import yaml
+from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig import report, run
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.apache.sites import PHP_MODES
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.dns.records import FURTHER_DOMAINS
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.input import settings
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.input.spec import argument_spec
+from ansible_collections.mailops.autoconfig.plugins.modules import mail_autoconfig
 
 from tests.unit.documentation import Spec
 
 ROOT = Path(__file__).parents[2]
 ROLE = ROOT / "roles/mail_autoconfig"
 MODULE = "mailops.autoconfig.mail_autoconfig"
-RUN_OPTIONS = {"state", "apache_is_coming"}
+RUN_OPTIONS = set(mail_autoconfig.RUN_OPTIONS)
 
 
 @pytest.fixture(scope="module")
@@ -63,6 +65,7 @@ def test_the_choices_of_the_options_are_those_of_the_library() -> None:
         "responder": settings.RESPONDERS,
         "php": PHP_MODES,
         "dns_further_domains": FURTHER_DOMAINS,
+        "return_lists": report.LISTS,
     }
 
 
@@ -70,6 +73,16 @@ def test_the_defaults_of_the_options_are_those_of_the_library() -> None:
     spec = argument_spec()
     defaults = {name: option["default"] for name, option in spec.items() if "default" in option and name not in RUN_OPTIONS}
     assert settings.read({"domain": "server.tld", **defaults}) == settings.read({"domain": "server.tld"})
+    usual = run.Way()
+    for name, value in (
+        ("state", usual.state),
+        ("reload", usual.reload),
+        ("rehearse", usual.rehearse),
+        ("lock_timeout", usual.lock_seconds),
+        ("apache_is_coming", usual.apache_is_coming),
+        ("return_lists", usual.lists),
+    ):
+        assert spec[name].get("default") == value, name
 
 
 def test_the_library_knows_every_option_and_no_other() -> None:
@@ -146,8 +159,11 @@ def test_what_ansible_lets_pass_without_values_the_library_refuses_with_places()
 def test_what_the_report_holds_is_documented(module: t.Any) -> None:
     documented = yaml.safe_load(module.RETURN)
     always = {name for name, value in documented.items() if value["returned"] == "success"}
-    assert always == {"changed_files", "enabled", "disabled", "needs_reload", "urls", "dns_records", "dns_record_sets"}
-    assert set(documented) - always == {"problems", "details", "rolled_back"}
+    assert always == {
+        *("changed_files", "enabled", "disabled", "needs_reload"),
+        *("rehearsed", "rehearsal", "apache_running", "reloaded", "asked"),
+    }
+    assert set(documented) - always == {*report.LISTS, "problems", "details", "rolled_back"}
 
 
 # -- the role -----------------------------------------------------------------------------------------------------------
