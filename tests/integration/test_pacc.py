@@ -20,8 +20,6 @@ URL = f"https://{HOST}/.well-known/user-agent-configuration.json"
 def publish(apache: PrivateApache, playbook: Playbook, **options: Any) -> dict[str, Any]:
     result = playbook.module({**apache.module_options(), "pacc": True, **options})
     assert not result["failed"], result
-    apache.reload()
-    (apache.state_directory / "reload-pending").unlink(missing_ok=True)
     return result
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import xml.etree.ElementTree as ET
 from pathlib import Path
 from typing import Any
@@ -44,10 +45,9 @@ def contents(directory: Path) -> dict[str, Any]:
 
 def test_one_variable_over_http(apache: PrivateApache, playbook: Playbook, client: Client) -> None:
     result = playbook.module({**apache.module_options(), "domain": "server.tld"})
-    assert result["changed"]
-    assert result["needs_reload"]
+    assert (result["changed"], result["needs_reload"], result["reloaded"], result["apache_running"]) == (True, False, True, True)
     assert any("served over HTTP only" in warning for warning in result["warnings"])
-    apache.reload()
+    assert result["asked"] > 0
     answer = client.request(f"http://autoconfig.server.tld{CONFIG}?emailaddress=user%40server.tld")
     assert (answer.status, answer.headers["content-type"]) == (200, "text/xml; charset=utf-8")
     assert ET.fromstring(answer.body).findtext("emailProvider/incomingServer/hostname") == "mail.server.tld"
@@ -58,8 +58,8 @@ def test_role_publishes_reloads_and_then_writes_nothing(
     apache: PrivateApache, playbook: Playbook, client: Client, certificate: dict[str, str]
 ) -> None:
     variables = {**apache.module_options(), **certificate, "domain": "server.tld"}
-    assert "changed=3" in playbook.role(variables)
-    eventually(200, client, f"https://autoconfig.server.tld{CONFIG}")
+    assert "changed=1" in playbook.role(variables)
+    assert client.request(f"https://autoconfig.server.tld{CONFIG}").status == 200
     location = client.request(f"http://autoconfig.server.tld{CONFIG}?emailaddress=a%40b").headers["location"]
     assert location == f"https://autoconfig.server.tld:{apache.https_port}{CONFIG}?emailaddress=a%40b"
     before = tree(apache.directory)
@@ -74,8 +74,9 @@ def test_check_mode_writes_nothing_and_shows_the_same_difference(
     before = tree(apache.directory)
     foreseen = playbook.module(options, "--check", "--diff")
     assert tree(apache.directory) == before
+    assert (foreseen["rehearsed"], foreseen["needs_reload"], foreseen["reloaded"]) == (True, True, False)
     done = playbook.module(options, "--diff")
-    for key in ("changed", "changed_files", "diff", "enabled", "needs_reload", "urls", "dns_records"):
+    for key in ("changed", "changed_files", "diff", "enabled", "rehearsed", "rehearsal", "urls", "dns_records"):
         assert foreseen[key] == done[key]
 
 
@@ -145,20 +146,40 @@ def test_texts_reach_apache_as_they_were_written(apache: PrivateApache, playbook
     lines += [f'Header always set X-V{index} "%{{V{index}}}e"' for index in range(len(values))]
     options = {**apache.module_options(), "domain": "server.tld", "extra_directives": "\n".join(lines)}
     assert not playbook.module(options)["failed"]
-    apache.reload()
     headers = client.request(f"http://autoconfig.server.tld{CONFIG}").headers
     assert [headers[f"x-v{index}"] for index in range(len(values))] == values
 
 
-def test_a_configuration_that_apache_refuses_is_rolled_back(apache: PrivateApache, playbook: Playbook) -> None:
-    before = contents(apache.directory)
-    result = playbook.module({**apache.module_options(), "domain": "server.tld", "extra_directives": "NoSuchDirective on"})
+def workers(apache: PrivateApache) -> set[str]:
+    """The processes that answer, by number."""
+    parent = (apache.directory / "run/apache2.pid").read_text().strip()
+    return set(subprocess.run(["pgrep", "-P", parent], capture_output=True, text=True, check=False).stdout.split())
+
+
+@pytest.mark.parametrize("arguments", [(), ("--check",)])
+def test_what_apache_refuses_is_found_in_the_rehearsal(
+    apache: PrivateApache, playbook: Playbook, arguments: tuple[str, ...]
+) -> None:
+    before, answering = tree(apache.directory), workers(apache)
+    result = playbook.module(
+        {**apache.module_options(), "domain": "server.tld", "extra_directives": "NoSuchDirective on"}, *arguments
+    )
+    assert result["failed"]
+    assert result["rolled_back"] is None
+    assert "nothing was changed" in result["msg"]
+    assert "NoSuchDirective" in result["msg"]
+    assert (tree(apache.directory), workers(apache)) == (before, answering)
+
+
+def test_without_a_rehearsal_what_apache_refuses_is_rolled_back(apache: PrivateApache, playbook: Playbook) -> None:
+    before, answering = contents(apache.directory), workers(apache)
+    result = playbook.module(
+        {**apache.module_options(), "domain": "server.tld", "extra_directives": "NoSuchDirective on", "rehearse": False}
+    )
     assert result["failed"]
     assert result["rolled_back"] is True
     assert "NoSuchDirective" in result["msg"]
-    # Debian's a2enmod and its like keep marks of their own, which nothing reads but a2query.
-    after = {path: content for path, content in contents(apache.directory).items() if "var/lib/apache2" not in path}
-    assert after == {path: content for path, content in before.items() if "var/lib/apache2" not in path}
+    assert (contents(apache.directory), workers(apache)) == (before, answering)
 
 
 def test_a_configuration_that_was_broken_before_is_not_touched(apache: PrivateApache, playbook: Playbook) -> None:
@@ -184,13 +205,29 @@ def test_a_foreign_file_is_refused_and_adopted_on_request(apache: PrivateApache,
     assert "VirtualHost" in site.read_text()
 
 
-def test_a_reload_that_was_lost_is_due_again(apache: PrivateApache, playbook: Playbook) -> None:
+def test_a_reload_that_was_put_off_is_due_in_each_run(apache: PrivateApache, playbook: Playbook, client: Client) -> None:
     options = {**apache.module_options(), "domain": "server.tld"}
-    playbook.module(options)
-    again = playbook.module(options)
+    first = playbook.module({**options, "reload": False})
+    assert (first["reloaded"], first["needs_reload"], first["rehearsed"]) == (False, True, True)
+    again = playbook.module({**options, "reload": False})
     assert (again["changed"], again["changed_files"], again["needs_reload"]) == (True, [], True)
-    assert "changed=3" in playbook.role(options)
+    assert client.request(f"http://autoconfig.server.tld{CONFIG}").status != 200
+    last = playbook.module(options)
+    assert (last["changed"], last["changed_files"], last["reloaded"], last["needs_reload"]) == (True, [], True, False)
+    assert client.request(f"http://autoconfig.server.tld{CONFIG}").status == 200
     assert not playbook.module(options)["changed"]
+
+
+def test_an_apache_that_is_stopped_stays_so(apache: PrivateApache, playbook: Playbook, client: Client) -> None:
+    apache.stop()
+    options = {**apache.module_options(), "domain": "server.tld"}
+    result = playbook.module(options)
+    assert (result["changed"], result["apache_running"], result["reloaded"], result["asked"]) == (True, False, False, 0)
+    assert any("It is not started by this run" in warning for warning in result["warnings"])
+    assert not (apache.directory / "run/apache2.pid").exists()
+    assert not playbook.module(options)["changed"]
+    apache.start()
+    assert client.request(f"http://autoconfig.server.tld{CONFIG}").status == 200
 
 
 def test_further_domains_use_their_own_certificates(
@@ -204,7 +241,6 @@ def test_further_domains_use_their_own_certificates(
     }
     result = playbook.module({**apache.module_options(), **certificate, "providers": [provider]})
     assert any("autodiscover.other.tld, autoconfig.third.tld, autodiscover.third.tld" in line for line in result["warnings"])
-    apache.reload()
     for host in ("autoconfig.server.tld", "autoconfig.other.tld"):
         answer = client.request(f"https://{host}{CONFIG}")
         assert answer.status == 200
@@ -226,7 +262,6 @@ def test_absent_leaves_nothing_but_what_was_there(
     before = contents(apache.directory)
     options = {**apache.module_options(), **certificate, "domain": "server.tld", "well_known": True}
     playbook.module(options)
-    apache.reload()
     assert client.request("http://unknown.tld/").status == 410
     assert client.request(f"http://autoconfig.server.tld{CONFIG}").status == 302
     playbook.role({**options, "state": "absent"})
@@ -251,7 +286,6 @@ def test_a_wildcard_for_very_many_names_answers_for_them_alone(
     )
     options = {**apache.module_options(), **certificate, "providers": [large, small]}
     assert not playbook.module(options)["failed"]
-    apache.reload()
     sites = sorted(path.name for path in (apache.config_directory / "sites-enabled").iterdir())
     assert sites[-1] == "zz-zzz-autoconfig.d0.tld.conf"
     for host in ("autoconfig.d0.tld", "AUTOCONFIG.D249.tld", "autodiscover.d125.tld"):
@@ -268,7 +302,6 @@ def test_a_wildcard_for_very_many_names_answers_for_them_alone(
     assert client.request(f"http://autoconfig.own.tld{CONFIG}").status == 410
     for host in ("autoconfig.foreign.tld", "autodiscover.foreign.tld", "autoconfig.d250.tld", "autoconfig.x.d1.tld"):
         assert client.request(f"http://{host}{CONFIG}").status == 404
-    (apache.state_directory / "reload-pending").unlink()
     assert not playbook.module(options)["changed"]
 
 
@@ -304,7 +337,6 @@ def test_a_domains_own_site_leads_plain_requests_to_the_host_with_a_certificate(
     servers = {"incoming": [{"type": "imap", "hostname": "mail.tld"}], "outgoing": [{"type": "smtp", "hostname": "mail.tld"}]}
     options = {**apache.module_options(), **certificate, "well_known": True}
     assert not playbook.module({**options, "providers": [{"domains": ["server.tld", "other.tld"], **servers}]})["failed"]
-    apache.reload()
     well_known, autodiscover = f"/.well-known/autoconfig{CONFIG}", "/autodiscover/autodiscover.xml"
     json_path = "/AutoDiscover/autodiscover.json/v1.0/a%0d%0aX-Injected:1%40server.tld"
     port = apache.https_port
@@ -344,7 +376,6 @@ def test_json_on_a_domains_own_site_names_a_host_that_is_there(
     apache.add_site("customer", f"<VirtualHost *:{apache.http_port}>\nServerName customer.tld\n</VirtualHost>\n")
     options = {"providers": [provider], "well_known": True, "dns_further_domains": form, "addresses": ["203.0.113.7"]}
     assert not playbook.module({**apache.module_options(), **options})["failed"]
-    apache.reload()
     url = "http://customer.tld/autodiscover/autodiscover.json?Protocol=AutodiscoverV1&Email=user@customer.tld"
     said = json.loads(client.request(url).body)["Url"]
     assert said == f"http://{answering}:{apache.http_port}/autodiscover/autodiscover.xml"

@@ -40,8 +40,6 @@ PROVIDER: dict[str, Any] = {
 def publish(apache: PrivateApache, playbook: Playbook, **options: Any) -> dict[str, Any]:
     result = playbook.module({**apache.module_options(), "providers": [PROVIDER], **options})
     assert not result["failed"], result
-    apache.reload()
-    (apache.state_directory / "reload-pending").unlink(missing_ok=True)
     return result
 
 

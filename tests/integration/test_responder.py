@@ -49,7 +49,6 @@ def publish(apache: PrivateApache, playbook: Playbook) -> None:
     }
     page = {"provider": "server.tld", "language": "en", "html": fuzzing.PAGE}
     assert not playbook.module({**apache.module_options(), "providers": [provider], "setup_pages": [page]})["failed"]
-    apache.reload()
 
 
 @pytest.fixture(scope="module")
@@ -273,12 +272,10 @@ def test_static_and_personal_answers_can_be_switched(apache: PrivateApache, play
     publish(apache, playbook)
     client = client_of(apache, authority)
     options = {**apache.module_options(), "domain": "server.tld", "purge": True}
-    playbook.module({**options, "responder": "none"})
-    apache.reload()
+    assert playbook.module({**options, "responder": "none"})["reloaded"]
     assert b"LoginName" not in post(client, "user@server.tld").body
     assert client.request(URL.replace("xml", "json") + "?Protocol=AutodiscoverV1").status == 404
-    playbook.module(options)
-    apache.reload()
+    assert playbook.module(options)["reloaded"]
     assert logins(post(client, "user@server.tld")) == {"user@server.tld"}
     scripts = list(Path(apache.config_directory).rglob("*.lua"))
     assert len(scripts) == 1

@@ -51,7 +51,6 @@ def test_a_domain_with_an_own_certificate_costs_one_open_file_for_each_of_its_vi
         provider = {"domains": domains[:count], **servers}
         options = {**apache.module_options(), **files, "providers": [provider], "responder": responder}
         assert not playbook.module(options)["failed"]
-        apache.reload()
         found.append(descriptors(apache))
     # One virtual host for HTTP and one for HTTPS.
     assert found[1] - found[0] == 2 * 5
