@@ -45,6 +45,7 @@ _BOTH_IN_ONE = providers("server.tld")
 _BOTH_IN_ONE["providers"][0]["domains"].append("other.example")
 SCENARIOS = {
     "first install": Scenario(_ONE),
+    "first install, rehearsed": Scenario({**_ONE, "rehearse": True}),
     "change": Scenario(providers("server.tld", display_name="Another name"), [_ONE]),
     "new provider": Scenario(_TWO, [_ONE]),
     "removal": Scenario({"state": "absent", **providers("other.example")}, [_TWO]),
