@@ -166,10 +166,10 @@ class Checkout:
             "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
         }
 
-    def measure(self) -> coverage.CoverageData:
-        """Run all unit tests once; which lines each executes. Also fills ``seconds``."""
+    def measure(self, tests: list[str]) -> coverage.CoverageData:
+        """Run the tests once; which lines each executes. Also fills ``seconds``."""
         measuring = ["-m", "coverage", "run", f"--data-file={self._data}", f"--include={self.place}/{LIBRARY}/*"]
-        command = [sys.executable, *measuring, "-m", "pytest", "-q", "-p", "tests.bench.mutants", "tests/unit"]
+        command = [sys.executable, *measuring, "-m", "pytest", "-q", "-p", "tests.bench.mutants", *tests]
         environment = {**self._environment, TIMES: str(self._times)}
         subprocess.run(command, cwd=self.place, env=environment, check=True, stdout=subprocess.DEVNULL)
         for line in self._times.read_text().splitlines():
@@ -178,6 +178,11 @@ class Checkout:
         data = coverage.CoverageData(str(self._data))
         data.read()
         return data
+
+    def tests(self, mutant: Mutant, contexts: dict[int, list[str]]) -> set[str]:
+        """The tests that execute the line of a mutant; all if that is done by an import, since anybody may use what it makes."""
+        found = set(contexts.get(mutant.place[0]) or contexts.get(mutant.statement, ()))
+        return set(self.seconds) if "" in found else found
 
     def sees(self, mutant: Mutant, tests: set[str]) -> bool:
         """Whether one of the tests fails, or does not end, with the mutant. The quick ones first."""
@@ -208,20 +213,13 @@ class Checkout:
         return self.seconds[test], test
 
 
-def _tests(mutant: Mutant, contexts: dict[int, list[str]]) -> set[str]:
-    """The tests that execute the line of a mutant; all of the file if it is executed when the file is imported."""
-    found = set(contexts.get(mutant.place[0]) or contexts.get(mutant.statement, ()))
-    if "" in found:
-        found = {test for tests in contexts.values() for test in tests}
-    return found - {""}
-
-
 def main(arguments: list[str]) -> None:
     """Draw mutants, run the tests, print what no test saw."""
     parser = argparse.ArgumentParser(prog="./dev bench mutants", description=__doc__)
     parser.add_argument("seed", nargs="?", type=int, default=1)
     parser.add_argument("--per-file", type=int, default=10, help="draw at most so many of each file")
     parser.add_argument("--only", nargs="+", default=[""], help="draw of files only whose path contains one of these")
+    parser.add_argument("--tests", nargs="+", default=["tests/unit"], help="run these tests only")
     options = parser.parse_args(arguments)
     os.nice(10)
     draw = random.Random(options.seed)  # noqa: S311
@@ -234,9 +232,9 @@ def main(arguments: list[str]) -> None:
     survivors = 0
     with tempfile.TemporaryDirectory(prefix="mutants-") as directory:
         checkout = Checkout(Path(directory).resolve())
-        data = checkout.measure()
+        data = checkout.measure(options.tests)
         for mutant in drawn:
-            tests = _tests(mutant, data.contexts_by_lineno(str(checkout.place / mutant.file)))
+            tests = checkout.tests(mutant, data.contexts_by_lineno(str(checkout.place / mutant.file)))
             if not checkout.sees(mutant, tests):
                 survivors += 1
                 old = " ".join(mutant.apply((checkout.place / mutant.file).read_text())[1].split())

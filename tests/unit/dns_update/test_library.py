@@ -26,6 +26,7 @@ def test_without_dnspython_the_reason_is_kept(monkeypatch: pytest.MonkeyPatch) -
     module = loaded()
     assert "dns.update" in module.MISSING
     assert module.MISSING.startswith("Traceback")
+    assert module.dns is None
 
 
 @pytest.mark.parametrize(

@@ -98,6 +98,8 @@ def test_a_mistake_in_a_record_is_named_with_its_place(change: Options, problem:
         ({"zones": ["."]}, "zones[0]: '.' is not a zone of yours"),
         ({"zones": ["other.tld"]}, "records[0].owner: a.server.tld. lies in none of the zones that are given"),
         ({"zones": ["erver.tld"]}, "records[0].owner: a.server.tld. lies in none of the zones that are given"),
+        ({"key_name": ""}, "key_name: is required"),
+        ({"key_secret": ""}, "key_secret: is required"),
         ({"key_name": "a b"}, "key_name: 'a b' has a blank"),
         ({"key_secret": "no base64!"}, "key_secret: is not base64"),
         ({"key_algorithm": "hmac-md5"}, "key_algorithm: 'hmac-md5' is unknown; allowed are hmac-sha224, "),

@@ -78,7 +78,7 @@ class Journal:
         status = os.lstat(path)
         self._modes.append((path, stat.S_IMODE(status.st_mode), status.st_uid, status.st_gid))
         if status.st_uid != os.geteuid():
-            os.chown(path, os.geteuid(), -1)
+            os.chown(path, os.geteuid(), os.getegid())
         os.chmod(path, DIRECTORY_MODE)
 
     @property

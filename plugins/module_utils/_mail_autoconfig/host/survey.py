@@ -127,7 +127,7 @@ class Surveyor:
             running=server.master() is not None,
             taken=self._taken(modules),
             free_descriptors=_free_descriptors(server),
-            unreachable=self._unreachable(document_root) if document_root else "",
+            unreachable=self._unreachable(document_root, manifest.directories) if document_root else "",
             blocked={path: filesystem.blocked_by(path) for path in (document_root, self._state) if path},
             manifest=manifest,
             manifest_problem=manifest_problem,
@@ -264,8 +264,11 @@ class Surveyor:
                     found.setdefault(name, {})[port] = f"{program} (process {pid})"
         return found
 
-    def _unreachable(self, document_root: str) -> str:
-        """The directory on the way to the documents that the web server's user may not enter; empty if it may enter all."""
+    def _unreachable(self, document_root: str, ours: t.Collection[str]) -> str:
+        """The directory on the way to the documents that the web server's user may not enter; empty if it may enter all.
+
+        :arg ours: directories whose mode a run puts right
+        """
         try:
             user = pwd.getpwnam(self.variables.user)
             groups = {user.pw_gid, *(entry.gr_gid for entry in grp.getgrall() if self.variables.user in entry.gr_mem)}
@@ -273,7 +276,7 @@ class Surveyor:
             return ""
         path = os.path.realpath(document_root)
         while path != "/":
-            if os.path.isdir(path):
+            if os.path.isdir(path) and path not in ours:
                 status = os.stat(path)
                 shift = 6 if status.st_uid == user.pw_uid else 3 if status.st_gid in groups else 0
                 if user.pw_uid and not status.st_mode >> shift & 1:
