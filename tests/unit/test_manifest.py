@@ -95,7 +95,7 @@ def test_version_1_had_no_kinds_and_no_instance() -> None:
 
 
 def test_a_newer_version_is_named_rather_than_called_damaged() -> None:
-    with pytest.raises(ManifestError, match=r"^it is of version 3, and this release of the collection knows 2$"):
+    with pytest.raises(ManifestError, match=r"^a newer release of the collection wrote it \(version 3, this one knows 2\)$"):
         read(changed(version=3, providers=[]))
 
 

@@ -120,7 +120,7 @@ def read(content: bytes) -> Manifest:
         data = json.loads(content.decode())
         version = data["version"]
         if isinstance(version, int) and version > VERSION:
-            raise ManifestError(f"it is of version {version}, and this release of the collection knows {VERSION}")
+            raise ManifestError(f"a newer release of the collection wrote it (version {version}, this one knows {VERSION})")
         if version not in (1, VERSION):
             raise ManifestError("it has no version that is known")
         return Manifest(
