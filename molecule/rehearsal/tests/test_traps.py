@@ -15,6 +15,7 @@ TRAPS = yaml.safe_load(INVENTORY.read_text())["molecule"]["vars"]["traps"]
 LAID = [trap["name"] for trap in TRAPS]
 # Nothing can be served with these; what is wrong with one certificate may cost its own domain HTTPS only.
 MUST_FAIL = [trap["name"] for trap in TRAPS if "directives" in trap]
+REHEARSING = "mailops-rehearsal"
 BUSY = "port_of_another_program"
 
 
@@ -34,9 +35,12 @@ def test_apache_runs(outcome: dict[str, Any]) -> None:
 
 
 @every_trap
-def test_no_request_to_a_neighbour_was_lost(outcome: dict[str, Any]) -> None:
-    assert outcome["watched"]["asked"] > 20
-    assert outcome["watched"]["lost"] == 0, outcome["watched"]["first_lost"]
+def test_no_request_to_a_neighbour_was_lost(host: Host, outcome: dict[str, Any]) -> None:
+    watched = outcome["watched"]
+    assert watched["asked"] > 20
+    # Only a rehearsal tells beforehand which directives Apache dies of; without one it is gone until it was brought back.
+    if outcome["trap"] not in MUST_FAIL or host.backend.name == REHEARSING:
+        assert watched["lost"] == 0, watched["first_lost"]
 
 
 @every_trap
@@ -85,4 +89,4 @@ def test_a_name_that_nobody_has_gets_nobodys_settings(host: Host) -> None:
 def test_the_result_says_whether_there_was_a_rehearsal(host: Host, outcome: dict[str, Any]) -> None:
     if outcome["rehearsed"] is None:
         pytest.skip("refused before anything was tried")
-    assert outcome["rehearsed"] == (host.backend.name == "mailops-rehearsal"), outcome["rehearsal"]
+    assert outcome["rehearsed"] == (host.backend.name == REHEARSING), outcome["rehearsal"]
