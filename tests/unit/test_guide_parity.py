@@ -176,7 +176,7 @@ DIFFERENCES = (
         (HTTPS,),
         (),
         tuple(
-            rf"LocationMatch ^/mail\.mobileconfig$ | If true | {statement}"
+            rf"LocationMatch ^/mail\.mobileconfig$ | {statement}"
             for statement in (
                 "ForceType application/x-apple-aspen-config",
                 "Header set Content-Type application/x-apple-aspen-config",
@@ -205,7 +205,7 @@ DIFFERENCES = (
         (HTTPS,),
         (),
         tuple(
-            f"LocationMatch ^/{pattern}$ | If true | {statement}"
+            f"LocationMatch ^/{pattern}$ | {statement}"
             for pattern in (_DOCUMENTS, _OUTLOOK)
             for statement in ("ForceType text/xml; charset=utf-8", "Header set Content-Type text/xml; charset=utf-8")
         ),

@@ -71,11 +71,13 @@ def strongest(nodes: t.Iterable[Node]) -> Node:
 def typed(pattern: str, media_type: str, *more: Node, condition: str = "") -> Node:
     """How the answers to a path are sent.
 
+    Not in an ``<If>``, which Apache merges twice for each request: nobody says media types for a whole server there.
+
     :arg pattern: regular expression of the path, without the leading slash
     :arg condition: ``expr=...`` if not all of them have the type
     """
     header = directive("Header", "set", "Content-Type", media_type, *filter(None, [condition]))
-    return section("LocationMatch", [f"^/{pattern}$"], [strongest([*more, header])])
+    return section("LocationMatch", [f"^/{pattern}$"], [*more, header])
 
 
 def _names(nodes: t.Iterable[Node]) -> set[str]:
