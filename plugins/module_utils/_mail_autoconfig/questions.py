@@ -62,6 +62,11 @@ class Answer:
         return str(self.status) + (f" to {self.location}" if self.location else "")
 
     @property
+    def words(self) -> str:
+        """The shape as one string, which is equal where shapes are."""
+        return repr(self.shape)
+
+    @property
     def shape(self) -> tuple[t.Any, ...]:
         """What stays the same from one request to the next, also of a site that is made anew for each."""
         parts = urlsplit(self.location)

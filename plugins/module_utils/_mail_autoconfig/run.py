@@ -88,7 +88,7 @@ def run(
         rehearsal, outcome = Rehearsal(False, "nothing is to be reloaded"), Outcome(ready.survey.running)
         if ready.plan.is_needed:
             rehearsal = _rehearse(ready, way, platform, command, surveyor, settings, means)
-            outcome = outcome if way.check else _carry_out(ready, way, platform, command, surveyor, settings, means)
+            outcome = outcome if way.check else _carry_out(ready, way, platform, command, surveyor, settings, means, rehearsal)
         warnings = (*ready.findings.warnings, *_warnings(ready, way, outcome))
         return report.result(ready.publications, ready.plan, ready.current, rehearsal, outcome, way.lists), warnings
 
@@ -227,9 +227,10 @@ def _carry_out(
     surveyor: Surveyor,
     settings: Settings,
     means: Means,
+    rehearsal: Rehearsal,
 ) -> Outcome:
     transaction = Transaction(platform, command, surveyor.server(), settings.state_directory, means)
-    return transaction.carry_out(ready.plan, ready.current, ready.inspection, way.reload)
+    return transaction.carry_out(ready.plan, ready.current, ready.inspection, way.reload, rehearsal.fresh)
 
 
 def _warnings(ready: Preparation, way: Way, outcome: Outcome) -> t.Iterator[str]:

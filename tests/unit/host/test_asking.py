@@ -231,6 +231,15 @@ def test_sites_of_others_are_asked_again_until_they_answer_as_before() -> None:
     assert asking.unlike(before, changed.ask, 0) == {question("a"): Answer(200, certificate="y")}
 
 
+def test_a_site_that_somebody_has_changed_may_answer_as_it_does_where_apache_has_read_that() -> None:
+    before = {question(name): Answer(200) for name in "ab"}
+    fresh = {question("a"): Answer(302, "http://x/").words}
+    server = Server(a=[Answer(302, "http://x/")], b=[Answer(302, "http://x/")])
+    assert asking.unlike(before, server.ask, 0, fresh) == {question("b"): Answer(302, "http://x/")}
+    assert asking.unlike(before, Server(a=[Answer(404)], b=[Answer(200)]).ask, 0, fresh) == {question("a"): Answer(404)}
+    assert asking.unlike(before, Server(a=[Answer(200)], b=[Answer(200)]).ask, 0, fresh) == {}
+
+
 def test_sites_of_others_that_did_not_work_before_are_not_asked() -> None:
     before = {question("a"): Answer(500), question("b"): Answer(failure="x")}
     server = Server(a=[Answer(200)])

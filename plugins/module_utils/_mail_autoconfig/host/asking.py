@@ -103,13 +103,22 @@ def complaints(expectations: t.Sequence[Expectation], ask_all: Ask = ask, patien
         time.sleep(_PAUSE)
 
 
-def unlike(before: t.Mapping[Question, Answer], ask_all: Ask = ask, patience: float = PATIENCE) -> dict[Question, Answer]:
-    """The sites that do not answer as before, asked again for a while, with what they answer now."""
+def unlike(
+    before: t.Mapping[Question, Answer],
+    ask_all: Ask = ask,
+    patience: float = PATIENCE,
+    fresh: t.Mapping[Question, str] | None = None,
+) -> dict[Question, Answer]:
+    """The sites that do not answer as before, asked again for a while, with what they answer now.
+
+    :arg fresh: what a site may answer as well, in an answer's ``words``
+    """
     end = time.monotonic() + patience
     pending = [question for question, answer in before.items() if has_worked(answer)]
+    right = {question: (before[question].words, (fresh or {}).get(question)) for question in pending}
     while True:
         answers = ask_all(pending)
-        pending = [question for question in pending if answers[question].shape != before[question].shape]
+        pending = [question for question in pending if answers[question].words not in right[question]]
         if not pending or time.monotonic() >= end:
             return {question: answers[question] for question in pending}
         time.sleep(_PAUSE)

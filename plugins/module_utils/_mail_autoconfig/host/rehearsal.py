@@ -14,6 +14,7 @@ import time
 import typing as t
 
 from ..plan import Current, Plan
+from ..questions import Answer, Question, has_worked
 from . import sockets
 from .commands import Runner
 from .means import USUAL, Means
@@ -36,10 +37,12 @@ class Rehearsal:
 
     :ivar rehearsed: whether there was one that proves something
     :ivar reason: why not
+    :ivar fresh: what the sites of others answered there before the change, in an answer's ``words``
     """
 
     rehearsed: bool
     reason: str = ""
+    fresh: t.Mapping[Question, str] = dataclasses.field(default_factory=dict)
 
 
 class Rehearser:
@@ -87,7 +90,8 @@ class Rehearser:
                 "with this change Apache would listen where another program does, and could not start (nothing was changed)",
                 "\n".join(taken),
             )
-        return Rehearsal(True)
+        words = dict(zip(inspection.neighbours, outcome.value["fresh"]))
+        return Rehearsal(True, fresh={question: said for question, said in words.items() if said})
 
     def _in_twin(self, plan: Plan, current: Current, inspection: Inspection) -> dict[str, t.Any]:
         """What happens in the twin: start as it is, change, reload, ask; as data."""
@@ -104,14 +108,23 @@ class Rehearser:
         try:
             means = dataclasses.replace(self._means, patience=min(_PATIENCE, self._means.patience))
             transaction = Transaction(self._platform, self._run, server, self._state, means)
-            transaction.carry_out(plan, current, inspection, keep=True)
+            done = transaction.carry_out(plan, current, inspection, keep=True)
         except ApplyError as exc:
             return _result(error=str(exc), details=exc.details)
-        return _result(ports=sorted({listener.port for listener in sockets.listeners()}))
+        return _result(
+            ports=sorted({listener.port for listener in sockets.listeners()}),
+            # What fails in the twin, whose applications run elsewhere, must not fail on the host.
+            said=[
+                answer.words if has_worked(answer) else ""
+                for answer in (done.before.get(question, Answer()) for question in inspection.neighbours)
+            ],
+        )
 
 
-def _result(unproven: str = "", error: str = "", details: str = "", ports: t.Sequence[int] = ()) -> dict[str, t.Any]:
-    return {"unproven": unproven, "error": error, "details": details, "ports": list(ports)}
+def _result(
+    unproven: str = "", error: str = "", details: str = "", ports: t.Sequence[int] = (), said: t.Sequence[str] = ()
+) -> dict[str, t.Any]:
+    return {"unproven": unproven, "error": error, "details": details, "ports": list(ports), "fresh": list(said)}
 
 
 def _taken(ports: t.Iterable[int]) -> t.Iterator[tuple[int, str]]:

@@ -68,12 +68,14 @@ class Outcome:
     :ivar reloaded: whether it was made to read its configuration again
     :ivar asked: how many questions were answered as they should be
     :ivar warnings: what is not answered as one would wish
+    :ivar before: what the sites of others answered before
     """
 
     running: bool = False
     reloaded: bool = False
     asked: int = 0
     warnings: tuple[str, ...] = ()
+    before: t.Mapping[Question, Answer] = dataclasses.field(default_factory=dict)
 
 
 class Transaction:
@@ -97,13 +99,26 @@ class Transaction:
         self._ask = means.ask
         self._patience = means.patience
         self._journal = Journal()
+        self._fresh: t.Mapping[Question, str] = {}
+        self._with_ours: dict[Question, Answer] = {}
 
-    def carry_out(self, plan: Plan, current: Current, inspection: Inspection, reload: bool = True, keep: bool = False) -> Outcome:
+    def carry_out(
+        self,
+        plan: Plan,
+        current: Current,
+        inspection: Inspection,
+        reload: bool = True,
+        fresh: t.Mapping[Question, str] | None = None,
+        keep: bool = False,
+    ) -> Outcome:
         """Carry a plan out. Raises ApplyError, and then the host is as before unless the error says otherwise.
 
         :arg reload: whether to reload Apache and ask it; otherwise the next run, or whoever reloads, has that to do
+        :arg fresh: what sites of others answer, in an answer's ``words``, where Apache has read what is on disk now: somebody may
+            have changed one and not reloaded Apache yet
         :arg keep: leave everything as it is after a failure, because it is thrown away as a whole
         """
+        self._fresh = fresh or {}
         running = self._server.master() is not None
         unit, old = self._server.unit(), self._server.workers()
         reloads = reload and running and plan.needs_reload
@@ -128,7 +143,7 @@ class Transaction:
         if not asks:
             return Outcome(running, reloads)
         unmet = asking.complaints(inspection.wishes, self._ask, 0)
-        return Outcome(running, reloads, len(inspection.expectations) + len(before), tuple(unmet))
+        return Outcome(running, reloads, len(inspection.expectations) + len(before), tuple(unmet), before)
 
     def _comparable(self, inspection: Inspection) -> list[Question]:
         """The questions about the sites of others, without those for unknown names that come to a site of ours today.
@@ -223,7 +238,7 @@ class Transaction:
         wrong = asking.complaints(inspection.expectations, self._ask, self._patience)
         if wrong:
             raise ApplyError("Apache does not answer as it should", "\n".join(wrong[:20]))
-        others = asking.unlike(before, self._ask, self._patience)
+        others = self._with_ours = asking.unlike(before, self._ask, self._patience, self._fresh)
         if others:
             said = [f"{question}: {answer}, before {before[question]}" for question, answer in others.items()]
             raise ApplyError("sites of others do not answer as before", "\n".join(said[:20]))
@@ -284,6 +299,8 @@ class Transaction:
         message = str(exc) or type(exc).__name__
         if failures:
             return ApplyError(f"{message}; not everything could be put back: {'; '.join(failures)}", details, False)
+        if self._with_ours and tried_reload:
+            message += "; nor do they without ours, because somebody had changed their files and not reloaded Apache: run again"
         return ApplyError(f"{message}; everything was put back as it was", details, True)
 
     def _bring_back(self, unit: str, before: t.Mapping[Question, Answer], hangs: bool) -> list[str]:
@@ -298,7 +315,11 @@ class Transaction:
                 self._server.start(unit)
             except ServerError:
                 return [f"{exc} ({exc.details})"]
-        others = asking.unlike(before, self._ask, self._patience)
+        others = asking.unlike(before, self._ask, self._patience, self._fresh)
+        # Apache has read everything once more, so that what differs now has not come with ours.
+        if others and all(answer.shape == self._with_ours.get(question, Answer()).shape for question, answer in others.items()):
+            return []
+        self._with_ours = {}
         return [f"{question}: {answer}, before {before[question]}" for question, answer in others.items()]
 
 
