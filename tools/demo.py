@@ -157,7 +157,11 @@ def main() -> int:
             authority.issue_for_signing(signing)
             give_to_web_server(signing / "privkey.pem")
             result = publish(apache, live, signing)
-            apache.reload()
+            say("What the run says of itself")
+            print(f"rehearsed in a twin of this host: {'yes' if result['rehearsed'] else 'no, ' + result['rehearsal']}")
+            print(
+                f"Apache reloaded: {'yes' if result['reloaded'] else 'no'}; then answered as it should: {result['asked']} questions"
+            )
             client = Client("127.0.0.1", authority.certificate, {"http": apache.http_port, "https": apache.https_port})
             say(f"What each client gets for {ADDRESS}")
             answers = list(rows(client, authority.certificate, result["urls"]))

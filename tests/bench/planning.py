@@ -6,10 +6,11 @@ import statistics
 import time
 from collections.abc import Callable
 
-from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig import run as publish
+from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig import run
+from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.host.debian import Debian
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.input import settings
 
-from tests.bench.publishing import host, private_apache, provider
+from tests.bench.publishing import private_apache, provider, surveyor
 
 ROUNDS = 3
 
@@ -27,11 +28,12 @@ def seconds(work: Callable[[], object]) -> float:
 def main() -> None:
     """Print the ratios."""
     with private_apache() as apache:
-        where = host(apache)
+        platform = Debian(str(apache.config_directory))
 
         def plan(providers: int, domains: int) -> None:
             entries = [provider(*(f"d{number}-{index}.tld" for index in range(domains))) for number in range(providers)]
-            publish.prepare(settings.read({**apache.module_options(), "providers": entries}), where)
+            wanted = settings.read({**apache.module_options(), "providers": entries})
+            run.prepare(wanted, run.Way(check=True), platform, surveyor(apache))
 
         base = seconds(lambda: plan(1, 1))
         print("planning a first run, relative to one provider with one domain:")

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig import run as publish
-from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.host import transaction as apply
+from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig import run
+from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.host import commands
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.host.debian import Debian
+from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.host.survey import Surveyor
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.input import settings
 
 from tests.conftest import CACHE
@@ -29,17 +30,14 @@ def private_apache() -> Iterator[PrivateApache]:
             yield apache
 
 
-def host(apache: PrivateApache) -> apply.Host:
-    """The library's view of it."""
+def command(apache: PrivateApache) -> commands.Runner:
+    """Runs commands so that Debian's mean this instance."""
+    return lambda arguments, environment: commands.run(arguments, {**apache.environment, **environment})
 
-    def command(arguments: Any, _environment: Mapping[str, str]) -> apply.Result:
-        try:
-            done = apache.command(*arguments)
-        except RuntimeError as exc:
-            return apply.Result(1, "", str(exc))
-        return apply.Result(done.returncode, done.stdout, done.stderr)
 
-    return apply.Host(Debian(str(apache.config_directory)), str(apache.state_directory), command)
+def surveyor(apache: PrivateApache) -> Surveyor:
+    """What looks at it."""
+    return Surveyor(Debian(str(apache.config_directory)), command(apache), str(apache.state_directory))
 
 
 def certificate(apache: PrivateApache) -> dict[str, str]:
@@ -49,11 +47,10 @@ def certificate(apache: PrivateApache) -> dict[str, str]:
 
 
 def publish_on(apache: PrivateApache, **options: Any) -> None:
-    """Publish with these options besides those of the instance, and reload."""
-    where = host(apache)
-    done = publish.prepare(settings.read({**apache.module_options(), **certificate(apache), **options}), where)
-    where.apply(done.plan, done.current)
-    apache.reload()
+    """Publish with these options besides those of the instance."""
+    wanted = settings.read({**apache.module_options(), **certificate(apache), **options})
+    way = run.Way(rehearse=False, lists=())
+    run.run(wanted, way, Debian(str(apache.config_directory)), command(apache))
 
 
 def provider(*domains: str) -> dict[str, Any]:

@@ -222,6 +222,7 @@ def memory() -> None:
         with private_apache() as apache:
             # With a single virtual host Apache compares no names.
             add_plain_site(apache, b"<x/>")
+            apache.reload()
             publish_on(apache, providers=[provider(*domains)], responder=responder, https=False)
             url = f"http://127.0.0.1:{apache.http_port}/autodiscover/autodiscover.xml"
             first = load(url, "autodiscover.server.tld", 64, "user@server.tld")
