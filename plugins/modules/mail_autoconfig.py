@@ -582,12 +582,13 @@ needs_reload:
   type: bool
   sample: true
 rehearsed:
-  description: Whether the change was made in a twin of the host first, where Apache started and answered.
-  returned: success
+  description:
+    - Whether the change was made in a twin of the host first. In a result that did not fail, Apache started and answered there.
+  returned: success, and when changes fail
   type: bool
 rehearsal:
   description: Why there was no rehearsal; empty if there was one.
-  returned: success
+  returned: success, and when changes fail
   type: str
 apache_running:
   description: Whether Apache runs. One that is stopped stays so; its configuration is tested, and nobody is asked.
@@ -707,7 +708,8 @@ def main() -> None:
         module.fail_json(msg=str(exc))
     except ApplyError as exc:
         msg = f"{exc}.\n{exc.details}".strip()
-        module.fail_json(msg=msg, details=exc.details, rolled_back=exc.rolled_back)
+        rehearsal = {"rehearsed": exc.rehearsed, "rehearsal": exc.rehearsal}
+        module.fail_json(msg=msg, details=exc.details, rolled_back=exc.rolled_back, **rehearsal)
     except interrupts.Interrupted as exc:
         module.fail_json(msg=f"{exc}; nothing was changed")
     except OSError as exc:

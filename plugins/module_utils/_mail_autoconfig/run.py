@@ -88,7 +88,13 @@ def run(
         rehearsal, outcome = Rehearsal(False, "nothing is to be reloaded"), Outcome(ready.survey.running)
         if ready.plan.is_needed:
             rehearsal = _rehearse(ready, way, platform, command, surveyor, settings, means)
-            outcome = outcome if way.check else _carry_out(ready, way, platform, command, surveyor, settings, means, rehearsal)
+            try:
+                outcome = (
+                    outcome if way.check else _carry_out(ready, way, platform, command, surveyor, settings, means, rehearsal)
+                )
+            except ApplyError as exc:
+                exc.rehearsed, exc.rehearsal = rehearsal.rehearsed, rehearsal.reason
+                raise
         warnings = (*ready.findings.warnings, *_warnings(ready, way, outcome))
         return report.result(ready.publications, ready.plan, ready.current, rehearsal, outcome, way.lists), warnings
 

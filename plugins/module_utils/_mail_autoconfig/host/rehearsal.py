@@ -83,12 +83,14 @@ class Rehearser:
         if outcome.value["unproven"]:
             return Rehearsal(False, outcome.value["unproven"])
         if outcome.value["error"]:
-            raise ApplyError(f"{outcome.value['error']} (in a rehearsal: nothing was changed)", outcome.value["details"])
+            message = f"{outcome.value['error']} (in a rehearsal: nothing was changed)"
+            raise ApplyError(message, outcome.value["details"], rehearsed=True)
         taken = [f"port {port}: {holder}" for port, holder in _taken(outcome.value["ports"])]
         if taken:
             raise ApplyError(
                 "with this change Apache would listen where another program does, and could not start (nothing was changed)",
                 "\n".join(taken),
+                rehearsed=True,
             )
         words = dict(zip(inspection.neighbours, outcome.value["fresh"]))
         return Rehearsal(True, fresh={question: said for question, said in words.items() if said})

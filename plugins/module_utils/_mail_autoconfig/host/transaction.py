@@ -36,12 +36,16 @@ class ApplyError(Exception):
 
     :ivar details: what Apache or a command said
     :ivar rolled_back: whether the host is as it was before; None where nothing was changed
+    :ivar rehearsed: whether the change was rehearsed; None where it did not come to that
+    :ivar rehearsal: why it was not
     """
 
-    def __init__(self, message: str, details: str = "", rolled_back: bool | None = None) -> None:
+    def __init__(self, message: str, details: str = "", rolled_back: bool | None = None, rehearsed: bool | None = None) -> None:
         super().__init__(message)
         self.details = details
         self.rolled_back = rolled_back
+        self.rehearsed = rehearsed
+        self.rehearsal = ""
 
 
 @dataclasses.dataclass(frozen=True)
