@@ -159,9 +159,8 @@ def main() -> int:
             result = publish(apache, live, signing)
             say("What the run says of itself")
             print(f"rehearsed in a twin of this host: {'yes' if result['rehearsed'] else 'no, ' + result['rehearsal']}")
-            print(
-                f"Apache reloaded: {'yes' if result['reloaded'] else 'no'}; then answered as it should: {result['asked']} questions"
-            )
+            print(f"Apache reloaded: {'yes' if result['reloaded'] else 'no'}")
+            print(f"questions that Apache then answered as it should: {result['asked']}")
             client = Client("127.0.0.1", authority.certificate, {"http": apache.http_port, "https": apache.https_port})
             say(f"What each client gets for {ADDRESS}")
             answers = list(rows(client, authority.certificate, result["urls"]))

@@ -31,7 +31,7 @@ _REQUEST = (
 
 
 def of_hosts(publications: Publications, pairs: t.Mapping[site.Certificate, PairFacts]) -> tuple[Expectation, ...]:
-    """What our own hosts must answer: everything at the first and last of a provider, and something at each site and certificate."""
+    """What our own hosts must answer: everything at the first and last of a provider, something at each site and certificate."""
     found: list[Expectation] = []
     if not publications.desired:
         return ()  # what is taken away has no answers

@@ -256,15 +256,15 @@ def _foreign_file(path: str, state: FileState) -> str:
     if state.kind == "other":
         return f"{path}: is not a regular file, and one of ours belongs there: move it away"
     return (
-        f"{path}: is there and was not made by this collection for this Apache; move it away, or set adopt: true to replace it and "
-        "keep a copy beside it"
+        f"{path}: is there and was not made by this collection for this Apache; move it away, or set adopt: true to replace it "
+        "and keep a copy beside it"
     )
 
 
 def _removals(
     desired: t.Sequence[Desired], dropped: t.Collection[str], current: Current, empty_zone: bytes
 ) -> tuple[dict[str, File], list[str], Findings]:
-    """Files of ours that nobody wants any more: zone files to empty, others to remove; what somebody changed is kept and named."""
+    """Files of ours that nobody wants any more: zone files to empty, others to remove; what somebody changed is kept."""
     wanted = {file.path for item in desired for file in item.files}
     remaining = {path for _name, holding in _unnamed(desired, dropped, current) for path in holding.files}
     touched = {item.provider for item in desired} | set(dropped)

@@ -232,7 +232,7 @@ def _documents(settings: Settings, provider: Provider) -> tuple[Document, ...]:
 
 
 def _earlier_digests(manifest: Manifest) -> dict[str, tuple[str, ...]]:
-    """The digests of PACC documents that clients got until now, by domain, which may have had its document from another provider."""
+    """The digests of PACC documents that clients got until now, by domain: it may have had its document from another provider."""
     found: dict[str, tuple[str, ...]] = {}
     for holding in manifest.providers.values():
         known = [known for path, owned in holding.files.items() if path.endswith(f"/{pacc.PATH}") for known in owned.digests]
@@ -289,8 +289,8 @@ def _host_findings(settings: Settings, provider: Provider, groups: t.Iterable[Ho
         )
     if provider.id in settings.pages and f"autoconfig.{first}" in without:
         warnings.append(
-            f"the setup page's QR code leads to https://autoconfig.{first}, which no certificate serves yet; run again when there "
-            "is one, or with https: false"
+            f"the setup page's QR code leads to https://autoconfig.{first}, which no certificate serves yet; run again when "
+            "there is one, or with https: false"
         )
     if any(name.startswith(f"{clients.PACC_LABEL}.") for name in without):
         warnings.append("PACC is over HTTPS alone: without a certificate that names it, a host of it is not announced")
@@ -460,7 +460,7 @@ def closed(modules: t.Iterable[str], survey: Survey) -> tuple[str, ...]:
 
 
 def _certificate_findings(settings: Settings, certificates: Certificates) -> Findings:
-    """What is wrong with certificates: one that the administrator named must be there, at least for the provider's first domain."""
+    """What is wrong with certificates: one that the administrator named must be there, at least for a provider's first domain."""
     problems: list[str] = []
     warnings: list[str] = []
     firsts = {provider.domains[0] for provider in settings.providers} if settings.https else set()
@@ -502,8 +502,8 @@ def _module_findings(modules: t.Iterable[str], survey: Survey) -> Findings:
                 problems.append(f"Apache's module {name} is needed and cannot stand beside {other}, which is enabled")
         for port, program in survey.taken.get(name, {}).items():
             problems.append(
-                f"with the module {name} Apache would listen on port {port}, which {program} has: it could not start; free the port, "
-                "or take its Listen out of Apache's configuration"
+                f"with the module {name} Apache would listen on port {port}, which {program} has: it could not start; free the "
+                "port, or take its Listen out of Apache's configuration"
             )
     return Findings(tuple(problems))
 
@@ -514,8 +514,8 @@ def _signing_findings(settings: Settings, items: t.Iterable[Publication], survey
     if signer is None or found is None:
         return Findings(
             warnings=tuple(
-                f"{item.provider.id}: Apple's profile is not signed: iPhones and Macs show it as Not Signed or Unverified, and install "
-                "it all the same; signing_certificate and signing_key sign it"
+                f"{item.provider.id}: Apple's profile is not signed: iPhones and Macs show it as Not Signed or Unverified, and "
+                "install it all the same; signing_certificate and signing_key sign it"
                 for item in items
                 if apple.render(item.provider)
             )

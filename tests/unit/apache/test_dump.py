@@ -20,8 +20,10 @@ VirtualHost configuration:
 [::1]:80               six.example (/etc/apache2/apache2.conf:234)
 127.0.0.1:80           fixed.example (/etc/apache2/apache2.conf:227)
 *:80                   is a NameVirtualHost
-         default server macro.example (macro 'vh' (defined on line 6 of "/etc/apache2/ports.conf") used on line 1 of "/etc/apache2/m.conf":1)
-         port 80 namevhost macro.example (macro 'vh' (defined on line 6 of "/etc/apache2/ports.conf") used on line 1 of "/etc/apache2/m.conf":1)
+         default server macro.example (macro 'vh' (defined on line 6 of "/etc/apache2/ports.conf") \
+used on line 1 of "/etc/apache2/m.conf":1)
+         port 80 namevhost macro.example (macro 'vh' (defined on line 6 of "/etc/apache2/ports.conf") \
+used on line 1 of "/etc/apache2/m.conf":1)
          port 80 namevhost shop.example (/etc/apache2/sites-enabled/shop.conf:1)
                  alias WWW.shop.example
                  wild alias *.shop.example

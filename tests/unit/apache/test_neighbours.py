@@ -142,8 +142,8 @@ def test_a_fixed_address_of_another_port_is_no_matter() -> None:
 def test_an_address_that_would_take_the_requests_of_others_is_refused() -> None:
     found = place(wanted(listen=("192.0.2.7",)), ground(host("shop.conf")))
     assert problems(found) == [
-        f"listen: a virtual host on 192.0.2.7:80 takes all requests to that address, and the one at {SITES}/shop.conf:1 (*:80) is "
-        "reached there now: leave listen out, then ours stand beside it"
+        f"listen: a virtual host on 192.0.2.7:80 takes all requests to that address, and the one at {SITES}/shop.conf:1 (*:80) "
+        "is reached there now: leave listen out, then ours stand beside it"
     ]
     beside = place(wanted(listen=("192.0.2.7",)), ground(host("shop.conf"), host("000.conf", "192.0.2.7:80")))
     assert (problems(beside), beside.addresses) == ([], {80: ("192.0.2.7",)})
@@ -179,7 +179,7 @@ def test_a_wildcard_that_catches_our_names_stands_in_the_way_only_if_it_is_read_
     first = ground(host("000.conf"), host("aaa.conf", names="x.tld *.server.tld"))
     (problem,) = problems(place(wanted(), first))
     assert problem.startswith(
-        f"the virtual host at {SITES}/aaa.conf:1 has the name *.server.tld, which catches autoconfig.server.tld, autodiscover.server.tld"
+        f"the virtual host at {SITES}/aaa.conf:1 has the name *.server.tld, which catches autoconfig.server.tld, autodiscover."
     )
     later = ground(host("000.conf"), host("zz-wild.conf", names="x.tld *.server.tld"))
     assert problems(place(wanted(), later)) == []

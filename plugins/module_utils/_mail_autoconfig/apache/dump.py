@@ -1,7 +1,7 @@
 """What Apache itself has understood of its configuration: ``-t -D DUMP_VHOSTS`` and its relatives, as data.
 
-PRIVATE to the collection. Formats: ``dump_vhosts`` in server/vhost.c, ``show_includes`` in server/config.c, ``ap_show_modules`` in
-modules/core/mod_so.c, ``core_dump_config`` in server/core.c, and mod_macro's way to name a place.
+PRIVATE to the collection. Formats: ``dump_vhosts`` in server/vhost.c, ``show_includes`` in server/config.c, ``ap_show_modules``
+in modules/core/mod_so.c, ``core_dump_config`` in server/core.c, and mod_macro's way to name a place.
 """
 
 from __future__ import annotations

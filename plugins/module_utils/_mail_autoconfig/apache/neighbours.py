@@ -1,8 +1,8 @@
 """What the sites of others need: their addresses, their names, and their places as defaults. Ours take none of it away.
 
 PRIVATE to the collection. Judges what Apache itself has understood (``dump``), without ours in it. How Apache chooses: by the
-address and port of the connection, where a fixed address beats ``*``; then by name, in the order in which the files are read; then
-the first one of the address (server/vhost.c, ``ap_update_vhost_given_ip``, ``check_hostalias``).
+address and port of the connection, where a fixed address beats ``*``; then by name, in the order in which the files are read;
+then the first one of the address (server/vhost.c, ``ap_update_vhost_given_ip``, ``check_hostalias``).
 """
 
 from __future__ import annotations
@@ -147,8 +147,8 @@ def _address_problems(
 ) -> t.Iterator[str]:
     if hosts and hosts[0].port == 0:
         yield (
-            f"the virtual host at {hosts[0].place} answers on every port ({hosts[0].address}), so that of it and one on port {port} "
-            f"only the first is ever reached: give it a port, for example <VirtualHost {hosts[0].ip}:{port}>"
+            f"the virtual host at {hosts[0].place} answers on every port ({hosts[0].address}), so that of it and one on port "
+            f"{port} only the first is ever reached: give it a port, for example <VirtualHost {hosts[0].ip}:{port}>"
         )
     losers = ground.at(_ANY, port)
     if ip != _ANY and not hosts and losers:
@@ -167,8 +167,8 @@ def _address_problems(
 def _place_problems(hosts: t.Sequence[VirtualHost], ground: Ground) -> t.Iterator[str]:
     if hosts and ground.position(hosts[0])[0] > 0:
         yield (
-            f"the virtual host at {hosts[0].place} is the default of {hosts[0].address} and is read after {ground.sites}, so that ours "
-            f"would become the default in its place: include its file before {ground.sites}, or move it there"
+            f"the virtual host at {hosts[0].place} is the default of {hosts[0].address} and is read after {ground.sites}, so "
+            f"that ours would become the default in its place: include its file before {ground.sites}, or move it there"
         )
 
 
@@ -181,8 +181,8 @@ def _name_problems(names: t.Sequence[str], hosts: t.Sequence[VirtualHost], first
         caught = [name for name in names if any(fnmatch.fnmatchcase(name, pattern) for pattern in host.patterns)]
         if caught and (host.default or ground.position(host) < (0, first_file)):
             yield (
-                f"the virtual host at {host.place} has the name {' '.join(host.patterns)}, which catches {some(caught)}, and comes "
-                "first: give it its names one by one, or let its file be read later (and another be the default)"
+                f"the virtual host at {host.place} has the name {' '.join(host.patterns)}, which catches {some(caught)}, and "
+                "comes first: give it its names one by one, or let its file be read later (and another be the default)"
             )
 
 

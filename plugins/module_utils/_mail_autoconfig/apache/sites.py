@@ -222,8 +222,8 @@ def default_site(
 def guarded(nodes: t.Iterable[Node], guards: t.Mapping[str, str]) -> t.Iterator[Node]:
     """The same with a virtual host of its own for each address that has a guard, which is there only with the guard's file.
 
-    A fixed address takes all requests to it. So when the site of somebody else leaves one, for whose sake ours are there, ours must
-    not stay behind alone and take what comes to the sites on ``*``.
+    A fixed address takes all requests to it. So when the site of somebody else leaves one, for whose sake ours are there, ours
+    must not stay behind alone and take what comes to the sites on ``*``.
     """
     for node in nodes:
         if not isinstance(node, Section):
