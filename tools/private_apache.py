@@ -116,9 +116,14 @@ class PrivateApache:
         self.command("a2ensite", "-q", name)
 
     def start(self) -> None:
-        """Start, and wait until it answers."""
+        """Start, and wait until it answers and can be stopped: it listens before it has written its number down."""
         self.command("apache2ctl", "start")
         self._wait()
+        for _attempt in range(200):
+            if (self.directory / "run/apache2.pid").exists():
+                return
+            time.sleep(0.05)
+        raise RuntimeError("the private Apache has written no apache2.pid")
 
     def reload(self) -> None:
         """Let it read its configuration again, and wait until only new workers answer.
