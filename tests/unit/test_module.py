@@ -37,6 +37,10 @@ def module(apache: FakeApache, monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
         return told
 
     real, ways = run.run, []
+    # Ansible says the same warning once a process, whichever test was the first to cause it.
+    monkeypatch.setattr(mail_autoconfig.AnsibleModule, "warn", lambda self, warning: warned.append(warning))
+    warned: list[str] = []
+    call.warned = warned  # type: ignore[attr-defined]
     call.ways = ways  # type: ignore[attr-defined]
     monkeypatch.setattr(run, "run", on_the_fake)
     # A run expects answers that the fake is told only by its own publish.
@@ -48,7 +52,7 @@ def test_a_run_tells_what_it_did_and_warns(module: Module, apache: FakeApache) -
     told = module()
     assert told["changed"] is told["reloaded"] is True
     assert apache.enabled("sites") == ["autoconfig.server.tld.conf"]
-    assert any("no certificate names" in str(warning) for warning in told["warnings"])
+    assert any("no certificate names" in warning for warning in module.warned)  # type: ignore[attr-defined]
     assert module()["changed"] is False
 
 
