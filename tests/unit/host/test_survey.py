@@ -335,7 +335,8 @@ def test_a_damaged_manifest_stops_the_run_and_is_left_as_it_is(apache: FakeApach
     apache.publish()
     (apache.state / "manifest.json").write_bytes(content)
     before = apache.footprint()
-    with pytest.raises(ApplyError, match=r"manifest\.json: (it|a newer release) .*; restore it, or move it away and run with adopt: true"):
+    message = r"manifest\.json: (it|a newer release) .*; restore it, or move it away and run with adopt: true"
+    with pytest.raises(ApplyError, match=message):
         apache.publish({"state": state}, well_known=True)
     assert apache.footprint() == before
 
