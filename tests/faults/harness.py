@@ -144,7 +144,7 @@ class Bed:
         return found
 
     def start(self, options: Mapping[str, Any]) -> subprocess.Popen[str]:
-        """Start a run and do not wait for it; not rehearsed unless asked for, because what that refuses is never done for real."""
+        """Start a run and do not wait for it; not rehearsed unless asked for, because what that refuses is not done for real."""
         command = self._arguments({"rehearse": False, **options})
         return subprocess.Popen(
             command, env=self.environment(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
