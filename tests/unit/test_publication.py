@@ -61,14 +61,14 @@ def foreign(file: str, name: str = "www.example", address: str = "*:80") -> Virt
     return VirtualHost(address, () if patterns else (name,), patterns, f"{SITES}/{file}.conf", 1)
 
 
-def survey(certificates: t.Mapping[str, PairFacts] = {}, **changes: t.Any) -> Survey:
+def survey(certificates: t.Mapping[str, PairFacts] | None = None, **changes: t.Any) -> Survey:
     """A sound host with these certificates, by domain, in Let's Encrypt's places."""
     base = Survey(
         installed=True,
         ground=ground(),
         available=MODULES,
         loaded=frozenset({"alias", "authz_core"}),
-        pairs={live(domain): item for domain, item in certificates.items()},
+        pairs={live(domain): item for domain, item in (certificates or {}).items()},
         running=True,
     )
     return dataclasses.replace(base, **changes)
@@ -431,7 +431,9 @@ def test_the_default_goes_when_a_neighbour_has_become_it() -> None:
 # -- removal ------------------------------------------------------------------------------------------------------------
 
 
-def remove(manifest: Manifest, *domains: str, certificates: t.Mapping[str, PairFacts] = {}, **options: t.Any) -> Publications:
+def remove(
+    manifest: Manifest, *domains: str, certificates: t.Mapping[str, PairFacts] | None = None, **options: t.Any
+) -> Publications:
     wanted = settings.read({**options, "providers": [provider(domain) for domain in domains]})
     return publication.remove(wanted, survey(certificates, manifest=manifest))
 

@@ -29,7 +29,7 @@ def host(file: str, address: str = "*:80", names: str = "www.example", line: int
     return VirtualHost(address, literal, patterns, path, line, default)
 
 
-def ground(*hosts: VirtualHost, includes: t.Mapping[str, tuple[str, int]] = {}, sites_line: int = SITES_AT) -> Ground:
+def ground(*hosts: VirtualHost, includes: t.Mapping[str, tuple[str, int]] | None = None, sites_line: int = SITES_AT) -> Ground:
     """The configuration with these, the first at each address as its default.
 
     :arg includes: for files that are no enabled sites: which file the main file includes for them, and where
@@ -41,7 +41,7 @@ def ground(*hosts: VirtualHost, includes: t.Mapping[str, tuple[str, int]] = {}, 
         VirtualHost(item.address, item.names, item.patterns, item.file, item.line, firsts[item.address] is item) for item in hosts
     )
     known = [Include(item.file, item.file, SITES_AT) for item in hosts if item.file.startswith(SITES)]
-    known += [Include(path, first, line) for path, (first, line) in includes.items()]
+    known += [Include(path, first, line) for path, (first, line) in (includes or {}).items()]
     return Ground(Dump(marked, includes=tuple(known)), MAIN, SITES, sites_line)
 
 

@@ -708,8 +708,7 @@ def test_what_cannot_be_put_back_is_named(apache: FakeApache) -> None:
 def test_an_apache_that_cannot_be_brought_back_is_named(apache: FakeApache) -> None:
     fresh(apache)
     dies(apache)
-    fail_start = lambda number, command: Result(1, "", "no") if command == ["apache2ctl", "start"] else None  # noqa: E731
-    apache.before = fail_start
+    apache.before = lambda number, command: Result(1, "", "no") if command == ["apache2ctl", "start"] else None
     with pytest.raises(ApplyError, match="not everything could be put back: apache2ctl start failed") as error:
         apache.publish()
     assert error.value.rolled_back is False
