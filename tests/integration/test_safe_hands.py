@@ -201,12 +201,12 @@ def test_two_instances_share_neither_state_nor_documents(
 def test_a_redirect_of_the_whole_server_is_found_by_asking(
     apache: PrivateApache, playbook: Playbook, client: Client, rehearse: bool
 ) -> None:
-    (apache.config_directory / "conf-enabled/all.conf").write_text("Redirect /mail https://elsewhere.tld/\n")
+    (apache.config_directory / "conf-enabled/all.conf").write_text("Redirect /mail https://elsewhere.tld/x\n")
     apache.reload()
     result = playbook.module({**apache.module_options(), "domain": "server.tld", "rehearse": rehearse})
     assert result["failed"]
     asked = f"GET http://autoconfig.server.tld:{apache.http_port}{CONFIG}"
-    assert f"{asked}: 302 to https://elsewhere.tld/config-v1.1.xml, expected 200" in result["details"]
+    assert f"{asked}: 302 to https://elsewhere.tld/x/config-v1.1.xml, expected 200" in result["details"]
     assert result["rolled_back"] is (None if rehearse else True)
     assert not list((apache.config_directory / "sites-enabled").iterdir())
     assert status(client, "any.tld", "/mail/x") == 302

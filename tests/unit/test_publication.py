@@ -412,6 +412,14 @@ def test_runs_for_one_provider_after_the_other_leave_the_default_as_it_is() -> N
     assert in_turn(("b.tld", False), ("a.tld", False), ("b.tld", False)) == [("b.tld", frozenset())] * 3
 
 
+def test_a_run_for_all_providers_leaves_the_default_with_the_one_that_has_it() -> None:
+    certificates = {name: facts(f"autoconfig.{name}", f"autodiscover.{name}") for name in ("a.tld", "b.tld")}
+    manifest = manifest_of(publish(survey(certificates), provider("b.tld")))
+    both = publish(survey(certificates, manifest=manifest), provider("a.tld"), provider("b.tld"))
+    assert live("b.tld").file in default_of(both)
+    assert live("a.tld").file in default_of(publish(survey(certificates), provider("b.tld"), provider("a.tld")))
+
+
 def test_a_default_without_tls_goes_to_the_first_provider_that_has_a_certificate() -> None:
     assert [owner for owner, _gone in in_turn(("b.tld", False), ("c.tld", True), ("b.tld", False), ("a.tld", True))] == [
         *("b.tld", "c.tld", "c.tld", "c.tld")
