@@ -333,6 +333,7 @@ def test_a_name_that_somebody_has_stops_the_run_and_adopt_takes_the_place() -> N
     replaced = dataclasses.replace(
         there.ground, real={f"{SITES}/autoconfig.server.tld.conf": f"{AVAILABLE}/autoconfig.server.tld.conf"}
     )
+    assert publish(survey(ground=replaced)).findings.problems[0].endswith(" already; with adopt: true ours comes in its place")
     found = publish(survey(ground=replaced), adopt=True)
     assert (found.findings.problems, found.displaced) == ((), ())
     assert f"{AVAILABLE}/autoconfig.server.tld.conf" in paths(found)

@@ -352,7 +352,7 @@ def _wanted(settings: Settings, items: t.Sequence[Publication], manifest: Manife
     adopted = frozenset(
         f"{platform.available('sites')}/{name}.conf" for file in files for name in (file, file.removesuffix("-ssl"))
     )
-    return neighbours.Wanted(names, files, settings.site.listen, adopted if settings.adopt else frozenset())
+    return neighbours.Wanted(names, files, settings.site.listen, adopted if settings.adopt else frozenset(), adopted)
 
 
 def _serves_tls(manifest: Manifest) -> bool:

@@ -27,12 +27,14 @@ class Wanted:
     :ivar files: names of the site files without prefix
     :ivar listen: addresses that the administrator named; ``*`` alone leaves the choice to us
     :ivar adopted: paths of files that the run replaces, so that they are no neighbours
+    :ivar adoptable: paths of files that it would replace if it were told to
     """
 
     names: t.Mapping[int, t.Sequence[str]]
     files: t.Sequence[str]
     listen: tuple[str, ...] = (_ANY,)
     adopted: frozenset[str] = frozenset()
+    adoptable: frozenset[str] = frozenset()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -114,7 +116,7 @@ def place(wanted: Wanted, ground: Ground) -> Placement:
     for port, ip, hosts in shared:
         problems.extend(_address_problems(port, ip, hosts, wanted.listen, ground))
         problems.extend(_place_problems(hosts, ground))
-        problems.extend(_name_problems(wanted.names[port], hosts, first_file, ground))
+        problems.extend(_name_problems(wanted.names[port], hosts, first_file, ground, wanted.adoptable))
     return Placement(
         prefix=prefix,
         addresses=addresses,
@@ -172,12 +174,16 @@ def _place_problems(hosts: t.Sequence[VirtualHost], ground: Ground) -> t.Iterato
         )
 
 
-def _name_problems(names: t.Sequence[str], hosts: t.Sequence[VirtualHost], first_file: str, ground: Ground) -> t.Iterator[str]:
+def _name_problems(
+    names: t.Sequence[str], hosts: t.Sequence[VirtualHost], first_file: str, ground: Ground, adoptable: frozenset[str]
+) -> t.Iterator[str]:
     wanted = set(names)
+    others = ground.others(adoptable)
     for host in hosts:
         taken = sorted(wanted.intersection(host.names))
         if taken:
-            yield f"the virtual host at {host.place} answers for {some(taken)} already"
+            hint = "" if host in others else "; with adopt: true ours comes in its place"
+            yield f"the virtual host at {host.place} answers for {some(taken)} already{hint}"
         caught = [name for name in names if any(fnmatch.fnmatchcase(name, pattern) for pattern in host.patterns)]
         if caught and (host.default or ground.position(host) < (0, first_file)):
             yield (
