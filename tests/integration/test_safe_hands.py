@@ -250,3 +250,27 @@ def test_a_site_that_somebody_has_added_and_not_reloaded_is_no_fault_of_ours(
         assert "somebody had changed their files and not reloaded Apache: run again" in result["msg"]
     assert not playbook.module(options)["failed"]
     assert (status(client, "autoconfig.server.tld"), status(client, "shop.tld"), status(client, "000-own.tld")) == (200, 302, 410)
+
+
+# -- what others have left behind ---------------------------------------------------------------------------------------
+
+
+def test_a_reload_that_would_end_apache_for_what_somebody_else_has_done_is_not_tried(
+    apache: PrivateApache, playbook: Playbook, client: Client, authority: Authority
+) -> None:
+    """Apache goes on running with a key that was replaced by a wrong one, until somebody reloads it: that must not be us."""
+    for directory in ("shop", "other"):
+        authority.issue(apache.directory / directory, ["shop.example"])
+    pair = f"SSLCertificateFile {apache.directory}/shop/fullchain.pem\nSSLCertificateKeyFile {apache.directory}/shop/privkey.pem"
+    apache.command("a2enmod", "-q", "ssl")
+    own_site(apache, "shop.example", f"SSLEngine on\n{pair}\nRedirect gone /")
+    text = (apache.config_directory / "sites-available/shop.example.conf").read_text()
+    (apache.config_directory / "sites-available/shop.example.conf").write_text(
+        text.replace(f"*:{apache.http_port}", f"*:{apache.https_port}")
+    )
+    apache.reload()
+    (apache.directory / "other/privkey.pem").replace(apache.directory / "shop/privkey.pem")
+    result = refused(apache, playbook)
+    assert "its configuration is broken already, before any change of ours" in result["msg"]
+    assert result["rehearsed"] is True
+    assert client.request("https://shop.example/").status == 410

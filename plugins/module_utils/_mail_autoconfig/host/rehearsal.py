@@ -13,6 +13,7 @@ import re
 import time
 import typing as t
 
+from ..apache.common import OFF
 from ..plan import Current, Plan
 from ..questions import Answer, Question, has_worked
 from . import sockets
@@ -26,6 +27,8 @@ from .transaction import ApplyError, Inspection, Transaction
 _TIMES_AS_LONG = 5
 _AT_LEAST_SECONDS = 8.0
 _WHOLE_SECONDS = 180.0
+# What mod_ssl says of a certificate or key that it cannot use, wherever it runs.
+_FATAL = "[ssl:emerg]"
 # Nobody else asks this Apache, so that its answers settle soon.
 _PATIENCE = 3.0
 _LOG_DIRECTIVE = re.compile(r'^\s*(?:ErrorLog|CustomLog|TransferLog|GlobalLog|ForensicLog|\w*Log)\s+"?(/[^"|\s]+)', re.MULTILINE)
@@ -80,6 +83,12 @@ class Rehearser:
         )
         if not outcome.ran:
             return Rehearsal(False, outcome.reason)
+        if outcome.value["broken"] and self._live.master() is not None:
+            raise ApplyError(
+                "Apache would end at a reload: its configuration is broken already, before any change of ours; mend it first",
+                outcome.value["broken"],
+                rehearsed=True,
+            )
         if outcome.value["unproven"]:
             return Rehearsal(False, outcome.value["unproven"])
         if outcome.value["error"]:
@@ -104,8 +113,7 @@ class Rehearser:
         try:
             server.start()
         except ServerError as exc:
-            said = " ".join(f"{exc}: {exc.details}".split())
-            return _result(unproven=f"even as it is, Apache does not start in a twin of this host: {said[:400]}")
+            return _not_started(server, exc)
         server.reload_seconds = max(_AT_LEAST_SECONDS, _TIMES_AS_LONG * (time.monotonic() - begun))
         try:
             means = dataclasses.replace(self._means, patience=min(_PATIENCE, self._means.patience))
@@ -123,10 +131,30 @@ class Rehearser:
         )
 
 
+def _not_started(server: Server, exc: ServerError) -> dict[str, t.Any]:
+    """Why it does not start as it is; a fault of others is told from one of ours, and from what the twin lacks.
+
+    With a certificate that it cannot use Apache goes on running until somebody reloads it, which must not be us.
+    """
+    said = " ".join(f"{exc}: {exc.details}".split())
+    if _FATAL in exc.details:
+        try:
+            server.start(arguments=("-D", OFF, "-k", "start"))
+        except ServerError as without_ours:
+            if _FATAL in without_ours.details:
+                return _result(unproven=said[:400], broken=without_ours.details)
+    return _result(unproven=f"even as it is, Apache does not start in a twin of this host: {said[:400]}")
+
+
 def _result(
-    unproven: str = "", error: str = "", details: str = "", ports: t.Sequence[int] = (), said: t.Sequence[str] = ()
+    unproven: str = "",
+    broken: str = "",
+    error: str = "",
+    details: str = "",
+    ports: t.Sequence[int] = (),
+    said: t.Sequence[str] = (),
 ) -> dict[str, t.Any]:
-    return {"unproven": unproven, "error": error, "details": details, "ports": list(ports), "fresh": list(said)}
+    return {"unproven": unproven, "broken": broken, "error": error, "details": details, "ports": list(ports), "fresh": list(said)}
 
 
 def _taken(ports: t.Iterable[int]) -> t.Iterator[tuple[int, str]]:

@@ -134,14 +134,17 @@ class Server:
             time.sleep(_PAUSE)
         return False
 
-    def start(self, unit: str = "") -> None:
-        """Start it, or start it again if it hangs. Raises ServerError."""
+    def start(self, unit: str = "", arguments: t.Sequence[str] = ("start",)) -> None:
+        """Start it, or start it again if it hangs. Raises ServerError.
+
+        :arg arguments: for its own command, where no service manager has it
+        """
         position = self.log_position()
         self._end_what_hangs()
         with contextlib.suppress(OSError):
             # Of a process that is dead; as long as nobody has collected it, Apache would take it for a running one.
             os.unlink(self.pid_file)
-        command = self._platform.service("restart", unit) if unit else self._platform.control("start")
+        command = self._platform.service("restart", unit) if unit else self._platform.control(*arguments)
         result = self._told(command)
         end = time.monotonic() + self.reload_seconds
         while time.monotonic() < end and result.status == 0:
