@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import itertools
 import os
+import re
 import time
 import typing as t
 
 from .. import manifest as manifests
 from ..apache import dump
-from ..files import Kind
+from ..files import File, Kind
 from ..manifest import Manifest, Owned
 from ..plan import BACKUP_SUFFIX, Current, Plan
 from ..questions import UNKNOWN_HOST, Answer, Expectation, Question
@@ -28,7 +30,9 @@ from .server import Process, Server, ServerError
 MANIFEST = "manifest.json"
 RELOAD_MARKER = "reload-pending"
 _NO_GROUND = dump.Dump()
-_ORDER = (Kind.DOCUMENT, Kind.ZONE, Kind.SCRIPT, Kind.CONFIGURATION)
+_ORDER = (Kind.DOCUMENT, Kind.ZONE, Kind.SCRIPT)
+# Behind those, the configuration.
+_SNIPPETS, _SITES, _LOSERS = 3, 4, 5
 
 
 class ApplyError(Exception):
@@ -103,6 +107,7 @@ class Transaction:
         self._ask = means.ask
         self._patience = means.patience
         self._journal = Journal()
+        self._made: tuple[str, ...] = ()
         self._fresh: t.Mapping[Question, str] = {}
         self._with_ours: dict[Question, Answer] = {}
 
@@ -169,7 +174,9 @@ class Transaction:
     def _commit(self, plan: Plan, current: Current) -> None:
         """In an order in which Apache can start after each step, and is never told more than is there."""
         for path in plan.adopt:
-            self._journal.keep_copy(path, _free_copy(path))
+            copy = _free_copy(path)
+            if copy:
+                self._journal.keep_copy(path, copy)
         self._announce(plan)
         for path in plan.leftovers:
             with contextlib.suppress(FileNotFoundError):
@@ -186,21 +193,34 @@ class Transaction:
     def _announce(self, plan: Plan) -> None:
         """Write down what will be ours, and that Apache has to read it, before anything of it is there."""
         if plan.manifest != plan.before or plan.write or plan.remove:
-            self._write_state(MANIFEST, manifests.write(manifests.in_between(plan.before, plan.manifest)))
+            # With the directories, because a run that is killed behind them can tell nobody that it has made them.
+            self._made = tuple(
+                sorted({made for path in plan.write for made in filesystem.missing_directories(os.path.dirname(path))})
+            )
+            between = manifests.in_between(plan.before, plan.manifest)
+            directories = tuple(dict.fromkeys((*between.directories, *self._made)))
+            self._write_state(MANIFEST, manifests.write(dataclasses.replace(between, directories=directories)))
         if plan.is_read_at_start:
             self._write_state(RELOAD_MARKER, b"")
 
     def _write(self, plan: Plan, current: Current) -> None:
-        """Write what Apache reads at requests first, and sites last."""
+        """Write what Apache reads at requests first, then snippets, then sites; those that lose names come last."""
         conf = self._platform.available("conf")
-        writes = sorted(
-            plan.write.values(), key=lambda file: (_ORDER.index(file.kind), os.path.dirname(file.path) != conf, file.path)
-        )
-        for file in writes:
-            if file.kind is Kind.CONFIGURATION and os.path.dirname(file.path) != conf:
-                # Sites may need the definitions in our snippets as soon as they are there.
-                self._switch_on("conf", plan.enable.get("conf", ()))
-            self._journal.write(file.path, file.content, current.files[file.path])
+
+        def rank(file: File) -> int:
+            if file.kind is not Kind.CONFIGURATION:
+                return _ORDER.index(file.kind)
+            if os.path.dirname(file.path) == conf:
+                return _SNIPPETS
+            return _LOSERS if _names(current.files[file.path].content or b"") - _names(file.content) else _SITES
+
+        # Sites may need the definitions in our snippets as soon as they are there; and no host may be without a site in between.
+        switched = {_SITES: ("conf",), _LOSERS: ("conf", "sites")}
+        for number, files in itertools.groupby(sorted(plan.write.values(), key=lambda file: (rank(file), file.path)), rank):
+            for kind in switched.get(number, ()):
+                self._switch_on(kind, plan.enable.get(kind, ()))
+            for file in files:
+                self._journal.write(file.path, file.content, current.files[file.path])
 
     def _switch_on(self, kind: str, names: t.Iterable[str]) -> None:
         for name in names:
@@ -269,8 +289,8 @@ class Transaction:
         self._note(plan)
 
     def _directories(self, plan: Plan) -> tuple[str, ...]:
-        made = (*plan.before.directories, *self._journal.made)
-        return tuple(sorted(path for path in dict.fromkeys(made) if os.path.isdir(path)))
+        made = dict.fromkeys((*plan.before.directories, *self._made))
+        return tuple(sorted(path for path in made if os.path.isdir(path)))
 
     def _note(self, plan: Plan) -> None:
         """Keep the system's own notes of what was switched on; they are for people, so that a failure matters to nobody."""
@@ -335,10 +355,17 @@ def _defaults(found: dump.Dump, address: str) -> set[tuple[str, int]]:
     return {(host.file, host.line) for host in found.virtual_hosts if host.default and host.address == address}
 
 
+def _names(content: bytes) -> set[bytes]:
+    """The host names of a site of ours."""
+    return set(re.findall(rb"^ *Server(?:Name|Alias) (\S+)$", content, re.MULTILINE))
+
+
 def _free_copy(path: str) -> str:
-    """Where a copy of a file goes: no copy of an earlier run is lost."""
-    copy, number = path + BACKUP_SUFFIX, 0
+    """Where a copy of a file goes, beside those of earlier runs; empty if there is the same one, as a killed run leaves it."""
+    copy, number, saved = path + BACKUP_SUFFIX, 0, filesystem.save(path)
     while os.path.lexists(copy):
+        if filesystem.save(copy) == saved:
+            return ""
         number += 1
         copy = f"{path}{BACKUP_SUFFIX}.{number}"
     return copy
