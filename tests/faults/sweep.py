@@ -31,8 +31,8 @@ class Scenario(NamedTuple):
 
     :ivar before: the options of the runs before it
     :ivar meanwhile: what happened on the host between those and it
-    :ivar between: what may be answered for a moment, by a part of the question: of a domain that moves to another provider, the file
-        of the provider that it leaves is written anew without it before the site that sends it is
+    :ivar between: part of a question that may be answered otherwise for a moment: of a domain that moves to another provider, the
+        file of the one that it leaves is written anew without it before the site that sends it is
     :ivar is_refused: whether Apache refuses what it makes; the next run is then the last one of before
     """
 
