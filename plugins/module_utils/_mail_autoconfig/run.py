@@ -85,13 +85,14 @@ def run(
                 stack.enter_context(lock.held(platform.config_directory, way.lock_seconds))
         surveyor = Surveyor(platform, command, settings.state_directory, means)
         ready = prepare(settings, way, platform, surveyor)
-        rehearsal, outcome = Rehearsal(False, "nothing is to be reloaded"), Outcome(ready.survey.running)
-        if ready.plan.is_needed:
-            rehearsal = _rehearse(ready, way, platform, command, surveyor, settings, means)
+        rehearsal, outcome = Rehearsal(False, _why_not_rehearsed(ready, way)), Outcome(ready.survey.running)
+        if ready.plan.is_needed and not rehearsal.reason:
+            rehearser = Rehearser(platform, command, surveyor.server(), surveyor.variables, settings.state_directory, means)
+            rehearsal = rehearser.rehearse(ready.plan, ready.current, ready.inspection, surveyor.texts())
+        if ready.plan.is_needed and not way.check:
+            transaction = Transaction(platform, command, surveyor.server(), settings.state_directory, means)
             try:
-                outcome = (
-                    outcome if way.check else _carry_out(ready, way, platform, command, surveyor, settings, means, rehearsal)
-                )
+                outcome = transaction.carry_out(ready.plan, ready.current, ready.inspection, way.reload, rehearsal.fresh)
             except ApplyError as exc:
                 exc.rehearsed, exc.rehearsal = rehearsal.rehearsed, rehearsal.reason
                 raise
@@ -205,38 +206,13 @@ def _logs(content: bytes) -> int:
     return content.count(b"CustomLog ")
 
 
-def _rehearse(
-    ready: Preparation,
-    way: Way,
-    platform: Platform,
-    command: Runner,
-    surveyor: Surveyor,
-    settings: Settings,
-    means: Means,
-) -> Rehearsal:
+def _why_not_rehearsed(ready: Preparation, way: Way) -> str:
+    """Why a change needs no rehearsal; empty if it does."""
     if not ready.plan.is_read_at_start:
-        return Rehearsal(False, "nothing is to be reloaded")
+        return "nothing is to be reloaded"
     if not ready.survey.installed:
-        return Rehearsal(False, "Apache is not installed yet")
-    if not way.rehearse:
-        return Rehearsal(False, "rehearse is false")
-    server = surveyor.server()
-    rehearser = Rehearser(platform, command, server, surveyor.variables, settings.state_directory, means)
-    return rehearser.rehearse(ready.plan, ready.current, ready.inspection, surveyor.texts())
-
-
-def _carry_out(
-    ready: Preparation,
-    way: Way,
-    platform: Platform,
-    command: Runner,
-    surveyor: Surveyor,
-    settings: Settings,
-    means: Means,
-    rehearsal: Rehearsal,
-) -> Outcome:
-    transaction = Transaction(platform, command, surveyor.server(), settings.state_directory, means)
-    return transaction.carry_out(ready.plan, ready.current, ready.inspection, way.reload, rehearsal.fresh)
+        return "Apache is not installed yet"
+    return "" if way.rehearse else "rehearse is false"
 
 
 def _warnings(ready: Preparation, way: Way, outcome: Outcome) -> t.Iterator[str]:

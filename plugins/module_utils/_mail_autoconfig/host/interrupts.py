@@ -22,45 +22,40 @@ def _interrupt(number: int, _frame: t.Any) -> None:
 
 
 @contextlib.contextmanager
-def raised() -> t.Iterator[None]:
-    """Raise Interrupted at the signals; they do what they did before at the end."""
+def _handled(handler: t.Callable[[int, t.Any], t.Any]) -> t.Iterator[None]:
+    """Give the signals a handler for a while; they belong to the main thread."""
     if threading.current_thread() is not threading.main_thread():
-        yield  # signals belong to the main thread
+        yield
         return
-    before = {number: signal.signal(number, _interrupt) for number in _SIGNALS}
+    before = {number: signal.signal(number, handler) for number in _SIGNALS}
     try:
         yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        for number, old in before.items():
+            signal.signal(number, old)
+
+
+@contextlib.contextmanager
+def raised() -> t.Iterator[None]:
+    """Raise Interrupted at the signals; they do what they did before at the end."""
+    with _handled(_interrupt):
+        yield
 
 
 @contextlib.contextmanager
 def held_back() -> t.Iterator[None]:
     """Pass over the signals: putting back is not to be interrupted. They are not blocked, because Apache would inherit that."""
-    if threading.current_thread() is not threading.main_thread():
+    with _handled(lambda _number, _frame: None):
         yield
-        return
-    before = {number: signal.signal(number, lambda _number, _frame: None) for number in _SIGNALS}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 @contextlib.contextmanager
 def deferred() -> t.Iterator[None]:
     """Let the signals wait until the end, where they do what they would have done before."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
     waiting: list[int] = []
-    before = {number: signal.signal(number, lambda number, _frame: waiting.append(number)) for number in _SIGNALS}
     try:
-        yield
+        with _handled(lambda number, _frame: waiting.append(number)):
+            yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
         if waiting:
             signal.raise_signal(waiting[0])
