@@ -80,7 +80,6 @@ class Expectation:
     :ivar body: the very bytes; None for any
     :ivar beginning: what the body begins with
     :ivar certificate: see Answer; empty for any
-    :ivar asked_of: what the question is about, for messages
     """
 
     question: Question

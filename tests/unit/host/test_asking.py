@@ -240,6 +240,18 @@ def test_a_site_that_somebody_has_changed_may_answer_as_it_does_where_apache_has
     assert asking.unlike(before, Server(a=[Answer(200)], b=[Answer(200)]).ask, 0, fresh) == {}
 
 
+def test_a_site_that_answers_by_chance_proves_nothing() -> None:
+    steady, chance = Question("http", "a.tld", 80), Question("http", "b.tld", 80)
+    rounds: list[int] = []
+
+    def ask_all(questions: Sequence[Question]) -> dict[Question, Answer]:
+        rounds.append(len(questions))
+        return {steady: Answer(200), chance: Answer(302, f"http://b.tld/{len(rounds)}")}
+
+    assert asking.settled([steady, chance], ask_all) == {steady: Answer(200)}
+    assert rounds == [2, 2]
+
+
 def test_sites_of_others_that_did_not_work_before_are_not_asked() -> None:
     before = {question("a"): Answer(500), question("b"): Answer(failure="x")}
     server = Server(a=[Answer(200)])

@@ -103,6 +103,15 @@ def complaints(expectations: t.Sequence[Expectation], ask_all: Ask = ask, patien
         time.sleep(_PAUSE)
 
 
+def settled(questions: t.Sequence[Question], ask_all: Ask = ask) -> dict[Question, Answer]:
+    """What is answered, asked twice: a site that answers otherwise from one request to the next can prove nothing later.
+
+    Such are limits of requests, redirects to an address made by chance, an application that is just starting.
+    """
+    first, second = ask_all(questions), ask_all(questions)
+    return {question: answer for question, answer in second.items() if answer.words == first[question].words}
+
+
 def unlike(
     before: t.Mapping[Question, Answer],
     ask_all: Ask = ask,

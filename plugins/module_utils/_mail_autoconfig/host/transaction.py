@@ -132,7 +132,7 @@ class Transaction:
         unit, old = self._server.unit(), self._server.workers()
         reloads = reload and running and plan.needs_reload
         asks = running and (reloads or not plan.needs_reload)
-        before = self._ask(self._comparable(inspection)) if asks else {}
+        before = asking.settled(self._comparable(inspection), self._ask) if asks else {}
         tried_reload = False
         try:
             self._commit(plan, current)
