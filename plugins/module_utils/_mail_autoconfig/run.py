@@ -108,9 +108,10 @@ def prepare(settings: Settings, way: Way, platform: Platform, surveyor: Surveyor
         publications = publication.publish(settings, survey, platform)
     else:
         publications = publication.remove(settings, survey)
-    desired = [_real(item) for item in publications.desired]
+    real = filesystem.real_of_many()
+    desired = [_moved(item, real) for item in publications.desired]
     paths = [file.path for item in desired for file in item.files]
-    root = filesystem.real(settings.site.document_root)
+    root = real(settings.site.document_root)
     directories = {os.path.dirname(file.path) for item in desired for file in item.files if file.kind is Kind.DOCUMENT}
     inner = {above for path in directories for above in _up_to(path, root)}
     manifest = survey.manifest
@@ -157,11 +158,9 @@ def _require_usable(survey: Survey, way: Way, platform: Platform, settings: Sett
         raise InputError(problems)
 
 
-def _real(item: planning.Desired) -> planning.Desired:
+def _moved(item: planning.Desired, real: t.Callable[[str], str]) -> planning.Desired:
     """The same with paths by where they lead, as the manifest has them."""
-    return dataclasses.replace(
-        item, files=tuple(dataclasses.replace(file, path=filesystem.real(file.path)) for file in item.files)
-    )
+    return dataclasses.replace(item, files=tuple(dataclasses.replace(file, path=real(file.path)) for file in item.files))
 
 
 def _up_to(path: str, root: str) -> t.Iterator[str]:

@@ -130,3 +130,23 @@ def test_the_umask_is_ordinary_for_a_while(tmp_path: Path) -> None:
     finally:
         os.umask(before)
     assert [stat.S_IMODE((tmp_path / name).stat().st_mode) for name in ("file", "later")] == [0o644, 0o600]
+
+
+def test_many_paths_lead_where_each_leads_and_their_directory_is_looked_up_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "there").mkdir()
+    (tmp_path / "here").symlink_to("there")
+    (tmp_path / "there/link").symlink_to("a")
+    asked = []
+    whole = os.path.realpath
+
+    def realpath(path: str) -> str:
+        asked.append(path)
+        return whole(path)
+
+    monkeypatch.setattr(os.path, "realpath", realpath)
+    real = filesystem.real_of_many()
+    found = [real(f"{tmp_path}/here/{name}") for name in ("a", "b", "link")]
+    assert asked == [f"{tmp_path}/here"]
+    assert found == [f"{tmp_path}/there/{name}" for name in ("a", "b", "link")]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import os
 import stat
 import typing as t
@@ -33,6 +34,17 @@ def real(path: str) -> str:
     """A path by where its directory leads; what is at its end stays itself, also if it is a link."""
     directory, name = os.path.split(path)
     return os.path.join(os.path.realpath(directory), name)
+
+
+def real_of_many() -> t.Callable[[str], str]:
+    """``real`` for many paths at one moment: each directory is looked up once."""
+    leads_to = functools.lru_cache(maxsize=None)(os.path.realpath)
+
+    def real_of_one(path: str) -> str:
+        directory, name = os.path.split(path)
+        return os.path.join(leads_to(directory), name)
+
+    return real_of_one
 
 
 def read(path: str) -> FileState:

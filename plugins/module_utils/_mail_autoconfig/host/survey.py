@@ -299,7 +299,7 @@ class Surveyor:
         if state.content is None:
             return Manifest(), f"{path} is not a regular file: move it away, and run with adopt: true"
         try:
-            return manifests.moved(manifests.read(state.content), filesystem.real), ""
+            return manifests.moved(manifests.read(state.content), filesystem.real_of_many()), ""
         except ManifestError as exc:
             return Manifest(), f"{path}: {exc}; restore it, or move it away and run with adopt: true"
 

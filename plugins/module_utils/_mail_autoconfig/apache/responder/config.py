@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import re
 import typing as t
 
 from ... import clients
@@ -21,6 +22,8 @@ DOCUMENT, RESPONDER = "document", "responder"
 POLICY = "MAIL_AUTOCONFIG_POLICY"
 _DOMAINS_IN_A_BUCKET = 16
 _HASH_MODULUS = 65521
+# Almost all strings are; looking at each character of ten thousand domains takes a while.
+_PLAIN = re.compile(r"[ !#-\[\]-~]*")
 
 _Value = t.Union[str, int, t.Mapping[str, "_Value"], t.Sequence["_Value"]]
 
@@ -176,4 +179,6 @@ def _lua(value: _Value, indent: str = "") -> str:
 
 def _quoted(text: str) -> str:
     """A string of Lua: what is not a plain character of ASCII as three decimal digits (Lua 5.3 reference manual, section 3.1)."""
+    if _PLAIN.fullmatch(text):
+        return f'"{text}"'
     return '"' + "".join(chr(byte) if 32 <= byte < 127 and byte not in b'"\\' else f"\\{byte:03}" for byte in text.encode()) + '"'
