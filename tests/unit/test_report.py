@@ -91,3 +91,9 @@ def test_every_key_is_documented() -> None:
     documented = set(yaml.safe_load(mail_autoconfig.RETURN))
     # These two are Ansible's own.
     assert set(result(publish())) - {"changed", "diff"} == documented - {"problems", "details", "rolled_back"}
+
+
+def test_of_very_many_warnings_the_first_are_shown_and_how_many_more_there_are() -> None:
+    lines = [f"w{number}" for number in range(report.MANY_WARNINGS + 7)]
+    assert report.shown(lines) == (*lines[:-7], "and 7 more warnings, which come when these are gone")
+    assert report.shown(lines[:-7]) == tuple(lines[:-7])

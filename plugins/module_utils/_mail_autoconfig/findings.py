@@ -19,11 +19,23 @@ class Findings:
     def __add__(self, other: Findings) -> Findings:
         return Findings((*self.problems, *other.problems), (*self.warnings, *other.warnings))
 
-    def of(self, subject: str) -> Findings:
-        """The same, each line beginning with its subject."""
-        return Findings(
-            tuple(f"{subject}: {line}" for line in self.problems), tuple(f"{subject}: {line}" for line in self.warnings)
-        )
+
+def of_each(findings: t.Mapping[str, Findings]) -> Findings:
+    """Those of several subjects, each line beginning with its subjects; what many have in common is one line."""
+
+    def said(lines_of: t.Callable[[Findings], tuple[str, ...]]) -> tuple[str, ...]:
+        subjects: dict[str, list[str]] = {}
+        for subject, found in findings.items():
+            for line in dict.fromkeys(lines_of(found)):
+                subjects.setdefault(line, []).append(subject)
+        return tuple(f"{some(names)}: {line}" for line, names in subjects.items())
+
+    return Findings(said(lambda found: found.problems), said(lambda found: found.warnings))
+
+
+def some(names: t.Sequence[str], shown: int = 6) -> str:
+    """A list of names for a message, not longer than a line."""
+    return ", ".join(names[:shown]) + (f" and {len(names) - shown} more" if len(names) > shown else "")
 
 
 def total(findings: t.Iterable[Findings]) -> Findings:

@@ -14,12 +14,12 @@ from . import clients
 from .apache import neighbours, signing
 from .apache import sites as site
 from .apache.common import HEADER
-from .apache.neighbours import Placement, some
+from .apache.neighbours import Placement
 from .apache.sites import Certificate, HostGroup
 from .dns import records as dns
 from .documents import Document, apple, outlook, pacc, thunderbird
 from .files import File, Kind, digest
-from .findings import Findings, total
+from .findings import Findings, of_each, some, total
 from .host.certificates import Certificates, key_digest, pair_at
 from .host.platform import Platform
 from .host.survey import Survey
@@ -131,7 +131,7 @@ def publish(settings: Settings, survey: Survey, platform: Platform) -> Publicati
     findings = total(
         [
             responding,
-            *describing,
+            describing,
             _certificate_findings(settings, certificates),
             _ground_findings(settings, survey),
             placement.findings,
@@ -207,10 +207,10 @@ def _settle_responder(settings: Settings, survey: Survey) -> tuple[Settings, Fin
     return settled, Findings(tuple(problems))
 
 
-def _items(settings: Settings, certificates: Certificates, manifest: Manifest) -> tuple[tuple[Publication, ...], list[Findings]]:
+def _items(settings: Settings, certificates: Certificates, manifest: Manifest) -> tuple[tuple[Publication, ...], Findings]:
     earlier = _earlier_digests(manifest) if settings.pacc else {}
     items = []
-    findings = []
+    findings = {}
     for provider in settings.providers:
         documents = _documents(settings, provider)
         served, without_pacc = _served(settings, provider, documents, earlier)
@@ -219,8 +219,8 @@ def _items(settings: Settings, certificates: Certificates, manifest: Manifest) -
         items.append(Publication(provider, documents, groups, served, settings.dns))
         about_documents = Findings(warnings=tuple(warning for document in documents for warning in document.warnings))
         found = [about_documents, without_pacc, _host_findings(settings, provider, groups, certificates)]
-        findings.append(total(found).of(provider.id))
-    return tuple(items), findings
+        findings[provider.id] = total(found)
+    return tuple(items), of_each(findings)
 
 
 def _documents(settings: Settings, provider: Provider) -> tuple[Document, ...]:
@@ -512,14 +512,12 @@ def _signing_findings(settings: Settings, items: t.Iterable[Publication], survey
     """Refuse a pair that cannot sign, or that the web server's user should not be able to read."""
     signer, found = settings.site.signer, survey.signing
     if signer is None or found is None:
-        return Findings(
-            warnings=tuple(
-                f"{item.provider.id}: Apple's profile is not signed: iPhones and Macs show it as Not Signed or Unverified, and "
-                "install it all the same; signing_certificate and signing_key sign it"
-                for item in items
-                if apple.render(item.provider)
-            )
+        warning = (
+            "Apple's profile is not signed: iPhones and Macs show it as Not Signed or Unverified, and install it all the same; "
+            "signing_certificate and signing_key sign it"
         )
+        with_profile = [item for item in items if any(document.path == apple.GENERAL_PATH for document in item.documents)]
+        return of_each({item.provider.id: Findings(warnings=(warning,)) for item in with_profile})
     now = time.time()
     problems = signing.problems(signer, found, now)
     if not settings.signing_with_tls_key:

@@ -16,6 +16,8 @@ from .publication import Publications
 
 # Lists that grow with the domains cost Ansible more time than the run itself; beyond this they come on request.
 MANY_DOMAINS = 200
+# Nobody reads more, and Ansible prints each with its frame.
+MANY_WARNINGS = 50
 LISTS = ("urls", "dns_records", "dns_record_sets")
 
 
@@ -31,6 +33,12 @@ def lists(publications: Publications, wanted: t.Collection[str] | None) -> dict[
     if "dns_record_sets" in chosen:
         found["dns_record_sets"] = dns.record_sets(publications.records)
     return found
+
+
+def shown(warnings: t.Sequence[str]) -> tuple[str, ...]:
+    """The warnings that are shown: the first ones, and how many more there are."""
+    more = len(warnings) - MANY_WARNINGS
+    return (*warnings[:MANY_WARNINGS], *([f"and {more} more warnings, which come when these are gone"] if more > 0 else ()))
 
 
 def result(

@@ -97,7 +97,7 @@ def run(
                 exc.rehearsed, exc.rehearsal = rehearsal.rehearsed, rehearsal.reason
                 raise
         warnings = (*ready.findings.warnings, *_warnings(ready, way, outcome))
-        return report.result(ready.publications, ready.plan, ready.current, rehearsal, outcome, way.lists), warnings
+        return report.result(ready.publications, ready.plan, ready.current, rehearsal, outcome, way.lists), report.shown(warnings)
 
 
 def prepare(settings: Settings, way: Way, platform: Platform, surveyor: Surveyor) -> Preparation:

@@ -12,7 +12,7 @@ import fnmatch
 import os
 import typing as t
 
-from ..findings import Findings
+from ..findings import Findings, some
 from .dump import Dump, VirtualHost
 
 LATE_PREFIX = "zz-"
@@ -190,8 +190,3 @@ def _name_problems(
                 f"the virtual host at {host.place} has the name {' '.join(host.patterns)}, which catches {some(caught)}, and "
                 "comes first: give it its names one by one, or let its file be read later (and another be the default)"
             )
-
-
-def some(names: t.Sequence[str], shown: int = 6) -> str:
-    """A list of names for a message, not longer than a line."""
-    return ", ".join(names[:shown]) + (f" and {len(names) - shown} more" if len(names) > shown else "")
