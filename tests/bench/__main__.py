@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 
-from tests.bench import dns_pushing, kills, mutants, planning, serving
+from tests.bench import dns_pushing, kills, mutants, planning, scale, serving
 
 BENCHES = {
     "planning": planning.main,
@@ -19,6 +19,7 @@ BENCHES = {
     "endurance": serving.endurance,
     "kills": kills.kills,
     "pairs": kills.pairs,
+    "scale": scale.main,
 }
 
 

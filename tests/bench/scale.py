@@ -1,0 +1,279 @@
+"""What many domains cost: a whole ansible-playbook, Apache, certificates of their own, and a rehearsal."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import os
+import statistics
+import time
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from tests.bench.publishing import private_apache, provider
+from tests.bench.serving import add_plain_site, compare, resident
+from tests.conftest import Playbook
+from tools.private_apache import PrivateApache
+
+ROUNDS = 3
+MANY_DOMAINS = 10_000
+MANY_PROVIDERS = 1_000
+MANY_CERTIFICATES = 1_000
+LOOPED = 100
+LOOPED_SITE = """\
+<VirtualHost *:{{ http_port }}>
+    ServerName autoconfig.{{ item }}
+    ServerAlias autodiscover.{{ item }}
+    Alias /mail/config-v1.1.xml /var/www/autoconfig/{{ item }}/config-v1.1.xml
+</VirtualHost>
+"""
+
+
+class Host:
+    """An Apache of its own, and the playbook of an administrator for it: the role, with its variables in a file beside it."""
+
+    def __init__(self, apache: PrivateApache) -> None:
+        self.apache = apache
+        self._playbook = Playbook(apache.directory, apache.environment)
+
+    def seconds(
+        self, variables: Mapping[str, Any], *, changed: bool, rehearsed: bool | None = None, group: bool = False
+    ) -> float:
+        """What ansible-playbook needs, from its start to its end, for a run that changes something or nothing.
+
+        :arg rehearsed: what the run must tell of it, if that matters
+        :arg group: the variables are in ``group_vars``, which Ansible reads once, not in ``vars_files``, which it reads often
+        """
+        options = {**self.apache.module_options(), **variables}
+        file = self.apache.directory / ("group_vars/all.yml" if group else "variables.yml")
+        file.parent.mkdir(exist_ok=True)
+        (self.apache.directory / "group_vars/all.yml").unlink(missing_ok=True)
+        file.write_text(yaml.safe_dump({f"mail_autoconfig_{name}": value for name, value in options.items()}))
+        play: dict[str, Any] = {"hosts": "localhost", "gather_facts": False, "vars_files": [] if group else [str(file)]}
+        play["roles"] = ["mailops.autoconfig.mail_autoconfig"]
+        expected = "mail_autoconfig_result.rehearsed" if rehearsed else "not mail_autoconfig_result.rehearsed"
+        if rehearsed is not None:
+            play["post_tasks"] = [{"ansible.builtin.assert": {"that": [expected]}}]
+        return self._time([play], changed)
+
+    def loop_seconds(self, names: list[str], *, changed: bool) -> float:
+        """What ansible-playbook needs for a site from a template and a link for each of the names."""
+        template = self.apache.directory / "site.conf.j2"
+        template.write_text(LOOPED_SITE)
+        sites = f"{self.apache.config_directory}/sites"
+        tasks = [
+            {
+                "ansible.builtin.template": {
+                    "src": str(template),
+                    "dest": f"{sites}-available/loop-{{{{ item }}}}.conf",
+                    "mode": "0644",
+                }
+            },
+            {
+                "ansible.builtin.file": {
+                    "src": "../sites-available/loop-{{ item }}.conf",
+                    "dest": f"{sites}-enabled/loop-{{{{ item }}}}.conf",
+                    "state": "link",
+                }
+            },
+        ]
+        play = {
+            "hosts": "localhost",
+            "gather_facts": False,
+            "vars": {"http_port": self.apache.http_port},
+            "tasks": [{**task, "loop": names} for task in tasks],
+        }
+        return self._time([play], changed)
+
+    def _time(self, play: list[dict[str, Any]], changed: bool) -> float:
+        begun = time.perf_counter()
+        output = self._playbook.run(play)
+        took = time.perf_counter() - begun
+        if ("changed=0 " in output) is changed:
+            raise RuntimeError(output)
+        return took
+
+
+@contextlib.contextmanager
+def host() -> Iterator[Host]:
+    """An Apache without any site."""
+    with private_apache() as apache:
+        yield Host(apache)
+
+
+def domains(count: int) -> list[str]:
+    """So many mail domains."""
+    return [f"d{number}.tld" for number in range(count)]
+
+
+def median(measure: Callable[[], float]) -> float:
+    """The median of some rounds."""
+    return statistics.median(measure() for _round in range(ROUNDS))
+
+
+def show(name: str, many: float, one: float, unit: str = "s") -> None:
+    """Print a ratio, and what it was made of."""
+    print(f"  {name:<70} {many / one:6.2f} times ({many:.2f} to {one:.2f} {unit})", flush=True)
+
+
+def main() -> None:
+    """Print all ratios."""
+    playbooks()
+    loops()
+    serving()
+    certificates()
+    rehearsals()
+
+
+def playbooks() -> None:
+    """A whole playbook with many domains, and with many providers, against one: the first run, and one that changes nothing."""
+    print("ansible-playbook with the role, no certificate, relative to one domain of one provider:")
+    sizes = {
+        "one": [provider("d0.tld")],
+        f"{MANY_DOMAINS} domains of one provider": [provider(*domains(MANY_DOMAINS))],
+        f"{MANY_PROVIDERS} providers of one domain each": [provider(domain) for domain in domains(MANY_PROVIDERS)],
+    }
+    first, second, third = {}, {}, {}
+    for name, providers in sizes.items():
+        with host() as server:
+            variables = {"providers": providers, "https": False}
+            first[name] = server.seconds(variables, changed=True)
+            second[name] = median(lambda server=server, variables=variables: server.seconds(variables, changed=False))
+            third[name] = median(lambda server=server, variables=variables: server.seconds(variables, changed=False, group=True))
+        if name != "one":
+            show(f"first run, {name}", first[name], first["one"])
+            show(f"second run, {name}, in vars_files", second[name], second["one"])
+            show(f"second run, {name}, in group_vars", third[name], third["one"])
+
+
+def loops() -> None:
+    """A second run of the role for many domains, against one of a loop over a template and a link for each."""
+    with host() as server:
+        names = domains(LOOPED)
+        server.loop_seconds(names, changed=True)
+        looped = server.loop_seconds(names, changed=False)
+    with host() as server:
+        for name, providers in {
+            f"{LOOPED} providers of one domain each": [provider(domain) for domain in names],
+            f"{LOOPED} domains of one provider": [provider(*names)],
+        }.items():
+            variables = {"providers": providers, "https": False, "purge": True}
+            server.seconds(variables, changed=True)
+            ours = median(lambda variables=variables: server.seconds(variables, changed=False))
+            show(f"a loop over {LOOPED} templates and links to the role with {name}", looped, ours)
+
+
+def serving() -> None:
+    """Requests and reloads of an Apache with many domains of one provider, against one with one domain."""
+    with host() as many, host() as one:
+        for server, count in ((many, MANY_DOMAINS), (one, 1)):
+            add_plain_site(server.apache, b"<x/>")
+            server.seconds({"providers": [provider("server.tld", *domains(count - 1))], "https": False}, changed=True)
+        for name, path, label, address in (
+            ("Thunderbird's GET", "/mail/config-v1.1.xml", "autoconfig", ""),
+            ("Outlook's POST", "/autodiscover/autodiscover.xml", "autodiscover", "user@server.tld"),
+        ):
+            there, here = (f"http://127.0.0.1:{server.apache.http_port}{path}" for server in (many, one))
+            base = (here, f"{label}.server.tld", address)
+            compare(f"{name}, the first of {MANY_DOMAINS} domains to one", (there, f"{label}.server.tld", address), base, 16)
+            last = f"d{MANY_DOMAINS - 2}.tld"
+            compare(f"{name}, the host of the last", (there, f"{label}.{last}", address and f"user@{last}"), base, 16)
+        show("memory", resident(many.apache), resident(one.apache), "MiB")
+        show("reload until a new worker answers", median(lambda: reload_seconds(many)), median(lambda: reload_seconds(one)))
+
+
+def reload_seconds(server: Host) -> float:
+    """From the command to the first answer of a worker that has read the new configuration."""
+    apache = server.apache
+    mark = str(time.time_ns())
+    (apache.config_directory / "conf-enabled/mark.conf").write_text(f'Header always set X-Mark "{mark}"\n')
+    request = urllib.request.Request(f"http://127.0.0.1:{apache.http_port}/plain.xml", headers={"Host": "plain.tld"})
+    begun = time.perf_counter()
+    apache.command("apache2ctl", "graceful")
+    while time.perf_counter() - begun < 120:
+        with contextlib.suppress(OSError), urllib.request.urlopen(request, timeout=5) as answer:
+            if answer.headers["X-Mark"] == mark:
+                took = time.perf_counter() - begun
+                apache.reload()
+                return took
+        time.sleep(0.005)
+    raise RuntimeError("Apache does not answer with its new configuration")
+
+
+def issue(directory: Path, names: list[str]) -> None:
+    """A pair for each of the domains, as certbot lays them out; one key for all, because making keys is slow."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    now = datetime.datetime.now(datetime.UTC)
+    for domain in names:
+        subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, domain)])
+        hosts = [x509.DNSName(f"{label}{domain}") for label in ("", "autoconfig.", "autodiscover.")]
+        certificate = (
+            x509.CertificateBuilder(subject, subject, key.public_key(), x509.random_serial_number())
+            .not_valid_before(now - datetime.timedelta(days=1))
+            .not_valid_after(now + datetime.timedelta(days=60))
+            .add_extension(x509.SubjectAlternativeName(hosts), critical=False)
+            .sign(key, hashes.SHA256())
+        )
+        (directory / domain).mkdir(parents=True)
+        (directory / domain / "fullchain.pem").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+        (directory / domain / "privkey.pem").write_bytes(pem)
+
+
+def descriptors(apache: PrivateApache) -> int:
+    """Files that Apache's first process has open, which every worker inherits."""
+    return len(os.listdir(f"/proc/{(apache.directory / 'run/apache2.pid').read_text().strip()}/fd"))
+
+
+def certificates() -> None:
+    """Many domains of one provider with a certificate each, against one."""
+    print(f"{MANY_CERTIFICATES} domains with a certificate each, relative to one:")
+    found: dict[int, dict[str, float]] = {}
+    for count in (1, MANY_CERTIFICATES):
+        with host() as server:
+            live = server.apache.directory / "live"
+            issue(live, domains(count))
+            add_plain_site(server.apache, b"<x/>")
+            server.apache.reload()
+            before = descriptors(server.apache)
+            variables = {
+                "providers": [provider(*domains(count))],
+                "certificate_file": f"{live}/{{domain}}/fullchain.pem",
+                "certificate_key_file": f"{live}/{{domain}}/privkey.pem",
+            }
+            found[count] = {
+                "first run": server.seconds(variables, changed=True),
+                "second run": median(lambda server=server, variables=variables: server.seconds(variables, changed=False)),
+                "reload until a new worker answers": median(lambda server=server: reload_seconds(server)),
+                "memory of all processes": resident(server.apache),
+                "open files of the first process": descriptors(server.apache),
+                "of which ours": descriptors(server.apache) - before,
+            }
+    units = {"memory of all processes": "MiB", "open files of the first process": "files", "of which ours": "files"}
+    for name, one in found[1].items():
+        show(name, found[MANY_CERTIFICATES][name], one, units.get(name, "s"))
+
+
+def rehearsals() -> None:
+    """A run that changes a site, with a rehearsal and without, and one that changes nothing; needs root and namespaces."""
+    print("ansible-playbook with the role for one domain, relative to a run without changes:")
+    with host() as server:
+        base = {"domain": "server.tld", "https": False}
+        server.seconds(base, changed=True)
+        changing, flag = {True: [], False: []}, False
+        for _round in range(ROUNDS):
+            for rehearse in (True, False):
+                flag = not flag
+                variables = {**base, "log_queries": flag, "rehearse": rehearse}
+                changing[rehearse].append(server.seconds(variables, changed=True, rehearsed=rehearse))
+        nothing = median(lambda: server.seconds({**base, "log_queries": flag}, changed=False, rehearsed=False))
+        for rehearse, name in ((True, "a changed site, rehearsed"), (False, "a changed site, not rehearsed")):
+            show(name, statistics.median(changing[rehearse]), nothing)
+        show("rehearsed to not rehearsed", statistics.median(changing[True]), statistics.median(changing[False]))
