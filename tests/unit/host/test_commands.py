@@ -112,3 +112,26 @@ def test_a_signal_while_a_command_is_being_started_does_not_leave_it_behind(
     with pytest.raises(interrupts.Interrupted), interrupts.raised():
         shell("exec sleep 300")
     assert ended(tmp_path / "own")
+
+
+def refuse(_pid: int) -> int:
+    raise PermissionError
+
+
+@pytest.mark.parametrize("has_handles", [True, False])
+def test_a_command_is_waited_for_with_or_without_handles_of_processes(monkeypatch: pytest.MonkeyPatch, has_handles: bool) -> None:
+    if not has_handles:
+        monkeypatch.setattr(os, "pidfd_open", refuse)
+    open_before = len(os.listdir("/proc/self/fd"))
+    assert shell("exit 3").status == 3
+    with pytest.raises(TimeoutError):
+        shell("sleep 300", timeout=0.1)
+    assert len(os.listdir("/proc/self/fd")) == open_before
+
+
+def test_a_command_that_has_ended_is_not_waited_for_by_looking_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
+    def never(_seconds: float) -> None:
+        pytest.fail("slept")
+
+    monkeypatch.setattr(time, "sleep", never)
+    assert shell("sleep 0.1; exit 4").status == 4
