@@ -303,6 +303,17 @@ def test_a_domain_of_a_provider_of_an_earlier_run_is_claimed() -> None:
     assert make(published(old), WANTED, without).findings.problems == ()
 
 
+def test_domains_that_a_run_leaves_out_are_named() -> None:
+    before = dataclasses.replace(WANTED, domains=("server.tld", *(f"d{number}.tld" for number in range(8))))
+    (warning,) = make(published(before), WANTED).findings.warnings
+    assert warning.startswith(
+        "provider server.tld: d0.tld, d1.tld, d2.tld, d3.tld, d4.tld, d5.tld and 2 more is not among its domains"
+    )
+    moved = dataclasses.replace(WANTED, provider="other.tld", domains=before.domains[1:], files=(), enabled={})
+    assert make(published(before), WANTED, moved).findings.warnings == ()
+    assert make(published(WANTED), WANTED).findings.warnings == ()
+
+
 # -- reload -------------------------------------------------------------------------------------------------------------
 
 

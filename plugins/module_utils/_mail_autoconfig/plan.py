@@ -9,7 +9,7 @@ import dataclasses
 import typing as t
 
 from .files import File, Kind, digest
-from .findings import Findings, total
+from .findings import Findings, some, total
 from .manifest import Holding, Manifest, Owned, holding_of
 
 FILE_MODE = 0o644
@@ -155,7 +155,7 @@ def make(
         [
             Findings(tuple(_claims(desired, dropped, current))),
             Findings(tuple(_shared_files(desired, dropped, current))),
-            Findings(tuple(_foreign_links(desired, current))),
+            Findings(tuple(_foreign_links(desired, current)), tuple(_leaving(desired, current))),
             writing,
             removing,
         ]
@@ -250,6 +250,19 @@ def _foreign_links(desired: t.Sequence[Desired], current: Current) -> t.Iterator
         for kind, names in sorted(item.enabled.items()):
             for name in sorted(set(names) & set(current.foreign_links.get(kind, ()))):
                 yield f"{kind}-enabled/{name}.conf is there and is not a link to our file: move it away"
+
+
+def _leaving(desired: t.Sequence[Desired], current: Current) -> t.Iterator[str]:
+    """Domains that a provider had and has no more: perhaps somebody meant to add one."""
+    kept = {domain for item in desired for domain in item.domains}
+    for item in desired:
+        holding = current.manifest.providers.get(item.provider, Holding())
+        gone = sorted(set(holding.domains) - kept)
+        if gone:
+            yield (
+                f"provider {item.provider}: {some(gone)} is not among its domains any more and is served no longer; if records "
+                "of it are still there, take them away (state: absent in check mode returns them)"
+            )
 
 
 def _foreign_file(path: str, state: FileState) -> str:
