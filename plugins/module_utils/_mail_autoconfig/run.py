@@ -78,9 +78,10 @@ def run(
 ) -> tuple[dict[str, t.Any], tuple[str, ...]]:
     """One run; its result and its warnings. Raises InputError, LockError, ApplyError."""
     with contextlib.ExitStack() as stack:
+        # In check mode too, for the rehearsal.
+        stack.enter_context(filesystem.ordinary_umask())
         if not way.check:
             stack.enter_context(interrupts.raised())
-            stack.enter_context(filesystem.ordinary_umask())
             if os.path.isdir(platform.config_directory):
                 stack.enter_context(lock.held(platform.config_directory, way.lock_seconds))
         surveyor = Surveyor(platform, command, settings.state_directory, means)
