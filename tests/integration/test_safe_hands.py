@@ -274,3 +274,31 @@ def test_a_reload_that_would_end_apache_for_what_somebody_else_has_done_is_not_t
     assert "its configuration is broken already, before any change of ours" in result["msg"]
     assert result["rehearsed"] is True
     assert client.request("https://shop.example/").status == 410
+
+
+@pytest.mark.parametrize("rehearse", [True, False])
+def test_a_key_of_somebody_else_that_is_gone_does_not_end_apache(
+    apache: PrivateApache, playbook: Playbook, client: Client, authority: Authority, rehearse: bool
+) -> None:
+    """Telling its virtual hosts Apache passes over it, and a reload fails: then nothing has happened yet, and must not."""
+    authority.issue(apache.directory / "shop", ["shop.example"])
+    pair = f"SSLCertificateFile {apache.directory}/shop/fullchain.pem\nSSLCertificateKeyFile {apache.directory}/shop/privkey.pem"
+    apache.command("a2enmod", "-q", "ssl")
+    own_site(apache, "shop.example", f"SSLEngine on\n{pair}\nRedirect gone /")
+    site = apache.config_directory / "sites-available/shop.example.conf"
+    site.write_text(site.read_text().replace(f"*:{apache.http_port}", f"*:{apache.https_port}"))
+    apache.reload()
+    (apache.directory / "shop/privkey.pem").unlink()
+    result = refused(apache, playbook, rehearse=rehearse)
+    assert "privkey.pem' does not exist or is empty" in result["msg"]
+    assert client.request("https://shop.example/").status == 410
+
+
+def test_check_mode_rehearses_well_whatever_the_umask_is(apache: PrivateApache, playbook: Playbook) -> None:
+    before = os.umask(0o077)
+    try:
+        result = playbook.module({**apache.module_options(), "domain": "server.tld"}, "--check")
+    finally:
+        os.umask(before)
+    assert not result["failed"], result
+    assert result["rehearsed"] is (os.geteuid() == 0)
