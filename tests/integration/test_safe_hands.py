@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import socket
+import ssl
 import subprocess
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -255,43 +260,165 @@ def test_a_site_that_somebody_has_added_and_not_reloaded_is_no_fault_of_ours(
 # -- what others have left behind ---------------------------------------------------------------------------------------
 
 
-def test_a_reload_that_would_end_apache_for_what_somebody_else_has_done_is_not_tried(
-    apache: PrivateApache, playbook: Playbook, client: Client, authority: Authority
-) -> None:
-    """Apache goes on running with a key that was replaced by a wrong one, until somebody reloads it: that must not be us."""
+LITERAL = """\
+<VirtualHost *:{port}>
+ServerName shop.example
+SSLEngine on
+SSLCertificateFile {directory}/shop/fullchain.pem
+SSLCertificateKeyFile {directory}/shop/privkey.pem
+Redirect gone /
+</VirtualHost>
+"""
+WRITTEN = {
+    "as it is": LITERAL,
+    "with a variable": f"Define LIVE {{directory}}/shop\n{LITERAL}".replace("{directory}/shop/", "${{LIVE}}/"),
+    "by a macro": (f"<Macro Shop $name>\n{LITERAL}</Macro>\nUse Shop shop\nUndefMacro Shop\n".replace("/shop/", "/$name/")),
+    "by an include": LITERAL.replace("SSLCertificateFile", "Include {directory}/shop/pair.conf\n#").replace(
+        "SSLCertificateKeyFile", "#"
+    ),
+    "relative to the root": f"ServerRoot {{directory}}\n{LITERAL}".replace("File {directory}/", "File "),
+}
+
+
+def another_key(apache: PrivateApache) -> None:
+    (apache.directory / "other/privkey.pem").replace(apache.directory / "shop/privkey.pem")
+
+
+def no_certificate(apache: PrivateApache) -> None:
+    (apache.directory / "shop/fullchain.pem").write_text("half a fi")
+
+
+def a_key_with_a_passphrase(apache: PrivateApache) -> None:
+    key = str(apache.directory / "shop/privkey.pem")
+    time.sleep(1.1)  # behind Apache's start also where times have only whole seconds
+    subprocess.run(["openssl", "rsa", "-aes128", "-passout", "pass:x", "-in", key, "-out", key], check=True, capture_output=True)
+
+
+def no_key(apache: PrivateApache) -> None:
+    (apache.directory / "shop/privkey.pem").unlink()
+
+
+def no_directory_for_the_log(apache: PrivateApache) -> None:
+    (apache.directory / "shop/log").rmdir()
+
+
+def a_fault_in_the_text(apache: PrivateApache) -> None:
+    (apache.config_directory / "sites-available/shop.example.conf").write_text("Nonsense on\n")
+
+
+@pytest.fixture
+def shop(request: pytest.FixtureRequest, apache: PrivateApache, authority: Authority) -> PrivateApache:
+    """An Apache with a site of somebody else that has a certificate of its own."""
     for directory in ("shop", "other"):
         authority.issue(apache.directory / directory, ["shop.example"])
-    pair = f"SSLCertificateFile {apache.directory}/shop/fullchain.pem\nSSLCertificateKeyFile {apache.directory}/shop/privkey.pem"
-    apache.command("a2enmod", "-q", "ssl")
-    own_site(apache, "shop.example", f"SSLEngine on\n{pair}\nRedirect gone /")
-    text = (apache.config_directory / "sites-available/shop.example.conf").read_text()
-    (apache.config_directory / "sites-available/shop.example.conf").write_text(
-        text.replace(f"*:{apache.http_port}", f"*:{apache.https_port}")
-    )
+    pair = LITERAL.splitlines()[3:5]
+    (apache.directory / "shop/pair.conf").write_text("\n".join(pair).format(directory=apache.directory))
+    (apache.directory / "shop/log").mkdir()
+    for module in ("ssl", "macro"):
+        apache.command("a2enmod", "-q", module)
+    own_site(apache, "logging.example", f'CustomLog "{apache.directory}/shop/log/access.log" "%h"')
+    text = WRITTEN[getattr(request, "param", "as it is")]
+    apache.add_site("shop.example", text.format(port=apache.https_port, directory=apache.directory))
     apache.reload()
-    (apache.directory / "other/privkey.pem").replace(apache.directory / "shop/privkey.pem")
-    result = refused(apache, playbook)
-    assert "its configuration is broken already, before any change of ours" in result["msg"]
-    assert result["rehearsed"] is True
-    assert client.request("https://shop.example/").status == 410
+    (apache.directory / "shop/log/access.log").unlink()
+    return apache
 
 
-@pytest.mark.parametrize("rehearse", [True, False])
-def test_a_key_of_somebody_else_that_is_gone_does_not_end_apache(
-    apache: PrivateApache, playbook: Playbook, client: Client, authority: Authority, rehearse: bool
+@pytest.mark.parametrize(
+    ("fault", "rehearse"),
+    [
+        *((fault, True) for fault in (another_key, no_key, a_fault_in_the_text)),
+        # With a passphrase Apache waits in the rehearsal as well, until that is given up.
+        *((fault, False) for fault in (another_key, no_certificate, a_key_with_a_passphrase, no_key, no_directory_for_the_log)),
+    ],
+)
+def test_a_reload_that_would_end_apache_for_what_somebody_else_has_done_is_not_tried(
+    shop: PrivateApache, playbook: Playbook, client: Client, fault: Callable[[PrivateApache], None], rehearse: bool
 ) -> None:
-    """Telling its virtual hosts Apache passes over it, and a reload fails: then nothing has happened yet, and must not."""
-    authority.issue(apache.directory / "shop", ["shop.example"])
-    pair = f"SSLCertificateFile {apache.directory}/shop/fullchain.pem\nSSLCertificateKeyFile {apache.directory}/shop/privkey.pem"
-    apache.command("a2enmod", "-q", "ssl")
-    own_site(apache, "shop.example", f"SSLEngine on\n{pair}\nRedirect gone /")
-    site = apache.config_directory / "sites-available/shop.example.conf"
-    site.write_text(site.read_text().replace(f"*:{apache.http_port}", f"*:{apache.https_port}"))
-    apache.reload()
-    (apache.directory / "shop/privkey.pem").unlink()
-    result = refused(apache, playbook, rehearse=rehearse)
-    assert "privkey.pem' does not exist or is empty" in result["msg"]
+    """Apache goes on running with a key that was replaced by a wrong one, until somebody reloads it: that must not be us."""
+    fault(shop)
+    before = (files(shop), workers(shop))
+    options = {**shop.module_options(), "domain": "server.tld", "rehearse": rehearse}
+    for arguments in (["--check"], []):
+        result = playbook.module(options, *arguments)
+        assert result["failed"], result
+        assert "configuration is broken already, before any change of ours" in result["msg"]
+        assert "shop" in result["details"]
+        assert (files(shop), workers(shop)) == before
     assert client.request("https://shop.example/").status == 410
+
+
+@pytest.mark.parametrize("shop", list(WRITTEN), indirect=True)
+def test_a_wrong_key_of_somebody_else_is_seen_however_it_is_written(
+    shop: PrivateApache, playbook: Playbook, client: Client
+) -> None:
+    assert not playbook.module({**shop.module_options(), "domain": "server.tld", "rehearse": False})["failed"]
+    another_key(shop)
+    result = refused(shop, playbook, domain="other.tld", rehearse=False)
+    assert f"the certificate {shop.directory}/shop/fullchain.pem: the key {shop.directory}/shop/privkey.pem" in result["details"]
+    assert client.request("https://shop.example/").status == 410
+
+
+def test_what_others_have_changed_and_nobody_has_read_is_told_when_it_comes_live(
+    apache: PrivateApache, playbook: Playbook, client: Client
+) -> None:
+    own_site(apache, "shop.tld", "Redirect 410 /")
+    apache.reload()
+    options = {**apache.module_options(), "domain": "server.tld"}
+    assert not [line for line in playbook.module(options)["warnings"] if "somebody has changed" in line]
+    time.sleep(1.1)
+    site = apache.config_directory / "sites-available/shop.tld.conf"
+    site.write_text(site.read_text().replace("410 /", "404 /old"))
+    result = playbook.module({**options, "domain": "other.tld"})
+    assert not result["failed"], result
+    assert [line for line in result["warnings"] if "somebody has changed" in line and "shop.tld.conf" in line]
+    assert client.request("http://shop.tld/old").status == 404
+
+
+# -- our own certificate ------------------------------------------------------------------------------------------------
+
+
+def test_a_certificate_that_was_renewed_without_a_reload_is_served_after_a_run(
+    apache: PrivateApache, playbook: Playbook, client: Client, authority: Authority
+) -> None:
+    live = apache.directory / "live/server.tld"
+    names = ["autoconfig.server.tld", "autodiscover.server.tld"]
+    authority.issue(live, names)
+    pattern = f"{apache.directory}/live/{{domain}}"
+    options = {
+        **apache.module_options(),
+        "domain": "server.tld",
+        "certificate_file": f"{pattern}/fullchain.pem",
+        "certificate_key_file": f"{pattern}/privkey.pem",
+    }
+    assert not playbook.module(options)["failed"]
+    shown = certificate_of(apache, names[0])
+    time.sleep(1.1)
+    authority.issue(live, names)
+    assert certificate_of(apache, names[0]) == shown
+    told = playbook.module(options, "--check")
+    assert (told["changed"], told["needs_reload"], certificate_of(apache, names[0]) == shown) == (True, True, True)
+    result = playbook.module(options)
+    assert (result["changed"], result["reloaded"]) == (True, True), result
+    assert [line for line in result["warnings"] if f"{live}/fullchain.pem was replaced" in line]
+    assert certificate_of(apache, names[0]) != shown
+    again = playbook.module(options)
+    assert (again["changed"], again["needs_reload"]) == (False, False)
+    assert not [line for line in again["warnings"] if "was replaced" in line]
+
+
+def certificate_of(apache: PrivateApache, name: str) -> str:
+    """What the host shows."""
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    with (
+        socket.create_connection(("127.0.0.1", apache.https_port)) as stream,
+        context.wrap_socket(stream, server_hostname=name) as connection,
+    ):
+        return hashlib.sha256(connection.getpeercert(binary_form=True) or b"").hexdigest()
+
+
+# -- how it is asked ----------------------------------------------------------------------------------------------------
 
 
 def test_check_mode_rehearses_well_whatever_the_umask_is(apache: PrivateApache, playbook: Playbook) -> None:

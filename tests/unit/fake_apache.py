@@ -209,6 +209,12 @@ class FakeServer(Server):
     def workers(self) -> frozenset[Process]:
         return self._apache.workers
 
+    def serving(self) -> frozenset[Process]:
+        return self._apache.workers
+
+    def read_at(self) -> float | None:
+        return self._apache.read_at
+
     def unit(self) -> str:
         return ""
 
@@ -242,6 +248,7 @@ class FakeApache:
     :ivar loaded: the configuration that runs; None if Apache does not
     :ivar twin: in the place of ``twin.run``
     :ivar hangs: whether nobody serves after a reload, until Apache is started anew
+    :ivar read_at: when it has read its configuration, as it tells; None where nobody can say
     :ivar lingers: whether workers of before a reload do not end
     """
 
@@ -262,6 +269,7 @@ class FakeApache:
         self.asked: list[Question] = []
         self.expected: dict[Question, Answer] = {}
         self.reload_seconds = 0.2
+        self.read_at: float | None = None
         self.hangs = False
         self.lingers = False
         self.ready: publish.Preparation | None = None

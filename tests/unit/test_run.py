@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.apache.common import HEADER
+from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.host import filesystem
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.host.certificates import PairFacts
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.input.reading import InputError
-from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.questions import Question
+from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.questions import Answer, Question
 
 if t.TYPE_CHECKING:
     from tests.unit.fake_apache import FakeApache, Options, Ran
@@ -752,3 +753,46 @@ def test_a_zone_file_of_somebody_else_is_not_touched(apache: FakeApache) -> None
     file.write_text("; mine\n")
     (problem,) = problems(apache, dns_zone_file=str(file))
     assert problem.startswith(f"{file}: is there and was not made by this collection")
+
+
+# -- what is not as Apache has read it ----------------------------------------------------------------------------------
+
+
+def test_a_certificate_that_was_replaced_without_a_reload_is_reloaded(apache: FakeApache) -> None:
+    directory = apache.add_certificate("server.tld", *NAMES)
+    apache.publish()
+    apache.answering = shows_until_reloaded(apache, "0" * 64)
+    apache.read_at = (directory / "fullchain.pem").stat().st_ctime + 5
+    assert apache.publish().changed is False  # older than what Apache has read, and nobody is asked
+    apache.read_at -= 10
+    checked = apache.check()
+    assert (checked.changed, checked.result["needs_reload"]) == (True, True)
+    assert about(checked, f"{directory}/fullchain.pem was replaced, and Apache still showed the certificate of before")
+    before = apache.workers
+    ran = apache.publish()
+    assert (ran.changed, ran.result["reloaded"], apache.workers == before) == (True, True, False)
+    assert apache.publish().changed is False
+
+
+def shows_until_reloaded(apache: FakeApache, fingerprint: str) -> t.Callable[[Question], Answer | None]:
+    before = apache.workers
+    return lambda question: Answer(200, certificate=fingerprint) if apache.workers == before else None
+
+
+def test_what_somebody_changed_and_nobody_read_is_told_where_a_run_reloads(
+    apache: FakeApache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    apache.add_site("shop", "<VirtualHost *:80>\nServerName shop.tld\n</VirtualHost>\n")
+    apache.publish()
+    apache.read_at = 5
+    monkeypatch.setattr(filesystem, "_changed_at", lambda path: 10 if "/sites-" in path else 0)
+    unchanged, changed = apache.publish(), apache.publish(extra_directives="Timeout 5")
+    assert not about(unchanged, "somebody has changed")
+    (warning,) = about(changed, "somebody has changed")
+    assert f"changed {apache.layout.enabled('sites')}/shop.conf since" in warning
+
+
+def test_sites_of_others_that_fail_already_are_named(apache: FakeApache) -> None:
+    apache.add_site("shop", "<VirtualHost *:80>\nServerName shop.tld\n</VirtualHost>\n")
+    apache.answering = lambda question: Answer(503) if question.host == "shop.tld" else None
+    assert about(apache.publish(), "were not compared: GET http://shop.tld/")

@@ -44,6 +44,22 @@ def of_hosts(publications: Publications, pairs: t.Mapping[site.Certificate, Pair
     return tuple(found)
 
 
+def of_certificates(
+    publications: Publications, pairs: t.Mapping[site.Certificate, PairFacts]
+) -> dict[site.Certificate, Expectation]:
+    """One question for each certificate of our hosts, to see whether it is shown."""
+    port = publications.settings.site.https_port
+    ips = publications.placement.addresses.get(port, ())
+    groups = {group.certificate: group for item in publications.items for group in item.groups if group.certificate}
+    return {
+        pair: Expectation(
+            Question("https", group.hosts[0][0], port, clients.AUTOCONFIG_PATH, ips[0]), 200, certificate=pairs[pair].fingerprint
+        )
+        for pair, group in groups.items()
+        if ips
+    }
+
+
 def _of_host(
     publications: Publications,
     item: Publication,

@@ -15,6 +15,8 @@ from .apache.dump import VirtualHost
 UNKNOWN_HOST = "mail-autoconfig-unknown.invalid"
 # So many sites of others are asked, and so many hosts of ours; each file with sites of ours is among them.
 MANY = 60
+# A site of others that takes longer is not compared: while a run asks, other runs wait.
+NEIGHBOUR_SECONDS = 2.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,6 +25,7 @@ class Question:
 
     :ivar scheme: ``http``, ``https``, or ``any`` for TLS if the port speaks it
     :ivar ip: address of the virtual host, ``*`` for any that Apache listens on
+    :ivar seconds: how long its answer may take as a whole
     """
 
     scheme: str
@@ -32,6 +35,7 @@ class Question:
     ip: str = "*"
     method: str = "GET"
     body: bytes = b""
+    seconds: float = 5.0
 
     def __str__(self) -> str:
         usual = {"http": 80, "https": 443}.get(self.scheme)
@@ -119,12 +123,12 @@ def of_neighbours(hosts: t.Iterable[VirtualHost], plain_ports: t.Collection[int]
             continue
         scheme = "http" if host.port in plain_ports else "any"
         name = next((name for name in host.names if not set("*?") & set(name)), UNKNOWN_HOST)
-        question = Question(scheme, name, host.port, ip=host.ip)
+        question = Question(scheme, name, host.port, ip=host.ip, seconds=NEIGHBOUR_SECONDS)
         target = later if host.file in files else questions
         target[question] = None
         files.add(host.file)
         if host.default:
-            questions[Question(scheme, UNKNOWN_HOST, host.port, ip=host.ip)] = None
+            questions[Question(scheme, UNKNOWN_HOST, host.port, ip=host.ip, seconds=NEIGHBOUR_SECONDS)] = None
     return list(dict.fromkeys([*questions, *later]))[:MANY]
 
 

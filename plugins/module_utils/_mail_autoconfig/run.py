@@ -14,12 +14,12 @@ from . import expectations, publication, report
 from . import plan as planning
 from .apache.common import HEADER
 from .files import Kind
-from .findings import Findings
+from .findings import Findings, some
 from .host import filesystem, interrupts, lock
 from .host.commands import Runner
 from .host.means import USUAL, Means
 from .host.platform import Platform
-from .host.rehearsal import Rehearsal, Rehearser
+from .host.rehearsal import BROKEN_AT_RELOAD, Rehearsal, Rehearser
 from .host.survey import Survey, Surveyor
 from .host.transaction import ApplyError, Inspection, Outcome, Transaction
 from .input.reading import InputError
@@ -59,13 +59,17 @@ class Way:
 
 @dataclasses.dataclass(frozen=True)
 class Preparation:
-    """What a run will do and say."""
+    """What a run will do and say.
+
+    :ivar stale: certificates that were replaced without a reload
+    """
 
     survey: Survey
     publications: Publications
     plan: Plan
     current: Current
     inspection: Inspection
+    stale: tuple[str, ...] = ()
 
     @property
     def findings(self) -> Findings:
@@ -86,10 +90,13 @@ def run(
                 stack.enter_context(lock.held(platform.config_directory, way.lock_seconds))
         surveyor = Surveyor(platform, command, settings.state_directory, means)
         ready = prepare(settings, way, platform, surveyor)
+        unread = surveyor.unread(ready.survey.manifest) if ready.plan.needs_reload and ready.survey.running else []
         rehearsal, outcome = Rehearsal(False, _why_not_rehearsed(ready, way)), Outcome(ready.survey.running)
         if ready.plan.is_needed and not rehearsal.reason:
             rehearser = Rehearser(platform, command, surveyor.server(), surveyor.variables, settings.state_directory, means)
-            rehearsal = rehearser.rehearse(ready.plan, ready.current, ready.inspection, surveyor.texts())
+            rehearsal = rehearser.rehearse(ready.plan, ready.current, ready.inspection, surveyor.texts().values())
+        if ready.plan.needs_reload and ready.survey.installed and not rehearsal.rehearsed:
+            _require_reloadable(surveyor.risks(ready.survey.manifest), rehearsal)
         if ready.plan.is_needed and not way.check:
             transaction = Transaction(platform, command, surveyor.server(), settings.state_directory, means)
             try:
@@ -97,7 +104,7 @@ def run(
             except ApplyError as exc:
                 exc.rehearsed, exc.rehearsal = rehearsal.rehearsed, rehearsal.reason
                 raise
-        warnings = (*ready.findings.warnings, *_warnings(ready, way, outcome))
+        warnings = (*ready.findings.warnings, *_warnings(ready, way, outcome, unread))
         return report.result(ready.publications, ready.plan, ready.current, rehearsal, outcome, way.lists), report.shown(warnings)
 
 
@@ -131,13 +138,26 @@ def prepare(settings: Settings, way: Way, platform: Platform, surveyor: Surveyor
         EMPTY_ZONE,
         publications.displaced,
     )
-    ready = Preparation(survey, publications, plan, current, _inspection(publications, plan, survey))
+    stale: list[str] = []
+    if survey.running and not plan.needs_reload:
+        stale = surveyor.stale(expectations.of_certificates(publications, survey.pairs))
+        plan = dataclasses.replace(plan, reload_pending=bool(stale))
+    ready = Preparation(survey, publications, plan, current, _inspection(publications, plan, survey), tuple(stale))
     problems = [*ready.findings.problems, *_room_problems(plan, current, survey)]
-    if survey.broken and plan.needs_reload:
-        raise ApplyError("Apache's configuration is broken already, before any change of ours: mend it first", survey.broken)
+    broken = survey.broken or (surveyor.refused(manifest) if plan.needs_reload and survey.installed else "")
+    if broken and plan.needs_reload:
+        raise ApplyError("Apache's configuration is broken already, before any change of ours: mend it first", broken)
     if problems:
         raise InputError(problems)
     return ready
+
+
+def _require_reloadable(risks: t.Sequence[str], rehearsal: Rehearsal) -> None:
+    """Refuse to reload an Apache that would end."""
+    if risks:
+        error = ApplyError(BROKEN_AT_RELOAD, "\n".join(risks), rehearsed=False)
+        error.rehearsal = rehearsal.reason
+        raise error
 
 
 def _require_usable(survey: Survey, way: Way, platform: Platform, settings: Settings) -> None:
@@ -208,15 +228,24 @@ def _logs(content: bytes) -> int:
 
 def _why_not_rehearsed(ready: Preparation, way: Way) -> str:
     """Why a change needs no rehearsal; empty if it does."""
-    if not ready.plan.is_read_at_start:
+    if not ready.plan.needs_reload:
         return "nothing is to be reloaded"
     if not ready.survey.installed:
         return "Apache is not installed yet"
     return "" if way.rehearse else "rehearse is false"
 
 
-def _warnings(ready: Preparation, way: Way, outcome: Outcome) -> t.Iterator[str]:
+def _warnings(ready: Preparation, way: Way, outcome: Outcome, unread: t.Sequence[str]) -> t.Iterator[str]:
     yield from (f"{line}; the site of the domain itself decides that" for line in outcome.warnings)
+    if outcome.skipped:
+        yield f"sites of others that gave no steady answer before, and so were not compared: {some(outcome.skipped)}"
+    if ready.stale:
+        yield f"{some(ready.stale)} was replaced, and Apache still showed the certificate of before: it has to be reloaded"
+    if unread:
+        yield (
+            f"somebody has changed {some(unread)} since Apache has read its configuration: with the reload that this run needs, "
+            "that is served as well"
+        )
     if not ready.survey.installed:
         yield "Apache is not installed yet; this shows what a fresh one would get."
     elif ready.plan.needs_reload and not outcome.running and not way.check:

@@ -37,6 +37,9 @@ PidFile: "/var/run/apache2/apache2.pid"
 Define: DUMP_VHOSTS
 User: name="www-data" id=33
 Group: name="www-data" id=33
+Server certificates:
+  /etc/letsencrypt/live/a (b)/fullchain.pem
+  tls/own.pem
 Loaded Modules:
  core_module (static)
  alias_module (shared)
@@ -81,6 +84,7 @@ def test_files_are_known_by_the_one_that_the_main_file_includes() -> None:
 def test_modules_and_what_the_server_runs_with() -> None:
     found = dump.read(OUTPUT)
     assert found.modules == {"core", "alias", "socache_shmcb"}
+    assert (found.root, found.certificates) == ("/etc/apache2", ("/etc/letsencrypt/live/a (b)/fullchain.pem", "tls/own.pem"))
     assert (found.pid_file, found.error_log, found.user) == (
         "/var/run/apache2/apache2.pid",
         "/var/log/apache2/error.log",

@@ -130,12 +130,30 @@ def test_garbage_is_a_failure_and_no_exception(serve: Serve, pair: Path, text: s
 
 
 @pytest.mark.parametrize("scheme", ["http", "https", "any"])
-def test_a_server_that_says_nothing_is_not_waited_for(serve: Serve, scheme: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(asking, "_TIMEOUT", 0.2)
+def test_a_server_that_says_nothing_is_not_waited_for(serve: Serve, scheme: str) -> None:
     stop = threading.Event()
     port = serve(lambda connection: stop.wait(20))
     try:
-        assert ask(Question(scheme, "server.tld", port)).failure
+        assert ask(Question(scheme, "server.tld", port, seconds=0.2)).failure
+    finally:
+        stop.set()
+
+
+@pytest.mark.parametrize(
+    ("head", "status"), [("HTTP/1.1 ", 0), ("HTTP/1.1 200 OK\r\nX-Long: ", 200), ("HTTP/1.1 200 OK\r\n\r\n", 200)]
+)
+def test_a_server_that_never_comes_to_an_end_is_not_waited_for(serve: Serve, head: str, status: int) -> None:
+    """Whatever it has said until then counts: a stream of events has answered."""
+    stop = threading.Event()
+
+    def drip(connection: socket.socket) -> None:
+        connection.recv(65536)
+        connection.sendall(head.encode())
+        while not stop.wait(0.02):
+            connection.sendall(b"x")
+
+    try:
+        assert ask(Question("http", "server.tld", serve(drip), seconds=0.3)).status == status
     finally:
         stop.set()
 
@@ -250,6 +268,23 @@ def test_a_site_that_answers_by_chance_proves_nothing() -> None:
 
     assert asking.settled([steady, chance], ask_all) == {steady: Answer(200)}
     assert rounds == [2, 2]
+
+
+def test_sites_that_fail_or_come_too_late_are_not_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run holds up other runs, so that slow neighbours cannot be waited for one after the other."""
+    now = [0.0]
+    monkeypatch.setattr(asking.time, "monotonic", lambda: now[0])
+    questions = [question(f"{number}.tld") for number in range(40)]
+    asked: list[int] = []
+
+    def ask_all(some: Sequence[Question]) -> dict[Question, Answer]:
+        asked.append(len(some))
+        now[0] += 2
+        return {item: Answer(200) if item.host != "3.tld" else Answer(failure="timed out") for item in some}
+
+    found = asking.settled(questions, ask_all, seconds=3)
+    assert asked == [8, 8, 15]
+    assert list(found) == [item for item in questions[:16] if item.host != "3.tld"]
 
 
 def test_sites_of_others_that_did_not_work_before_are_not_asked() -> None:

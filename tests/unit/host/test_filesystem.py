@@ -150,3 +150,14 @@ def test_many_paths_lead_where_each_leads_and_their_directory_is_looked_up_once(
     found = [real(f"{tmp_path}/here/{name}") for name in ("a", "b", "link")]
     assert asked == [f"{tmp_path}/here"]
     assert found == [f"{tmp_path}/there/{name}" for name in ("a", "b", "link")]
+
+
+def test_a_file_is_changed_since_a_moment_if_it_or_its_link_is_newer(tmp_path: Path) -> None:
+    file, link = tmp_path / "file", tmp_path / "link"
+    file.touch()
+    link.symlink_to(file)
+    moment = file.lstat().st_ctime
+    paths = [str(file), str(link), str(tmp_path / "absent")]
+    assert filesystem.changed_since(paths, moment - 5) == paths[:2]
+    assert filesystem.changed_since(paths, moment) == []
+    assert filesystem.changed_since(paths, None) == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import time
 import typing as t
@@ -15,6 +16,7 @@ from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfi
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.host.commands import Result
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.host.debian import Debian
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.host.server import Process, Server, ServerError
+from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.host.sockets import Listener
 
 # A first process that starts a worker, and another one in its place at SIGUSR1, as a graceful restart does.
 MASTER = """#!/bin/sh
@@ -186,6 +188,33 @@ def test_an_apache_that_hangs_is_ended_and_started_anew(apache: Apache) -> None:
 
 def state(pid: int) -> str:
     return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+
+
+def test_an_apache_that_serves_is_never_ended(apache: Apache, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        inode = os.fstat(listener.fileno()).st_ino
+        worker = subprocess.Popen(["sleep", "300"], pass_fds=[listener.fileno()])
+    try:
+        serving = Process(worker.pid, 1)
+        monkeypatch.setattr(servers, "_status", lambda pid: (1, apache.process.pid, "apache2"))
+        monkeypatch.setattr(os, "listdir", lambda path, real=os.listdir: [str(worker.pid)] if path == "/proc" else real(path))
+        monkeypatch.setattr(servers.sockets, "listeners", lambda: [Listener("127.0.0.1", 80, str(inode))])
+        assert apache.server.serving() == {serving}
+        apache.server.start()
+        assert (worker.poll(), apache.process.poll()) == (None, None)
+        assert (apache.commands, apache.server.master() is not None) == ([], True)
+    finally:
+        worker.kill()
+        worker.wait()
+
+
+def test_when_it_has_read_its_configuration_is_told_by_its_workers(apache: Apache, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert apache.server.read_at() is None  # none of them listens
+    process = min(apache.server.workers())
+    monkeypatch.setattr(Server, "serving", lambda self: frozenset({process, Process(1, process.begun + 500)}))
+    moment = apache.server.read_at()
+    assert moment is not None
+    assert abs(moment - os.stat(apache.directory / "workers").st_mtime) < 2
 
 
 def test_an_apache_that_does_not_start_says_why(apache: Apache) -> None:

@@ -705,13 +705,65 @@ def test_what_cannot_be_put_back_is_named(apache: FakeApache) -> None:
     assert f"{apache.document_root}/server.tld/mail/config-v1.1.xml: Read-only file system" in str(error.value)
 
 
-def test_an_apache_that_cannot_be_brought_back_is_named(apache: FakeApache) -> None:
+def test_an_apache_that_cannot_be_brought_back_is_named_until_a_run_can(apache: FakeApache) -> None:
+    """It is not taken for one that somebody has stopped, whose next run would say ok."""
     fresh(apache)
     dies(apache)
     apache.before = lambda number, command: Result(1, "", "no") if command == ["apache2ctl", "start"] else None
-    with pytest.raises(ApplyError, match="not everything could be put back: apache2ctl start failed") as error:
+    for _again in range(2):
+        with pytest.raises(ApplyError, match="not everything could be put back: apache2ctl start failed") as error:
+            apache.publish()
+        assert error.value.rolled_back is False
+        assert apache.master is None
+    nothing_fails(apache)
+    result = apache.publish().result
+    assert (result["apache_running"], result["reloaded"], apache.master is None) == (True, True, False)
+    assert apache.serves(NAMES[0]) == f"{NAMES[0]}.conf"
+    assert not (apache.state / "reload-pending").exists()
+    apache.stop()  # and from now on it is somebody else who has
+    assert apache.publish(domain="other.tld").result["apache_running"] is False
+    assert apache.master is None
+
+
+def test_an_apache_that_is_gone_is_not_forgotten_by_a_run_that_does_not_reload(apache: FakeApache) -> None:
+    fresh(apache)
+    dies(apache)
+    apache.before = lambda number, command: Result(1, "", "no") if command == ["apache2ctl", "start"] else None
+    with pytest.raises(ApplyError):
+        apache.publish()
+    nothing_fails(apache)
+    assert apache.publish(way={"reload": False}).result["apache_running"] is False
+    assert apache.publish().result["apache_running"] is True
+
+
+def test_a_reload_that_is_refused_ends_nothing(apache: FakeApache) -> None:
+    """Apache goes on with what it has, and needs neither another reload nor a new start."""
+    fresh(apache)
+    serving = apache.workers
+    fails_to_reload(apache)
+    with pytest.raises(ApplyError, match="apache2ctl graceful failed; everything was put back as it was"):
+        apache.publish()
+    assert apache.workers == serving
+    assert [command for command in apache.commands if command[1] in ("start", "graceful")] == [["apache2ctl", "graceful"]]
+
+
+def test_an_apache_that_serves_is_not_ended_because_it_cannot_be_reloaded_again(apache: FakeApache) -> None:
+    """Somebody breaks its configuration behind our reload: what it has read last it goes on with, and that is told."""
+    fresh(apache)
+    graceful = 0
+
+    def refuse(number: int, command: Sequence[str]) -> Result | None:
+        nonlocal graceful
+        graceful += command == ["apache2ctl", "graceful"]
+        return Result(1, "", "AH00526: Syntax error") if command == ["apache2ctl", "graceful"] and graceful > 1 else None
+
+    apache.before = refuse
+    answers_wrongly(apache)
+    with pytest.raises(ApplyError, match="Apache goes on with what it read last: apache2ctl graceful failed") as error:
         apache.publish()
     assert error.value.rolled_back is False
+    assert apache.master is not None
+    assert ["apache2ctl", "start"] not in apache.commands
 
 
 def test_what_somebody_else_did_meanwhile_is_kept(apache: FakeApache) -> None:

@@ -101,7 +101,7 @@ def _lines(node: Node, indent: str) -> str:
 def parse(text: str) -> tuple[Node, ...]:
     """Read a piece of configuration; arguments stay as they were written. Raises ConfigurationError with the line."""
     stack: list[tuple[str, str, list[Node]]] = [("", "", [])]
-    for number, line in _logical_lines(text):
+    for number, line in logical_lines(text):
         end, start = _SECTION_END.match(line), _SECTION_START.match(line)
         if end:
             name, raw, children = stack.pop()
@@ -122,7 +122,7 @@ def parse(text: str) -> tuple[Node, ...]:
     return tuple(stack[0][2])
 
 
-def _logical_lines(text: str) -> t.Iterator[tuple[int, str]]:
+def logical_lines(text: str) -> t.Iterator[tuple[int, str]]:
     """Lines with continuations joined and blanks folded at their ends; empty ones left out."""
     pending, first = "", 0
     for number, physical in enumerate(text.split("\n"), 1):

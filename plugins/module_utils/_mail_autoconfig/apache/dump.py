@@ -1,15 +1,18 @@
 """What Apache itself has understood of its configuration: ``-t -D DUMP_VHOSTS`` and its relatives, as data.
 
 PRIVATE to the collection. Formats: ``dump_vhosts`` in server/vhost.c, ``show_includes`` in server/config.c, ``ap_show_modules``
-in modules/core/mod_so.c, ``core_dump_config`` in server/core.c, and mod_macro's way to name a place.
+in modules/core/mod_so.c, ``core_dump_config`` in server/core.c, ``ssl_hook_ConfigTest`` in modules/ssl/ssl_engine_config.c, and
+mod_macro's way to name a place.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import re
+import typing as t
 
-QUESTIONS = ("-t", "-D", "DUMP_VHOSTS", "-D", "DUMP_MODULES", "-D", "DUMP_INCLUDES", "-D", "DUMP_RUN_CFG")
+QUESTIONS = ("-t", "-D", "DUMP_VHOSTS", "-D", "DUMP_MODULES", "-D", "DUMP_INCLUDES", "-D", "DUMP_RUN_CFG", "-D", "DUMP_CERTS")
 
 _ADDRESS = re.compile(r"(\S+:(?:\d+|\*)) +(.*)\Z")
 _HOST = re.compile(r" +port (?:\d+|\*) namevhost (.*)\Z")
@@ -76,6 +79,8 @@ class Dump:
     :ivar lonely: addresses with a single virtual host, of which Apache does not list the aliases
     :ivar modules: names without ``_module``
     :ivar includes: every file that it has read, in its order
+    :ivar certificates: those of all virtual hosts, some relative to ``root``
+    :ivar root: its ServerRoot
     """
 
     virtual_hosts: tuple[VirtualHost, ...] = ()
@@ -85,6 +90,8 @@ class Dump:
     pid_file: str = ""
     error_log: str = ""
     user: str = ""
+    certificates: tuple[str, ...] = ()
+    root: str = ""
 
 
 def read(output: str) -> Dump:
@@ -98,7 +105,16 @@ def read(output: str) -> Dump:
         pid_file=_setting(output, r'^PidFile: "(.*)"$'),
         error_log=_setting(output, r'^Main ErrorLog: "(.*)"$'),
         user=_setting(output, r'^User: name="([^"]*)"'),
+        certificates=tuple(_certificates(output)),
+        root=_setting(output, r'^ServerRoot: "(.*)"$'),
     )
+
+
+def _certificates(output: str) -> t.Iterator[str]:
+    """The indented lines behind a headline."""
+    lines = iter(output.partition("\nServer certificates:\n")[2].splitlines())
+    for line in itertools.takewhile(lambda line: line.startswith("  "), lines):
+        yield line[2:]
 
 
 def _setting(output: str, pattern: str) -> str:

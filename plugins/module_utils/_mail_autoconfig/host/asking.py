@@ -11,14 +11,16 @@ import hashlib
 import http.client
 import socket
 import ssl
+import threading
 import time
 import typing as t
 
 from ..questions import Answer, Expectation, Question, has_worked
 from . import sockets
 
-_TIMEOUT = 5.0
 _AT_ONCE = 8
+# How long the sites of others may be asked the first time, all together; those left then are not compared.
+_OTHERS_SECONDS = 6.0
 _PAUSE = 0.2
 # What is read of an answer; ours are smaller.
 _MOST = 1 << 20
@@ -49,25 +51,12 @@ def ask_one(question: Question, found: t.Sequence[sockets.Listener]) -> Answer:
 
 
 def _exchange(question: Question, ip: str, tls: bool, raises: bool = False) -> Answer:
-    connection = http.client.HTTPConnection(question.host, question.port, timeout=_TIMEOUT)
+    connection = http.client.HTTPConnection(question.host, question.port, timeout=question.seconds)
     try:
-        stream = socket.create_connection((ip, question.port), _TIMEOUT)
-        connection.sock = _context().wrap_socket(stream, server_hostname=question.host) if tls else stream
-        shown = connection.sock.getpeercert(binary_form=True) if isinstance(connection.sock, ssl.SSLSocket) else None
-        usual = 443 if tls else 80
-        host = question.host if question.port == usual else f"{question.host}:{question.port}"
-        headers = {"Host": host, "User-Agent": "mailops.autoconfig (asks whether this host answers)", "Connection": "close"}
-        if question.body:
-            headers["Content-Type"] = "text/xml"
-        connection.request(question.method, question.path, question.body or None, headers)
-        answer = connection.getresponse()
-        return Answer(
-            status=answer.status,
-            location=answer.getheader("Location", ""),
-            media_type=answer.getheader("Content-Type", ""),
-            body=answer.read(_MOST),
-            certificate=hashlib.sha256(shown).hexdigest() if shown else "",
-        )
+        stream = socket.create_connection((ip, question.port), question.seconds)
+        with _ended_after(stream, question.seconds):
+            connection.sock = _context().wrap_socket(stream, server_hostname=question.host) if tls else stream
+            return _answer(connection, question, 443 if tls else 80)
     except ssl.SSLError as exc:
         if raises:
             raise
@@ -79,6 +68,46 @@ def _exchange(question: Question, ip: str, tls: bool, raises: bool = False) -> A
     finally:
         if connection.sock:
             connection.sock.close()
+
+
+@contextlib.contextmanager
+def _ended_after(stream: socket.socket, seconds: float) -> t.Iterator[None]:
+    """End a connection after a while: one that says a little again and again reaches no time limit of a single read."""
+    handle = stream.dup()
+
+    def end() -> None:
+        with contextlib.suppress(OSError):
+            handle.shutdown(socket.SHUT_RDWR)
+
+    timer = threading.Timer(seconds, end)
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        timer.join()
+        handle.close()
+
+
+def _answer(connection: http.client.HTTPConnection, question: Question, usual_port: int) -> Answer:
+    shown = connection.sock.getpeercert(binary_form=True) if isinstance(connection.sock, ssl.SSLSocket) else None
+    host = question.host if question.port == usual_port else f"{question.host}:{question.port}"
+    headers = {"Host": host, "User-Agent": "mailops.autoconfig (asks whether this host answers)", "Connection": "close"}
+    if question.body:
+        headers["Content-Type"] = "text/xml"
+    connection.request(question.method, question.path, question.body or None, headers)
+    answer = connection.getresponse()
+    body = b""
+    # Of a stream without end the head says enough.
+    with contextlib.suppress(OSError, http.client.HTTPException):
+        body = answer.read(_MOST)
+    return Answer(
+        status=answer.status,
+        location=answer.getheader("Location", ""),
+        media_type=answer.getheader("Content-Type", ""),
+        body=body,
+        certificate=hashlib.sha256(shown).hexdigest() if shown else "",
+    )
 
 
 def _context() -> ssl.SSLContext:
@@ -103,12 +132,19 @@ def complaints(expectations: t.Sequence[Expectation], ask_all: Ask = ask, patien
         time.sleep(_PAUSE)
 
 
-def settled(questions: t.Sequence[Question], ask_all: Ask = ask) -> dict[Question, Answer]:
+def settled(questions: t.Sequence[Question], ask_all: Ask = ask, seconds: float = _OTHERS_SECONDS) -> dict[Question, Answer]:
     """What is answered, asked twice: a site that answers otherwise from one request to the next can prove nothing later.
 
     Such are limits of requests, redirects to an address made by chance, an application that is just starting.
+
+    :arg seconds: how long to go on with the first round; questions that are left then are left out, as those without an answer
     """
-    first, second = ask_all(questions), ask_all(questions)
+    end = time.monotonic() + seconds
+    first: dict[Question, Answer] = {}
+    for start in range(0, len(questions), _AT_ONCE):
+        if time.monotonic() < end:
+            first.update(ask_all(questions[start : start + _AT_ONCE]))
+    second = ask_all([question for question, answer in first.items() if has_worked(answer)])
     return {question: answer for question, answer in second.items() if answer.words == first[question].words}
 
 

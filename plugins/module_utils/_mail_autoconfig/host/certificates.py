@@ -79,7 +79,7 @@ def inspect(pair: Certificate, run: Runner, now: float | None = None) -> PairFac
     missing = tuple(path for path in (pair.file, pair.key) if not os.path.isfile(path))
     if missing:
         return PairFacts(missing)
-    problem = _load(pair)
+    problem = refused(pair)
     if problem:
         return PairFacts(problem=problem)
     output = run(["openssl", "x509", "-in", pair.file, *_QUESTIONS], {"LC_ALL": "C"}).output
@@ -90,8 +90,11 @@ def inspect(pair: Certificate, run: Runner, now: float | None = None) -> PairFac
     return dataclasses.replace(facts, problem=_chain_problem(pair.file, output, run))
 
 
-def _load(pair: Certificate) -> str:
-    """Let OpenSSL load the pair as Apache's would; what it says against it."""
+def refused(pair: Certificate, is_weak_allowed: bool = False) -> str:
+    """Let OpenSSL load the pair as Apache's would; what it says against it.
+
+    :arg is_weak_allowed: take keys and signatures of any strength
+    """
     asked: list[bool] = []
 
     def password() -> str:
@@ -99,7 +102,10 @@ def _load(pair: Certificate) -> str:
         return ""
 
     try:
-        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(pair.file, pair.key, password)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        if is_weak_allowed:
+            context.set_ciphers("ALL:@SECLEVEL=0")
+        context.load_cert_chain(pair.file, pair.key, password)
     except ssl.SSLError as exc:
         if asked:
             return f"the key {pair.key} has a passphrase, for which Apache would wait"

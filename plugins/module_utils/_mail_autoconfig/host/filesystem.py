@@ -83,6 +83,18 @@ def names(directory: str) -> list[str]:
         return []
 
 
+def changed_since(paths: t.Iterable[str], moment: float | None) -> list[str]:
+    """Those of the files, or of the links that lead to them, that were changed behind a moment; none without one."""
+    return [path for path in paths if moment is not None and _changed_at(path) > moment + 1]
+
+
+def _changed_at(path: str) -> float:
+    try:
+        return max(os.stat(path).st_ctime, os.lstat(path).st_ctime)
+    except OSError:
+        return 0
+
+
 def save(path: str) -> Saved | None:
     """A path as it is, to be put back; None where nothing is."""
     try:

@@ -27,6 +27,7 @@ from .transaction import ApplyError, Inspection, Transaction
 _TIMES_AS_LONG = 5
 _AT_LEAST_SECONDS = 8.0
 _WHOLE_SECONDS = 180.0
+BROKEN_AT_RELOAD = "Apache would end at a reload: its configuration is broken already, before any change of ours; mend it first"
 # What mod_ssl says of a certificate or key that it cannot use, wherever it runs.
 _FATAL = "[ssl:emerg]"
 # Nobody else asks this Apache, so that its answers settle soon.
@@ -83,12 +84,8 @@ class Rehearser:
         )
         if not outcome.ran:
             return Rehearsal(False, outcome.reason)
-        if outcome.value["broken"] and self._live.master() is not None:
-            raise ApplyError(
-                "Apache would end at a reload: its configuration is broken already, before any change of ours; mend it first",
-                outcome.value["broken"],
-                rehearsed=True,
-            )
+        if outcome.value["broken"]:
+            raise ApplyError(BROKEN_AT_RELOAD, outcome.value["broken"], rehearsed=True)
         if outcome.value["unproven"]:
             return Rehearsal(False, outcome.value["unproven"])
         if outcome.value["error"]:

@@ -79,6 +79,19 @@ class Server:
                     found.append(Process(int(entry), begun))
         return frozenset(found)
 
+    def serving(self) -> frozenset[Process]:
+        """Those of its workers that take connections: one that only ends what it has begun has closed the sockets."""
+        listening = {f"socket:[{listener.inode}]" for listener in sockets.listeners()}
+        return frozenset(process for process in self.workers() if _has_one_of(process, listening))
+
+    def read_at(self) -> float | None:
+        """When it has read its configuration at the latest, in seconds since the epoch; None if it does not run.
+
+        The workers that serve have all been started behind that.
+        """
+        serving = self.serving()
+        return _booted() + min(process.begun for process in serving) / os.sysconf("SC_CLK_TCK") if serving else None
+
     def unit(self) -> str:
         """The systemd unit that it runs in; empty where another manages it, or nobody."""
         master = self.master()
@@ -118,7 +131,7 @@ class Server:
                 # Another moment: what it says about itself may come a little later than its end.
                 time.sleep(4 * _PAUSE)
                 raise ServerError("Apache ended at the reload", self.log_since(position))
-            if self.workers() - old and not _accepting(self.workers() & old):
+            if self.workers() - old and not self.serving() & old:
                 return
             time.sleep(_PAUSE)
         if self.workers() - old:
@@ -135,10 +148,12 @@ class Server:
         return False
 
     def start(self, unit: str = "", arguments: t.Sequence[str] = ("start",)) -> None:
-        """Start it, or start it again if it hangs. Raises ServerError.
+        """Start it, or start it again if it hangs; one that serves is left alone. Raises ServerError.
 
         :arg arguments: for its own command, where no service manager has it
         """
+        if self.serving():
+            return
         position = self.log_position()
         self._end_what_hangs()
         with contextlib.suppress(OSError):
@@ -177,17 +192,20 @@ def is_apache(name: str) -> bool:
     return "apache" in name or "httpd" in name
 
 
-def _accepting(processes: t.Iterable[Process]) -> bool:
-    """Whether one of them still takes connections: a worker that only ends what it has begun has closed the sockets."""
-    listening = {f"socket:[{listener.inode}]" for listener in sockets.listeners()}
-    for process in processes:
-        directory = f"/proc/{process.pid}/fd"
-        with contextlib.suppress(OSError):
-            for name in os.listdir(directory):
-                with contextlib.suppress(FileNotFoundError):
-                    if os.readlink(f"{directory}/{name}") in listening:
-                        return True
+def _has_one_of(process: Process, targets: t.Collection[str]) -> bool:
+    """Whether a process has one of these open, as the links in proc(5) name it."""
+    directory = f"/proc/{process.pid}/fd"
+    with contextlib.suppress(OSError):
+        for name in os.listdir(directory):
+            with contextlib.suppress(FileNotFoundError):
+                if os.readlink(f"{directory}/{name}") in targets:
+                    return True
     return False
+
+
+def _booted() -> float:
+    """When the system was started, in seconds since the epoch."""
+    return time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 def _size(path: str) -> int:

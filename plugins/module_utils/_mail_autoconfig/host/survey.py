@@ -24,7 +24,8 @@ from ..apache.sites import Certificate
 from ..files import Kind, digest
 from ..manifest import Manifest, ManifestError, Owned
 from ..plan import Current
-from . import filesystem, sockets
+from ..questions import MANY, Expectation
+from . import filesystem, reload_risks, sockets
 from .certificates import PairFacts
 from .commands import Result, Runner
 from .means import USUAL, Means
@@ -147,15 +148,26 @@ class Surveyor:
 
     def _dump(self, manifest: Manifest) -> str:
         """Let Apache tell its configuration without ours; what it says against it."""
-        result = self._asked(self._platform.control("-D", OFF, *dump.QUESTIONS))
+        result = self._asked_without_ours(manifest, dump.QUESTIONS)
         if result.status != 0:
-            # A file of ours from before these definitions, or edited by hand, may be what is wrong with it.
-            without = self._dump_without_files(manifest)
-            if without is None or without.status != 0:
-                return _complaint(without or result)
-            result = without
+            return _complaint(result)
         self.dump = self._with_all_names(dump.read(result.output))
         return ""
+
+    def refused(self, manifest: Manifest) -> str:
+        """What Apache says against its configuration without ours when it tests it as before a reload; empty if nothing.
+
+        Telling its configuration it passes over some faults, such as a key that is missing.
+        """
+        result = self._asked_without_ours(manifest, ["-t"])
+        return _complaint(result) if result.status != 0 else ""
+
+    def _asked_without_ours(self, manifest: Manifest, question: t.Sequence[str]) -> Result:
+        result = self._asked(self._platform.control("-D", OFF, *question))
+        if result.status == 0:
+            return result
+        # A file of ours from before these definitions, or edited by hand, may be what is wrong with it.
+        return self._asked_without_files(manifest, question) or result
 
     def _with_all_names(self, found: dump.Dump) -> dump.Dump:
         """The same with the aliases of virtual hosts that are alone at their address, which Apache does not list.
@@ -175,7 +187,7 @@ class Surveyor:
         ]
         return dataclasses.replace(found, virtual_hosts=tuple(hosts))
 
-    def _dump_without_files(self, manifest: Manifest) -> Result | None:
+    def _asked_without_files(self, manifest: Manifest, question: t.Sequence[str]) -> Result | None:
         """The same question about a copy of the configuration in which our files are empty; None if none of ours is there."""
         directory = self._platform.config_directory
         real = os.path.realpath(directory)
@@ -191,7 +203,7 @@ class Surveyor:
                 with open(copy + path[len(real) :], "wb"):
                     pass
             environment = {**self._platform.environment, "APACHE_CONFDIR": copy}
-            result = self._asked(self._platform.control("-D", OFF, *dump.QUESTIONS), environment)
+            result = self._asked(self._platform.control("-D", OFF, *question), environment)
             return Result(result.status, result.output.replace(copy, directory), result.errors.replace(copy, directory))
 
     def _ground(self) -> Ground:
@@ -255,7 +267,7 @@ class Surveyor:
     def _taken(self, modules: t.Iterable[str]) -> dict[str, dict[int, str]]:
         """Ports that a module which is off would make Apache listen on, and that another program has."""
         off = [name for name in modules if name not in self.dump.modules]
-        texts = self.texts() if off else []
+        texts = self.texts().values() if off else ()
         found: dict[str, dict[int, str]] = {}
         for name in off:
             for port in {port for text in texts for port in listens.with_module(text, name)}:
@@ -344,10 +356,35 @@ class Surveyor:
         """Modules of which a run that was cut off has not made all links."""
         return {name for name in modules if not all(os.path.lexists(link.path) for link in self._platform.links("mods", name))}
 
-    def texts(self) -> list[str]:
-        """The whole configuration as Apache reads it, file by file."""
-        contents = (filesystem.read(os.path.realpath(entry.path)).content for entry in self.dump.includes)
-        return [content.decode("utf-8", "replace") for content in contents if content]
+    def texts(self) -> dict[str, str]:
+        """The whole configuration as Apache reads it, file by file, by path."""
+        contents = {entry.path: filesystem.read(os.path.realpath(entry.path)).content for entry in self.dump.includes}
+        return {path: content.decode("utf-8", "replace") for path, content in contents.items() if content}
+
+    # -- before a reload ----------------------------------------------------------------------------------------------
+
+    def risks(self, manifest: Manifest) -> tuple[str, ...]:
+        """What in the files of others would end Apache at its next reload."""
+        theirs = {path: text for path, text in self.texts().items() if os.path.realpath(path) not in manifest.files}
+        logs, since = self.variables.log_directory, self.server().read_at()
+        return reload_risks.found(theirs, self.dump.certificates, self.dump.root, logs, since)
+
+    def unread(self, manifest: Manifest) -> list[str]:
+        """Files of others that somebody has changed since Apache has read its configuration."""
+        theirs = [entry.path for entry in self.dump.includes if os.path.realpath(entry.path) not in manifest.files]
+        return filesystem.changed_since(theirs, self.server().read_at())
+
+    def stale(self, expectations: t.Mapping[Certificate, Expectation]) -> list[str]:
+        """Certificates that were replaced, where Apache goes on showing the ones of before.
+
+        :arg expectations: by pair, what a host with it should be answered
+        """
+        since = self.server().read_at()
+        newer = {pair: item for pair, item in expectations.items() if filesystem.changed_since([pair.file, pair.key], since)}
+        asked = dict(list(newer.items())[:MANY])
+        answers = self._means.ask([item.question for item in asked.values()])
+        shown = {pair.file: answers[item.question].certificate for pair, item in asked.items()}
+        return [pair.file for pair, item in asked.items() if shown[pair.file] not in ("", item.certificate)]
 
     def _links(self, kind: str) -> tuple[list[str], list[str]]:
         """The enabled names of a kind, and those of them that do not lead to the file of that name."""

@@ -29,6 +29,8 @@ from .server import Process, Server, ServerError
 
 MANIFEST = "manifest.json"
 RELOAD_MARKER = "reload-pending"
+# What that file says from the moment in which Apache is told, with the unit that it runs in.
+_RELOADING = "reloading "
 _NO_GROUND = dump.Dump()
 _ORDER = (Kind.DOCUMENT, Kind.ZONE, Kind.SCRIPT)
 # Behind those, the configuration.
@@ -77,6 +79,7 @@ class Outcome:
     :ivar asked: how many questions were answered as they should be
     :ivar warnings: what is not answered as one would wish
     :ivar before: what the sites of others answered before
+    :ivar skipped: sites of others that could not be compared
     """
 
     running: bool = False
@@ -84,6 +87,7 @@ class Outcome:
     asked: int = 0
     warnings: tuple[str, ...] = ()
     before: t.Mapping[Question, Answer] = dataclasses.field(default_factory=dict)
+    skipped: tuple[str, ...] = ()
 
 
 class Transaction:
@@ -129,10 +133,15 @@ class Transaction:
         """
         self._fresh = fresh or {}
         running = self._server.master() is not None
-        unit, old = self._server.unit(), self._server.workers()
+        # An Apache that did not survive a reload of ours is ours to bring back; one that somebody has stopped is not.
+        lost = None if running else self._lost()
+        unit, old = self._server.unit() if lost is None else lost, self._server.workers()
+        running = running or (lost is not None and reload)
         reloads = reload and running and plan.needs_reload
         asks = running and (reloads or not plan.needs_reload)
-        before = asking.settled(self._comparable(inspection), self._ask) if asks else {}
+        comparable = self._comparable(inspection) if asks and lost is None else []
+        before = asking.settled(comparable, self._ask)
+        skipped = tuple(str(question) for question in comparable if question not in before)
         tried_reload = False
         try:
             self._commit(plan, current)
@@ -140,19 +149,24 @@ class Transaction:
                 self._judge(inspection)
             if reloads:
                 tried_reload = True
-                self._server.reload()
+                self._journal.write(self._marker, _reloading(unit))
+                if lost is None:
+                    self._server.reload()
+                else:
+                    self._server.start(unit)
             if asks:
                 self._prove(inspection, before)
-            self._finish(plan, current, old, waits=running, reloaded=reloads or not running or not plan.needs_reload)
+            is_due = plan.needs_reload and (running or lost is not None)
+            self._finish(plan, current, old, waits=running, reloaded=reloads or not is_due)
         except BaseException as exc:
             if keep:
                 raise _as_error(exc) from exc
             with interrupts.held_back():
-                raise self._rolled_back(exc, unit, before, tried_reload) from exc
+                raise self._rolled_back(exc, unit, old if tried_reload else None, before) from exc
         if not asks:
             return Outcome(running, reloads)
         unmet = asking.complaints(inspection.wishes, self._ask, 0)
-        return Outcome(running, reloads, len(inspection.expectations) + len(before), tuple(unmet), before)
+        return Outcome(running, reloads, len(inspection.expectations) + len(before), tuple(unmet), before, skipped)
 
     def _comparable(self, inspection: Inspection) -> list[Question]:
         """The questions about the sites of others, without those for unknown names that come to a site of ours today.
@@ -200,8 +214,8 @@ class Transaction:
             between = manifests.in_between(plan.before, plan.manifest)
             directories = tuple(dict.fromkeys((*between.directories, *self._made)))
             self._write_state(MANIFEST, manifests.write(dataclasses.replace(between, directories=directories)))
-        if plan.is_read_at_start:
-            self._write_state(RELOAD_MARKER, b"")
+        if plan.is_read_at_start and not os.path.lexists(self._marker):
+            self._journal.write(self._marker, b"")
 
     def _write(self, plan: Plan, current: Current) -> None:
         """Write what Apache reads at requests first, then snippets, then sites; those that lose names come last."""
@@ -288,8 +302,8 @@ class Transaction:
                 self._write_state(MANIFEST, manifests.write(after))
         else:
             self._journal.remove(os.path.join(self._state, MANIFEST))
-        if reloaded and os.path.lexists(os.path.join(self._state, RELOAD_MARKER)):
-            self._journal.remove(os.path.join(self._state, RELOAD_MARKER))
+        if reloaded and os.path.lexists(self._marker):
+            self._journal.remove(self._marker)
         self._note(plan)
 
     def _directories(self, plan: Plan) -> tuple[str, ...]:
@@ -317,38 +331,74 @@ class Transaction:
     # -- back ---------------------------------------------------------------------------------------------------------
 
     def _rolled_back(
-        self, exc: BaseException, unit: str, before: t.Mapping[Question, Answer], tried_reload: bool
+        self, exc: BaseException, unit: str, reloaded: frozenset[Process] | None, before: t.Mapping[Question, Answer]
     ) -> ApplyError | BaseException:
-        """Put everything back; the error to raise."""
+        """Put everything back; the error to raise.
+
+        :arg reloaded: Apache's workers of before it was told to reload; None if it was not
+        """
         details = getattr(exc, "details", "")
         failures = self._journal.take_back()
-        if tried_reload:
-            failures += self._bring_back(unit, before, hangs=isinstance(exc, ServerError))
+        others: dict[Question, Answer] = {}
+        if reloaded is not None:
+            failures += self._brought_back(unit, reloaded if isinstance(exc, ServerError) else frozenset())
+            others = {} if failures else asking.unlike(before, self._ask, self._patience, self._fresh)
         message = str(exc) or type(exc).__name__
+        # Apache has read everything once more, so that what differs now as it did then has not come with ours.
+        if others and all(answer.shape == self._with_ours.get(question, Answer()).shape for question, answer in others.items()):
+            message += (
+                "; nor do they without ours, because somebody had changed their files and not reloaded Apache: run again; "
+                "everything of ours was put back"
+            )
+            return ApplyError(message, details, False)
+        failures += [f"{question}: {answer}, before {before[question]}" for question, answer in others.items()]
         if failures:
             return ApplyError(f"{message}; not everything could be put back: {'; '.join(failures)}", details, False)
-        if self._with_ours and tried_reload:
-            message += "; nor do they without ours, because somebody had changed their files and not reloaded Apache: run again"
         return ApplyError(f"{message}; everything was put back as it was", details, True)
 
-    def _bring_back(self, unit: str, before: t.Mapping[Question, Answer], hangs: bool) -> list[str]:
-        """Let Apache serve what it served before."""
+    def _brought_back(self, unit: str, old: frozenset[Process]) -> list[str]:
+        """The same as ``_bring_back``, of which a next run knows where this one is killed or fails."""
+        note = Journal()
+        with contextlib.suppress(OSError):
+            note.write(self._marker, _reloading(unit))
+        failures = self._bring_back(unit, old)
+        if self._server.master() is not None:
+            note.take_back()
+        return failures
+
+    def _bring_back(self, unit: str, old: frozenset[Process]) -> list[str]:
+        """Let Apache serve what it served before; why it does not.
+
+        :arg old: workers that can only go on serving if a reload that failed has done nothing
+        """
+        if self._server.serving() & old and not self._server.workers() - old:
+            return []
         try:
-            if hangs or self._server.master() is None:
-                self._server.start(unit)
-            else:
+            if self._server.serving():
                 self._server.reload()
+            else:
+                self._server.start(unit)
         except ServerError as exc:
             try:
+                if self._server.serving():
+                    return [f"Apache goes on with what it read last: {exc} ({exc.details})"]
                 self._server.start(unit)
             except ServerError:
                 return [f"{exc} ({exc.details})"]
-        others = asking.unlike(before, self._ask, self._patience, self._fresh)
-        # Apache has read everything once more, so that what differs now has not come with ours.
-        if others and all(answer.shape == self._with_ours.get(question, Answer()).shape for question, answer in others.items()):
-            return []
-        self._with_ours = {}
-        return [f"{question}: {answer}, before {before[question]}" for question, answer in others.items()]
+        return []
+
+    def _lost(self) -> str | None:
+        """The unit of an Apache that has not run since a run of ours reloaded it, empty without one; None if it is not so."""
+        text = (filesystem.read(self._marker).content or b"").decode("utf-8", "replace")
+        return text[len(_RELOADING) :].strip() if text.startswith(_RELOADING) else None
+
+    @property
+    def _marker(self) -> str:
+        return os.path.join(self._state, RELOAD_MARKER)
+
+
+def _reloading(unit: str) -> bytes:
+    return f"{_RELOADING}{unit}\n".encode()
 
 
 def _as_error(exc: BaseException) -> ApplyError:
