@@ -300,8 +300,15 @@ def test_a_wildcard_for_very_many_names_answers_for_them_alone(
     assert "autoconfig.small.tld" in client.request(f"http://autoconfig.small.tld{CONFIG}").headers["location"]
     assert client.request(f"http://autodiscover.small.tld{CONFIG}").status == 200
     assert client.request(f"http://autoconfig.own.tld{CONFIG}").status == 410
-    for host in ("autoconfig.foreign.tld", "autodiscover.foreign.tld", "autoconfig.d250.tld", "autoconfig.x.d1.tld"):
-        assert client.request(f"http://{host}{CONFIG}").status == 404
+    challenge = apache.document_root / ".well-known/acme-challenge/token"
+    challenge.parent.mkdir(parents=True)
+    challenge.write_text("x")
+    path = f"/{challenge.relative_to(apache.document_root)}"
+    assert client.request(f"http://autoconfig.d1.tld{path}").status == 200
+    for host in ("autoconfig.foreign.tld", "AutoDiscover.foreign.tld", "autoconfig.d250.tld", "autoconfig.x.d1.tld"):
+        for asked in (CONFIG, "/autodiscover/autodiscover.xml", path, "/"):
+            for method in ("GET", "HEAD", "POST", "OPTIONS", "DELETE"):
+                assert client.request(f"http://{host}{asked}", method).status == 404, (host, asked, method)
     assert not playbook.module(options)["changed"]
 
 

@@ -512,10 +512,6 @@ def test_a_wildcard_stands_for_very_many_names_of_the_largest_provider() -> None
     assert is_wide(publish(None, provider(*MANY), provider(*(f"x{name}" for name in more)))) == [False, True]
 
 
-def test_without_a_script_there_is_no_wildcard() -> None:
-    assert is_wide(publish(None, provider(*MANY), responder="none")) == [False]
-
-
 def test_a_wildcard_of_another_run_is_the_only_one() -> None:
     manifest = manifest_of(publish(None, provider(*(f"x{name}" for name in MANY), id="other")))
     assert is_wide(publish(survey(manifest=manifest), provider(*MANY))) == [False]

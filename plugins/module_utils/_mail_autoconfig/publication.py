@@ -323,7 +323,7 @@ def _widened(settings: Settings, items: tuple[Publication, ...], survey: Survey)
         for host in survey.ground.dump.virtual_hosts
         for name in (*host.names, *host.patterns)
     )
-    if taken or hidden or not (settings.site.personal or settings.site.well_known):
+    if taken or hidden:
         return items
     sizes = [
         (len(group.names), item.provider.id, index, number)

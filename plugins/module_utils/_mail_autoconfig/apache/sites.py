@@ -15,7 +15,7 @@ from ..documents import Document, apple, outlook, pacc, page, thunderbird
 from ..files import File, Kind
 from ..host.platform import Platform
 from ..input.model import Provider
-from . import responder, server_settings, signing, well_known
+from . import responder, server_settings, signing, well_known, wildcard
 from .common import HEADER, LUA, file_bytes
 from .directives import Comment, Node, Section, directive, section
 from .logs import logs
@@ -73,7 +73,7 @@ class HostGroup:
     """Host names that share a certificate, or that have none: one site on port 80, and one on 443 if there is one.
 
     :ivar hosts: pairs of host name and the mail domain that it belongs to
-    :ivar wide: whether a wildcard stands for the names, and the script tells them from others; for one group of a server only
+    :ivar wide: whether wildcards stand for the names (see ``wildcard``); for one group of a server only
     """
 
     hosts: tuple[tuple[str, str], ...]
@@ -286,12 +286,10 @@ class _Builder:
     def serving(self, group: HostGroup) -> Node:
         """The virtual host that answers with the documents."""
         port = self._options.https_port if group.certificate else self._options.http_port
-        names: t.Sequence[str] = group.names
+        names = wildcard.names(group.names) if group.wide else group.names
         scripts = list(self._handlers())
-        if group.wide:
-            names = [names[0], *(f"{label}.*" for label in sorted({host.partition(".")[0] for host in names}))]
-            scripts.append(directive("LuaHookTranslateName", self._script, "refuse_others", "early"))
         own = [
+            *(wildcard.refuse_others(group.names) if group.wide else ()),
             *_tls(group.certificate),
             *self._aliases(),
             *self._unpacked(),

@@ -792,25 +792,6 @@ def test_each_host_leads_to_its_own_certificate_or_answers(
             assert script.call("translate", uri=other, hostname=domain).returned == 0
 
 
-@pytest.mark.parametrize(
-    ("host", "expected"),
-    [
-        ("autoconfig.server.tld", -1),
-        ("AutoDiscover.Other.TLD.", -1),
-        ("x-y.server.tld", -1),
-        ("autoconfig.foreign.tld", 404),
-        ("autoconfig.server.tld.evil", 404),
-        ("server.tld", 404),
-        ("a.autoconfig.server.tld", 404),
-        (".server.tld", 404),
-        ("", 404),
-        (None, 404),
-    ],
-)
-def test_a_wildcard_name_answers_for_our_hosts_alone(script: Script, host: str | None, expected: int) -> None:
-    assert script.call("refuse_others", hostname=host).returned == expected
-
-
 # -- hostile bodies -------------------------------------------------------------------------------------------------------
 
 

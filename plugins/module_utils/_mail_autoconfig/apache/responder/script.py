@@ -632,12 +632,6 @@ function signed(r)
   coroutine.yield(text)
 end
 
--- Refuses what the wildcard names of a site caught besides the hosts of our domains.
-function refuse_others(r)
-  local host = host_of(r)
-  return is_ours(string.match(host, "^[%w-]+%.(.+)$") or "") and apache2.DECLINED or 404
-end
-
 -- Leads a request to the same answer over TLS, which the host of the service gives.
 local function redirect(r, service, domain)
   local path = CONFIG.paths[service]
