@@ -111,6 +111,38 @@ def test_a_read_only_disk_leaves_the_host_as_it_was(place: str, bed: Bed) -> Non
     privately(read_only)
 
 
+IMMUTABLE = (
+    "etc/apache2/sites-enabled",
+    "etc/apache2/sites-available/zz-autoconfig.server.tld.conf",
+    "var/www/autoconfig/server.tld/mail/config-v1.1.xml",
+    "var/lib/mail_autoconfig/manifest.json",
+)
+
+
+@needs_root
+@pytest.mark.parametrize("path", IMMUTABLE)
+def test_what_somebody_has_made_immutable_leaves_the_host_as_it_was(path: str, bed: Bed) -> None:
+    """Not even root may replace it (chattr(1))."""
+    need("chattr")
+    bed.publish(ONE)
+    before = state(bed)
+    changed = {**TWO, "providers": [{**TWO["providers"][0], "display_name": "Another name"}, *TWO["providers"][1:]]}
+    changed["extra_directives"] = "Timeout 50"
+    protected = str(bed.directory / path)
+    if subprocess.run(["chattr", "+i", protected], check=False, capture_output=True).returncode:
+        pytest.skip("this file system knows no immutable files")
+    try:
+        result = bed.run(changed)
+        assert result.get("failed")
+        assert result.get("rolled_back") is not False, result["msg"]
+        assert "Operation not permitted" in result["msg"]
+        assert mixed(bed.answers(), before[1]) == []
+    finally:
+        subprocess.run(["chattr", "-i", protected], check=True)
+    assert_unharmed(bed, before)
+    bed.publish(changed)
+
+
 # -- commands --------------------------------------------------------------------------------------------------------
 
 CONFIGTEST = "configtest|-t"
