@@ -27,6 +27,12 @@ def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("APACHE_STARTED_BY_SYSTEMD", "")
 
 
+@pytest.fixture(autouse=True)
+def _nobody_listens(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What happens to listen on the machine of the tests is no matter; a twin has a network of its own."""
+    monkeypatch.setattr(sockets, "listeners", list)
+
+
 @pytest.fixture
 def twin(apache: FakeApache) -> FakeApache:
     """An Apache whose host can have a twin: what is done there is forgotten."""
