@@ -43,8 +43,8 @@ class File:
 
     @property
     def link_name(self) -> str:
-        """What ``a2ensite`` and ``a2enconf`` call it; empty for what is not enabled."""
-        return self.name[: -len(".conf")] if self.enabled_in else ""
+        """What ``a2ensite`` and ``a2enconf`` call a configuration file."""
+        return self.name[: -len(".conf")]
 
 
 def digest(content: bytes) -> str:

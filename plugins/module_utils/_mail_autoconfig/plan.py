@@ -102,8 +102,12 @@ class Plan:
     def is_read_at_start(self) -> bool:
         """Whether Apache has to read something again."""
         files = (*(file.kind for file in self.write.values()), *(self.kind_of(path) for path in self.remove))
-        switched = any(self.enable.values()) or any(self.disable.values())
-        return switched or any(kind in _READ_AT_START for kind in files)
+        return self.switches or any(kind in _READ_AT_START for kind in files)
+
+    @property
+    def switches(self) -> bool:
+        """Whether anything is to be enabled or disabled."""
+        return any(self.enable.values()) or any(self.disable.values())
 
     def kind_of(self, path: str) -> Kind:
         """The kind of a file that goes."""
@@ -112,8 +116,8 @@ class Plan:
     @property
     def changes(self) -> bool:
         """Whether anything on the host is to be written, removed, enabled or disabled."""
-        switched = any(self.enable.values()) or any(self.disable.values())
-        return bool(self.write or self.remove or self.repair or self.leftovers) or switched or self.manifest != self.before
+        touched = bool(self.write or self.remove or self.repair or self.leftovers)
+        return touched or self.switches or self.manifest != self.before
 
     @property
     def needs_reload(self) -> bool:
