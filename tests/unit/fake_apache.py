@@ -170,10 +170,21 @@ class Configuration:
         return next(iter([*named, *hosts]), None)
 
     def dump(self, log: str, pid_file: str) -> str:
-        """What it says of itself."""
-        lines = ["Included configuration files:"]
-        lines += [f"{'  ' * (depth + 1)}({line}) {path}" for depth, line, path in self.includes]
-        lines.append("VirtualHost configuration:")
+        """What it says of itself, as far as it is asked by a define."""
+        told = {
+            "DUMP_INCLUDES": self._dump_includes(),
+            "DUMP_VHOSTS": self._dump_hosts(),
+            "DUMP_RUN_CFG": ['ServerRoot: "/etc/apache2"', f'Main ErrorLog: "{log}"', f'PidFile: "{pid_file}"'],
+            "DUMP_MODULES": ["Loaded Modules:", " core_module (static)", *(f" {name}_module (shared)" for name in self.modules)],
+        }
+        return "".join(f"{line}\n" for define, lines in told.items() if define in self._defines for line in lines)
+
+    def _dump_includes(self) -> list[str]:
+        lines = [f"{'  ' * (depth + 1)}({line}) {path}" for depth, line, path in self.includes]
+        return ["Included configuration files:", *lines]
+
+    def _dump_hosts(self) -> list[str]:
+        lines = ["VirtualHost configuration:"]
         for address in self.addresses():
             hosts = [host for host in self.hosts if address in host.addresses]
             places = [f"{host.name} ({host.file}:{host.line})" for host in hosts]
@@ -185,9 +196,7 @@ class Configuration:
                 lines.append(f"         port {address.rpartition(':')[2]} namevhost {place}")
                 for alias in host.names[1:]:
                     lines.append(f"                 {'wild ' * bool(set('*?') & set(alias))}alias {alias}")
-        lines += ['ServerRoot: "/etc/apache2"', f'Main ErrorLog: "{log}"', f'PidFile: "{pid_file}"', "Loaded Modules:"]
-        lines += [" core_module (static)", *(f" {name}_module (shared)" for name in self.modules)]
-        return "\n".join(lines) + "\n"
+        return lines
 
 
 def _address(word: str) -> str:

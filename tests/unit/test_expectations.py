@@ -9,9 +9,9 @@ from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfi
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.apache.dump import VirtualHost
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.input import settings
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.manifest import Manifest
-from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.questions import MANY, Expectation
+from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.questions import Expectation
 
-from tests.unit.test_publication import EVERY_NAME, facts, foreign, ground, live, provider, publish, signer, survey
+from tests.unit.test_publication import EVERY_NAME, LABELS, facts, foreign, ground, live, provider, publish, signer, survey
 
 CONFIG, DISCOVER = "/mail/config-v1.1.xml", "/autodiscover/autodiscover.xml"
 PAGE = {"provider": "server.tld", "language": "en", "html": "<!DOCTYPE html><html><body>%EMAILADDRESS%</body></html>"}
@@ -133,6 +133,15 @@ def test_of_many_hosts_the_first_and_the_last_are_asked_for_everything_and_each_
     assert paths["d2.tld"] == {CONFIG}
 
 
+def test_between_the_first_and_the_last_the_first_host_of_each_certificate_is_asked_however_many_it_has() -> None:
+    labels = {"a.tld": LABELS, "b.tld": LABELS[:1], "c.tld": LABELS, "d.tld": LABELS}
+    certificates = {domain: facts(*(f"{label}.{domain}" for label in own), fingerprint=domain) for domain, own in labels.items()}
+    published = publish(survey(certificates), provider(*labels))
+    found = list(expectations.of_hosts(published, {live(domain): item for domain, item in certificates.items()}))
+    asked = {item.certificate: item.question.host for item in found if item.certificate in ("b.tld", "c.tld")}
+    assert asked == {"b.tld": "autoconfig.b.tld", "c.tld": "autoconfig.c.tld"}
+
+
 def test_what_is_taken_away_answers_nothing() -> None:
     wanted = settings.read({"providers": [provider("server.tld")]})
     assert expectations.of_hosts(publication.remove(wanted, survey(manifest=Manifest())), {}) == ()
@@ -157,9 +166,9 @@ def test_without_well_known_they_are_not_asked() -> None:
 
 
 def test_of_very_many_domains_some_are_asked() -> None:
-    domains = [f"d{number}.tld" for number in range(MANY + 5)]
+    domains = [f"d{number}.tld" for number in range(65)]
     published = publish(None, provider(*domains), well_known=True)
-    assert len(expectations.of_domains(published, [own(*domains)])) == MANY
+    assert len(expectations.of_domains(published, [own(*domains)])) == 60
 
 
 def test_a_question_for_each_answer_has_its_address_in_the_domain_that_asks() -> None:

@@ -94,6 +94,48 @@ def test_version_1_had_no_kinds_and_no_instance() -> None:
     assert holding.enabled == {"sites": ("autoconfig.server.tld",)}
 
 
+def test_what_an_earlier_release_has_written_is_read() -> None:
+    text = b"""{
+ "directories": ["/var/www/autoconfig"],
+ "instance": "/etc/apache2",
+ "providers": {
+  "(all)": {"domains": [], "enabled": {"sites": ["autoconfig-default"]}, "files": {}, "of": "server.tld"},
+  "server.tld": {
+   "domains": ["server.tld"],
+   "enabled": {"conf": [], "sites": ["autoconfig.server.tld"]},
+   "files": {
+    "/a": {"digests": ["a1", "a2"], "kind": "document"},
+    "/b": {"digests": ["b"], "kind": "configuration"},
+    "/c": {"digests": ["c"], "kind": "script"}
+   }
+  }
+ },
+ "retired": {"/d": {"digests": ["d"], "kind": "zone"}},
+ "version": 2
+}
+"""
+    found = read(text)
+    assert found == Manifest(
+        "/etc/apache2",
+        {
+            "(all)": Holding((), {}, {"sites": ("autoconfig-default",)}, "server.tld"),
+            "server.tld": Holding(
+                ("server.tld",),
+                {
+                    "/a": Owned(Kind.DOCUMENT, ("a1", "a2")),
+                    "/b": Owned(Kind.CONFIGURATION, ("b",)),
+                    "/c": Owned(Kind.SCRIPT, ("c",)),
+                },
+                {"conf": (), "sites": ("autoconfig.server.tld",)},
+            ),
+        },
+        ("/var/www/autoconfig",),
+        {"/d": Owned(Kind.ZONE, ("d",))},
+    )
+    # And a release of that time reads what this one writes.
+    assert json.loads(write(found)) == json.loads(text)
+
+
 def test_a_newer_version_is_named_rather_than_called_damaged() -> None:
     with pytest.raises(ManifestError, match=r"^a newer release of the collection wrote it \(version 3, this one knows 2\)$"):
         read(changed(version=3, providers=[]))

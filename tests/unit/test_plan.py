@@ -402,12 +402,12 @@ def test_what_is_no_text_is_shown_all_the_same() -> None:
 
 
 def test_a_long_diff_is_cut_and_says_so() -> None:
-    many = dataclasses.replace(WANTED, files=made({f"/{number:03}.xml": b"x" for number in range(plan.MAX_DIFFS + 7)}))
+    many = dataclasses.replace(WANTED, files=made({f"/{number:03}.xml": b"x" for number in range(57)}))
     entries = plan.diffs(make(EMPTY, many), EMPTY)
     shown = [entry for entry in entries if entry.get("before_header", "").startswith("/")]
-    assert len(shown) == plan.MAX_DIFFS
+    assert len(shown) == 50
     assert {"prepared": "(7 more files are not shown)\n"} in entries
-    exactly = dataclasses.replace(WANTED, files=made({f"/{number:03}.xml": b"x" for number in range(plan.MAX_DIFFS)}), enabled={})
+    exactly = dataclasses.replace(WANTED, files=made({f"/{number:03}.xml": b"x" for number in range(50)}), enabled={})
     assert not [entry for entry in plan.diffs(make(EMPTY, exactly), EMPTY) if "prepared" in entry]
 
 

@@ -12,7 +12,7 @@ from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfi
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.apache import signing
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.apache.dump import Dump, Include, VirtualHost
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.apache.neighbours import Ground
-from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.apache.sites import MANY_NAMES, Certificate
+from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.apache.sites import Certificate
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.files import Kind
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.host.certificates import PairFacts
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.host.debian import Debian
@@ -427,6 +427,13 @@ def test_a_default_without_tls_goes_to_the_first_provider_that_has_a_certificate
     ]
 
 
+def test_where_the_certificate_of_the_default_is_gone_no_default_without_tls_comes_on_the_port_of_the_others() -> None:
+    found = publish(survey(manifest=two()), provider("a.tld"))
+    assert found.placement.defaults[443] == ("*",)
+    assert "VirtualHost *:80" in default_of(found)
+    assert "443" not in default_of(found)
+
+
 def test_a_purged_provider_takes_its_default_along_and_the_next_one_has_its_own() -> None:
     assert in_turn(("b.tld", True), ("a.tld", True), purge=True) == [("b.tld", frozenset()), ("a.tld", frozenset({"b.tld"}))]
 
@@ -498,7 +505,7 @@ def test_providers_that_are_not_named_go_with_purge_only() -> None:
 
 # -- wildcards ----------------------------------------------------------------------------------------------------------
 
-MANY = tuple(f"d{number}.tld" for number in range(MANY_NAMES // 2 + 1))
+MANY = tuple(f"d{number}.tld" for number in range(201))
 
 
 def is_wide(found: Publications) -> list[bool]:

@@ -92,7 +92,16 @@ def test_modules_and_what_the_server_runs_with() -> None:
     )
 
 
-@pytest.mark.parametrize("output", ["", "VirtualHost configuration:\n", "AH00526: Syntax error on line 1 of /x:\n"])
+@pytest.mark.parametrize(
+    "output",
+    [
+        "",
+        "VirtualHost configuration:\n",
+        "AH00526: Syntax error on line 1 of /x:\n",
+        "         port 80 namevhost nowhere.example (/etc/apache2/apache2.conf:1)\n",
+        "                 alias nowhere.example\n",
+    ],
+)
 def test_where_nothing_is_told_nothing_is_known(output: str) -> None:
     assert dump.read(output) == dump.Dump()
 
