@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.apache.common import HEADER
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.host import filesystem
+from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.host import survey as surveys
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.host.certificates import PairFacts
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.input.reading import InputError
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.questions import Answer, Question
@@ -208,6 +209,32 @@ def test_all_that_stands_in_the_way_is_named_at_once(apache: FakeApache) -> None
         f"the virtual host at {apache.layout.enabled('sites')}/www.conf",
         f"{apache.layout.available('sites')}/zz-autoconfig.server.tld.conf",
     ]
+
+
+@pytest.mark.parametrize("which", ["documents", "sites"])
+def test_each_file_system_needs_room_for_what_is_written_to_it_and_a_mebibyte_more(
+    apache: FakeApache, monkeypatch: pytest.MonkeyPatch, which: str
+) -> None:
+    def sizes() -> dict[str, int]:
+        found = {"documents": 0, "sites": 0}
+        for path, file in apache.prepare().plan.write.items():
+            found["documents" if path.startswith(str(apache.document_root)) else "sites"] += len(file.content)
+        return found
+
+    free = {name: size + 2**20 for name, size in sizes().items()}
+
+    def room(directories: t.Iterable[str]) -> dict[str, tuple[int, int]]:
+        devices = {
+            directory: "documents" if directory.startswith(str(apache.document_root)) else "sites" for directory in directories
+        }
+        return {**{directory: (len(name), free[name]) for directory, name in devices.items()}, "/full": (3, 0)}
+
+    monkeypatch.setattr(surveys, "_room", room)
+    assert apache.prepare().plan.write
+    free[which] -= 1
+    (problem,) = problems(apache)
+    assert ("/var/www/" in problem) is (which == "documents")
+    assert problem.endswith(": its file system has 1 MiB left, which is not enough for what is to be written")
 
 
 # -- neighbours ---------------------------------------------------------------------------------------------------------

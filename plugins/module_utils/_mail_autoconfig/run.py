@@ -208,7 +208,7 @@ def _room_problems(plan: Plan, current: Current, survey: Survey) -> t.Iterator[s
     """Whether what is to be written finds room, and Apache may open the logs that come with it."""
     needed: dict[int, int] = {}
     for path, file in plan.write.items():
-        device, _free = current.room.get(os.path.dirname(path), (0, 0))
+        device, _free = current.room[os.path.dirname(path)]
         needed[device] = needed.get(device, _SPARE_BYTES) + len(file.content)
     for directory, (device, free) in sorted(current.room.items()):
         if needed.pop(device, 0) > free:

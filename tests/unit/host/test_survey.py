@@ -166,10 +166,18 @@ def test_a_port_that_a_module_would_take_from_another_program_is_refused(
 
 
 def test_logs_that_apache_could_not_open_are_refused(apache: FakeApache, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(surveys, "_free_descriptors", lambda server: 33)
+    with pytest.raises(InputError, match="Apache may open 33 more files, and the logs of these sites need 2: raise its limit"):
+        apache.publish()
     monkeypatch.setattr(surveys, "_free_descriptors", lambda server: 34)
     apache.publish()
     monkeypatch.setattr(surveys, "_free_descriptors", lambda server: 32)
     with pytest.raises(InputError, match="Apache may open 32 more files, and the logs of these sites need 1: raise its limit"):
+        apache.publish(domain="other.tld")
+    # What writes into the same logs needs no more of them, and what goes needs none.
+    monkeypatch.setattr(surveys, "_free_descriptors", lambda server: -1)
+    assert apache.prepare(log_queries=True).plan.needs_reload
+    with pytest.raises(InputError, match="Apache may open 0 more files"):
         apache.publish(domain="other.tld")
     assert apache.remove().changed
 
