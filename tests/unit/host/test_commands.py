@@ -135,3 +135,22 @@ def test_a_command_that_has_ended_is_not_waited_for_by_looking_now_and_then(monk
 
     monkeypatch.setattr(time, "sleep", never)
     assert shell("sleep 0.1; exit 4").status == 4
+
+
+def test_a_signal_just_after_the_end_of_a_command_is_told_as_what_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    def status(process: subprocess.Popen[bytes], _timeout: float) -> int:
+        process.wait()
+        raise interrupts.Interrupted("told to stop")
+
+    monkeypatch.setattr(commands, "_status", status)
+    with pytest.raises(interrupts.Interrupted, match="told to stop"):
+        shell("exit 0")
+
+
+def test_a_command_has_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
+    def status(process: subprocess.Popen[bytes], timeout: float) -> int:
+        raise subprocess.TimeoutExpired(process.args, timeout)
+
+    monkeypatch.setattr(commands, "_status", status)
+    with pytest.raises(TimeoutError, match=r"^sleep 300 did not end within 60 s$"):
+        commands.run(["sleep", "300"], {})

@@ -5,6 +5,7 @@ PRIVATE to the collection.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import signal
@@ -87,10 +88,9 @@ def _status(process: subprocess.Popen[bytes], timeout: float) -> int:
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    try:
+    # A signal to this process may come when the other one has ended already, and all that it had started.
+    with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
-    except (ProcessLookupError, PermissionError):
-        process.kill()
     process.wait()
 
 
