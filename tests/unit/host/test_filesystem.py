@@ -114,6 +114,21 @@ def test_whatever_was_there_is_put_back(tmp_path: Path) -> None:
     filesystem.put_back(str(absent), None)
 
 
+def test_who_is_not_root_puts_files_back_as_far_as_the_system_lets_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_descriptor: int, _uid: int, _gid: int) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    file = tmp_path / "file"
+    file.write_bytes(b"x")
+    file.chmod(0o640)
+    saved = filesystem.save(str(file))
+    file.unlink()
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    monkeypatch.setattr(os, "fchown", refuse)
+    filesystem.put_back(str(file), saved)
+    assert filesystem.save(str(file)) == saved
+
+
 def test_directories_are_made_from_the_outermost_and_told(tmp_path: Path) -> None:
     path = f"{tmp_path}/a/b/c"
     assert filesystem.missing_directories(path) == [f"{tmp_path}/a", f"{tmp_path}/a/b", path]

@@ -156,3 +156,18 @@ def test_what_cannot_be_taken_back_is_named_and_the_rest_goes_on(host: Path, mon
     monkeypatch.setattr(os, "unlink", fail)
     assert journal.take_back() == [f"{host}/copied.copy: Read-only file system"]
     assert (host / "changed").read_text() == "changed"
+
+
+def test_a_directory_that_cannot_get_its_mode_back_is_named(host: Path) -> None:
+    journal = Journal()
+    journal.repair(f"{host}/dir")
+    (host / "dir").rmdir()
+    assert journal.take_back() == [f"{host}/dir: No such file or directory"]
+
+
+def test_of_what_is_gone_no_copy_is_kept_and_nothing_of_somebody_else_is_lost(host: Path) -> None:
+    journal = Journal()
+    journal.keep_copy(f"{host}/absent", f"{host}/copied")
+    assert (host / "copied").read_text() == "copied"
+    assert journal.take_back() == []
+    assert (host / "copied").read_text() == "copied"

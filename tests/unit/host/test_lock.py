@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
-import threading
+import tempfile
+import time
 import typing as t
 from pathlib import Path
 
@@ -28,10 +30,18 @@ with held(sys.argv[1], 0):
 
 
 @pytest.fixture
-def holder(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
-    """Another process that holds the lock on tmp_path, until its input ends."""
+def directory(tmp_path: Path) -> Iterator[Path]:
+    """One in memory where the system has that: some other file systems tell the kernel's list another device than stat(2)."""
+    memory = Path("/dev/shm")  # noqa: S108
+    with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else tmp_path) as name:
+        yield Path(name)
+
+
+@pytest.fixture
+def holder(directory: Path) -> Iterator[subprocess.Popen[str]]:
+    """Another process that holds the lock on the directory, until its input ends."""
     script = _HOLDER.format(module=lock.__name__)
-    command = [sys.executable, "-c", script, str(tmp_path)]
+    command = [sys.executable, "-c", script, str(directory)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "held\n"
@@ -39,28 +49,49 @@ def holder(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
         process.kill()
 
 
-def test_a_lock_that_is_held_for_too_long_names_its_holder(tmp_path: Path, holder: subprocess.Popen[str]) -> None:
-    with pytest.raises(LockError) as error, lock.held(str(tmp_path), 0):
+def refused(directory: Path) -> str:
+    """What is said where the lock cannot be had."""
+    with pytest.raises(LockError) as error, lock.held(str(directory), 0):
         pytest.fail("held twice")
-    text = str(error.value)
-    assert text.startswith(f"another run works on {tmp_path} (")
-    assert text.endswith("did not end within 0 s (lock_timeout); nothing was changed")
-    if f"process {holder.pid}: " not in text:  # some file systems tell the kernel's list another device than stat(2)
-        assert "it cannot be told which" in text
+    return str(error.value)
 
 
-def test_a_lock_is_waited_for(tmp_path: Path, holder: subprocess.Popen[str]) -> None:
-    assert holder.stdin is not None
-    timer = threading.Timer(0.3, holder.stdin.close)
-    timer.start()
-    with lock.held(str(tmp_path), 60):
-        assert holder.wait(30) == 0
+def test_a_lock_that_is_held_for_too_long_names_its_holder(directory: Path, holder: subprocess.Popen[str]) -> None:
+    text = refused(directory)
+    assert text.startswith(f"another run works on {directory} (process {holder.pid}: {sys.executable} -c \nimport sys\n")
+    assert text.endswith(") and did not end within 0 s (lock_timeout); nothing was changed")
 
 
-def test_a_killed_holder_has_lost_it(tmp_path: Path, holder: subprocess.Popen[str]) -> None:
+@pytest.mark.usefixtures("holder")
+def test_a_holder_that_the_system_does_not_tell_has_no_name(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(path: str, *_arguments: object, **_options: object) -> t.NoReturn:
+        raise PermissionError(1, "Operation not permitted", path)
+
+    unknown = f"another run works on {directory} (it cannot be told which) and did not end within 0 s (lock_timeout); nothing was"
+    with monkeypatch.context() as patch:
+        patch.setattr("builtins.open", refuse)
+        assert refused(directory) == f"{unknown} changed"
+    monkeypatch.setattr(re, "search", lambda *_arguments: None)
+    assert refused(directory) == f"{unknown} changed"
+
+
+def test_a_lock_is_waited_for(directory: Path, holder: subprocess.Popen[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    waits = []
+
+    def sleep(seconds: float) -> None:
+        waits.append(seconds)
+        holder.communicate()
+
+    monkeypatch.setattr(time, "sleep", sleep)
+    with lock.held(str(directory), 5):
+        assert holder.returncode == 0
+    assert len(waits) == 1
+
+
+def test_a_killed_holder_has_lost_it(directory: Path, holder: subprocess.Popen[str]) -> None:
     holder.kill()
     holder.wait()
-    with lock.held(str(tmp_path), 0):
+    with lock.held(str(directory), 0):
         pass
 
 

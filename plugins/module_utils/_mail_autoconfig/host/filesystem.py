@@ -68,11 +68,9 @@ def _is_below_a_file(path: str) -> bool:
 
 def blocked_by(path: str) -> str:
     """The part of a directory path that is there and is no directory; empty if there is none."""
-    while path != "/":
-        if os.path.lexists(path):
-            return "" if os.path.isdir(path) else path
+    while not os.path.lexists(path):
         path = os.path.dirname(path)
-    return ""
+    return "" if os.path.isdir(path) else path
 
 
 def names(directory: str) -> list[str]:
