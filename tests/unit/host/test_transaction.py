@@ -607,7 +607,8 @@ def test_a_change_that_would_take_a_place_from_others_never_reaches_apache(apach
         if "-t" not in command or "MAIL_AUTOCONFIG_OFF" not in command:
             return None
         site = f"{apache.layout.enabled('sites')}/elsewhere.conf:1"
-        dump = apache.read("MAIL_AUTOCONFIG_OFF").dump(str(apache.error_log), str(apache.pid_file))
+        defines = [command[index + 1] for index, word in enumerate(command) if word == "-D"]
+        dump = apache.read(*defines).dump(str(apache.error_log), str(apache.pid_file))
         return Result(0, dump.replace("Loaded Modules", f"*:81 their.tld ({site})\nLoaded Modules"), "")
 
     apache.before = lie
