@@ -70,7 +70,7 @@ def test_an_address_is_cut_into_ip_and_port() -> None:
 
 def test_files_are_known_by_the_one_that_the_main_file_includes() -> None:
     assert dump.read(OUTPUT).includes == (
-        Include("/etc/apache2/apache2.conf"),
+        Include("/etc/apache2/apache2.conf", "", 0),
         Include("/etc/apache2/mods-enabled/alias.load", "/etc/apache2/mods-enabled/alias.load", 146),
         Include("/etc/apache2/ports.conf", "/etc/apache2/ports.conf", 150),
         Include("/etc/apache2/sites-enabled/all.conf", "/etc/apache2/sites-enabled/all.conf", 225),

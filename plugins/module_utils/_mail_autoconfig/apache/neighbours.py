@@ -75,14 +75,15 @@ class Ground:
 
     def position(self, host: VirtualHost) -> tuple[int, str]:
         """When it is read: -1 before the enabled sites, 0 among them with the name of the file there, 1 after them."""
-        if host.file == self.main_file:
-            return (-1 if host.line < self.sites_line else 1), ""
-        entry = next((entry for entry in self.dump.includes if entry.path == host.file), None)
-        if entry is None:
-            return -1, ""
-        if os.path.dirname(entry.first) == self.sites:
-            return 0, os.path.basename(entry.first)
-        return (-1 if entry.line < self.sites_line else 1), ""
+        line = host.line
+        if host.file != self.main_file:
+            entry = next((entry for entry in self.dump.includes if entry.path == host.file), None)
+            if entry is None:
+                return -1, ""
+            if os.path.dirname(entry.first) == self.sites:
+                return 0, os.path.basename(entry.first)
+            line = entry.line
+        return (-1 if line < self.sites_line else 1), ""
 
     def others(self, adopted: t.Iterable[str]) -> list[VirtualHost]:
         """The virtual hosts that are in none of these files."""
