@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
+import pytest
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig import expectations, publication
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.apache.dump import VirtualHost
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.input import settings
@@ -42,6 +43,27 @@ def test_every_answer_of_a_host_is_asked_for() -> None:
             f"GET https://{host}/mail_autoconfig-unknown 404",
             f"GET http://{host}{CONFIG} 302",
         ]
+
+
+def test_only_outlook_sends_something_with_its_request() -> None:
+    page = [item.question for item in of(publish(survey(EVERY_NAME), setup_pages=[PAGE])) if item.question.path == "/"]
+    questions = [item.question for item in of(publish(survey(EVERY_NAME)))] + page
+    assert page
+    assert {(question.method, bool(question.body)) for question in questions if question.path != DISCOVER} == {("GET", False)}
+    assert {(question.method, bool(question.body)) for question in questions if question.path == DISCOVER} == {("POST", True)}
+
+
+@pytest.mark.parametrize(
+    ("username", "login"),
+    [("%EMAILLOCALPART%", b"mail_autoconfig"), ("%EMAILLOCALPART%.%EMAILDOMAIN%", b"mail_autoconfig.server.tld")],
+)
+def test_every_placeholder_is_filled_in(username: str, login: bytes) -> None:
+    published = publish(
+        None, {**provider("server.tld"), "incoming": [{"type": "imap", "hostname": "x.tld", "username": username}]}
+    )
+    (item, *_others) = [item for item in of(published) if item.question.path == DISCOVER]
+    assert item.body is not None
+    assert b"<LoginName>" + login + b"</LoginName>" in item.body
 
 
 def test_the_very_bytes_must_come_with_the_certificate_of_the_host() -> None:

@@ -134,6 +134,8 @@ def test_what_an_earlier_release_has_written_is_read() -> None:
     )
     # And a release of that time reads what this one writes.
     assert json.loads(write(found)) == json.loads(text)
+    # To the octet, or an upgrade would write it anew on every host.
+    assert write(found).decode() == json.dumps(json.loads(text), indent=1, sort_keys=True) + "\n"
 
 
 def test_a_newer_version_is_named_rather_than_called_damaged() -> None:

@@ -389,6 +389,18 @@ def test_the_diff_shows_files_whole_and_what_is_switched() -> None:
     ]
 
 
+def test_the_diff_shows_modules_and_each_name_on_a_line_of_its_own() -> None:
+    both = dataclasses.replace(WANTED, files=(), enabled={"sites": ("a", "b")})
+    switched = [entry for entry in plan.diffs(make(EMPTY, both), EMPTY) if entry["before_header"].endswith(" enabled")]
+    assert switched == [
+        {"before_header": "mods enabled", "after_header": "mods enabled", "before": "", "after": "alias\nheaders\n"},
+        {"before_header": "sites enabled", "after_header": "sites enabled", "before": "", "after": "a\nb\n"},
+    ]
+    current = published(both)
+    (entry,) = plan.diffs(make(current, dropped=["server.tld"]), current)
+    assert (entry["before"], entry["after"]) == ("a\nb\n", "")
+
+
 def test_nothing_to_do_is_no_diff() -> None:
     current = published(WANTED)
     assert plan.diffs(make(current, WANTED), current) == []

@@ -444,6 +444,20 @@ def test_the_default_goes_when_a_neighbour_has_become_it() -> None:
     assert publish(survey(EVERY_NAME, ground=both, manifest=manifest)).dropped == {SHARED}
 
 
+def test_the_default_goes_when_a_neighbour_has_become_it_whoever_of_ours_stays() -> None:
+    both = ground(foreign("000-default"), foreign("000-ssl", address="*:443"))
+    assert publish(survey(ground=both, manifest=two()), provider("b.tld")).dropped == {SHARED}
+
+
+def test_the_default_is_of_one_provider_and_nothing_else_is() -> None:
+    assert {item.provider: item.of for item in publish().desired} == {"server.tld": "", SHARED: "server.tld"}
+
+
+def test_with_the_last_provider_the_default_is_purged_too() -> None:
+    wanted = settings.read({"purge": True})
+    assert publication.publish(wanted, survey(manifest=two()), Debian()).dropped == {"a.tld", "b.tld", SHARED}
+
+
 # -- removal ------------------------------------------------------------------------------------------------------------
 
 

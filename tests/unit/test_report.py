@@ -96,4 +96,5 @@ def test_every_key_is_documented() -> None:
 def test_of_very_many_warnings_the_first_are_shown_and_how_many_more_there_are() -> None:
     lines = [f"w{number}" for number in range(57)]
     assert report.shown(lines) == (*lines[:-7], "and 7 more warnings, which come when these are gone")
+    assert report.shown(lines[:-6]) == (*lines[:-7], "and 1 more warnings, which come when these are gone")
     assert report.shown(lines[:-7]) == tuple(lines[:-7])

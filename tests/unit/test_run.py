@@ -237,6 +237,23 @@ def test_each_file_system_needs_room_for_what_is_written_to_it_and_a_mebibyte_mo
     assert problem.endswith(": its file system has 1 MiB left, which is not enough for what is to be written")
 
 
+@pytest.mark.parametrize("module", ["alias", "env", "headers", "lua", "setenvif", "ssl"])
+def test_what_any_needed_module_cannot_stand_beside_is_told_before(apache: FakeApache, module: str) -> None:
+    apache.add_certificate("server.tld", *NAMES)
+    file = Path(apache.layout.available("mods"), f"{module}.load")
+    file.write_text(f"# Conflicts: mime\n{file.read_text()}")
+    assert problems(apache, php="fpm") == [f"Apache's module {module} is needed and cannot stand beside mime, which is enabled"]
+
+
+def test_directories_of_documents_get_their_mode_back(apache: FakeApache) -> None:
+    apache.publish()
+    spoilt = [apache.document_root / "server.tld", apache.document_root / "server.tld/mail"]
+    for path in spoilt:
+        path.chmod(0o700)
+    assert apache.publish().plan.repair == tuple(map(str, spoilt))
+    assert [path.stat().st_mode & 0o777 for path in spoilt] == [0o755, 0o755]
+
+
 # -- neighbours ---------------------------------------------------------------------------------------------------------
 
 

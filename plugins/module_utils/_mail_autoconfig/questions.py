@@ -115,20 +115,19 @@ class Expectation:
 
 def of_neighbours(hosts: t.Iterable[VirtualHost], plain_ports: t.Collection[int]) -> list[Question]:
     """One question for each virtual host of others, those first that share no file with one before; and for unknown names."""
-    questions: dict[Question, None] = {}
+    questions: list[Question] = []
     files: set[str] = set()
-    later: dict[Question, None] = {}
+    later: list[Question] = []
     for host in hosts:
         if not host.port:
             continue
         scheme = "http" if host.port in plain_ports else "any"
         name = next((name for name in host.names if not set("*?") & set(name)), UNKNOWN_HOST)
         question = Question(scheme, name, host.port, ip=host.ip, seconds=NEIGHBOUR_SECONDS)
-        target = later if host.file in files else questions
-        target[question] = None
+        (later if host.file in files else questions).append(question)
         files.add(host.file)
         if host.default:
-            questions[Question(scheme, UNKNOWN_HOST, host.port, ip=host.ip, seconds=NEIGHBOUR_SECONDS)] = None
+            questions.append(Question(scheme, UNKNOWN_HOST, host.port, ip=host.ip, seconds=NEIGHBOUR_SECONDS))
     return list(dict.fromkeys([*questions, *later]))[:MANY]
 
 

@@ -47,7 +47,7 @@ def result(
     current: Current,
     rehearsal: Rehearsal,
     outcome: Outcome,
-    wanted: t.Collection[str] | None = None,
+    wanted: t.Collection[str] | None,
 ) -> dict[str, t.Any]:
     """The result of a run that did not fail."""
     return {

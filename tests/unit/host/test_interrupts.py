@@ -70,12 +70,13 @@ def test_in_another_thread_signals_are_left_alone() -> None:
     def work() -> None:
         with interrupts.raised(), interrupts.held_back():
             found.append(signal.getsignal(signal.SIGTERM))
+        found.append("to the end")
 
     before = signal.getsignal(signal.SIGTERM)
     thread = threading.Thread(target=work)
     thread.start()
     thread.join()
-    assert found == [before]
+    assert found == [before, "to the end"]
 
 
 Phase = Callable[["FakeApache", Sequence[str]], bool]

@@ -96,5 +96,15 @@ def test_a_virtual_host_is_reached_where_apache_listens(ip: str, ips: list[str],
     assert sockets.reachable(ip, 81, found) == ""
 
 
-def test_a_socket_for_all_is_reached_over_the_loopback_that_it_speaks() -> None:
-    assert sockets.reachable("*", 80, [Listener("::", 80, "0")]) in ("127.0.0.1", "::1")
+@pytest.mark.parametrize(("only_six", "expected"), [("0\n", "127.0.0.1"), ("1\n", "::1"), ("", "127.0.0.1")])
+def test_a_socket_for_all_is_reached_over_the_loopback_that_it_speaks(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, only_six: str, expected: str
+) -> None:
+    if only_six:
+        (tmp_path / "bindv6only").write_text(only_six)
+    real = open
+    there = f"{tmp_path}/bindv6only"
+    monkeypatch.setattr(
+        "builtins.open", lambda path, **options: real(there if path == "/proc/sys/net/ipv6/bindv6only" else path, **options)
+    )
+    assert sockets.reachable("*", 80, [Listener("::", 80, "0")]) == expected
