@@ -101,7 +101,7 @@ def asked(*hosts: VirtualHost) -> list[str]:
 def test_each_site_is_asked_by_its_first_name_at_its_address() -> None:
     hosts = (host("a", "a.tld"), host("b", "b.tld", "192.0.2.7:8080"), host("c", "c.tld", "[2001:db8::7]:443"))
     assert asked(*hosts) == ["http://a.tld:80 *", "http://b.tld:8080 192.0.2.7", "any://c.tld:443 [2001:db8::7]"]
-    assert {question.path for question in of_neighbours(hosts, {80})} == {"/"}
+    assert {(found.path, found.method, found.body) for found in of_neighbours(hosts, {80})} == {("/", "GET", b"")}
 
 
 def test_a_default_is_asked_for_a_name_that_nobody_has_too() -> None:
@@ -145,6 +145,11 @@ DIFFERENT = {
     "another type": (ANSWER, dataclasses.replace(ANSWER, media_type="text/html")),
     "another certificate": (ANSWER, dataclasses.replace(ANSWER, certificate="bb")),
 }
+
+
+def test_where_nothing_came_nothing_is_known_of_the_site() -> None:
+    nothing = Answer(failure="refused")
+    assert (nothing.shape, nothing.body) == ((0, ("", "", ""), "", ""), b"")
 
 
 @pytest.mark.parametrize("name", SAME)
