@@ -5,8 +5,8 @@ PRIVATE to the collection. :meth:`DomainReport.as_data` gives dictionaries, list
 .. code-block:: text
 
     {domain: str, address: str (the one that clients were played with), verdict: works|warns|fails|unknown,
-     clients: [{client: str (id), name: str, verdict: works|asks|fails|unknown, because: str, winner: str (URL or record, or empty),
-                milliseconds: int, settings: [SERVICE], steps: [{question: str, answer: str, milliseconds: int}]}],
+     clients: [{client: str (id), name: str, verdict: works|asks|fails|unknown, because: str,
+                winner: str (URL or record, or empty), milliseconds: int, settings: [SERVICE], steps: [{question: str, answer: str, milliseconds: int}]}],
      servers: [{protocol: imap|pop3|smtp, host: str, port: int, tls: tls|starttls|none, ... what ``servers.py`` knows}],
      certificates: [{host, port, names: [str], issuer, not_before, not_after (ISO 8601 or empty), days_left: int or None,
                      share_left: float 0..1 or None, protocol: str, error: str (empty if it is verified)}],
@@ -27,7 +27,7 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
-Data = t.Dict[str, t.Any]
+Data = dict[str, t.Any]
 
 ERROR, WARNING, INFO = "error", "warning", "info"
 SEVERITIES = (ERROR, WARNING, INFO)

@@ -1,0 +1,178 @@
+"""The few things that must be read from certificates and signed profiles, in DER, without a library.
+
+PRIVATE to the collection. X.690 (DER), RFC 5280 (certificates), 5652 (CMS). Python's ``ssl`` describes only certificates that it
+trusts, and what is wrong with the others is what people want to know. Nothing is verified here. Every length is held against what
+there is, so that garbage ends in :class:`DerError`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import hashlib
+import typing as t
+
+_SEQUENCE, _SET, _OID, _OCTETS, _BITS = 0x30, 0x31, 0x06, 0x04, 0x03
+_SUBJECT_ALTERNATIVE_NAME = "2.5.29.17"
+_COMMON_NAME, _ORGANIZATION = "2.5.4.3", "2.5.4.10"
+_SIGNED_DATA = "1.2.840.113549.1.7.2"
+_MOST_CERTIFICATES = 10
+_MOST_NAMES = 1000
+
+
+class DerError(ValueError):
+    """This is no DER of the expected kind."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Certificate:
+    """What a certificate says; ``key`` is the SHA-256 of its SubjectPublicKeyInfo in hexadecimal, as TLSA 3 1 1 has it."""
+
+    names: tuple[str, ...]
+    subject: str
+    issuer: str
+    not_before: datetime.datetime
+    not_after: datetime.datetime
+    key: str
+    self_issued: bool
+
+
+class _Value(t.NamedTuple):
+    tag: int
+    content: bytes
+    whole: bytes
+
+
+def _one(data: bytes) -> tuple[_Value, bytes]:
+    """The first value and what comes after it (X.690 section 8.1.3; OpenSSL writes definite lengths only)."""
+    if len(data) < 2:
+        raise DerError("it ends too early")
+    tag, length, start = data[0], data[1], 2
+    if length == 0x80:
+        raise DerError("it has an indefinite length")
+    if length > 0x80:
+        size = length & 0x7F
+        if size > 4 or len(data) < 2 + size:
+            raise DerError("it has an impossible length")
+        length, start = int.from_bytes(data[2 : 2 + size], "big"), 2 + size
+    end = start + length
+    if end > len(data):
+        raise DerError("it ends too early")
+    return _Value(tag, data[start:end], data[:end]), data[end:]
+
+
+def _all(data: bytes) -> list[_Value]:
+    found = []
+    while data:
+        value, data = _one(data)
+        found.append(value)
+    return found
+
+
+def _expect(value: _Value, tag: int) -> bytes:
+    if value.tag != tag:
+        raise DerError(f"it has {value.tag:#x} where {tag:#x} belongs")
+    return value.content
+
+
+def _oid(content: bytes) -> str:
+    if not content:
+        raise DerError("it has an empty object identifier")
+    numbers = [min(content[0] // 40, 2)]
+    numbers.append(content[0] - 40 * numbers[0])
+    number = 0
+    for octet in content[1:]:
+        number = number << 7 | octet & 0x7F
+        if not octet & 0x80:
+            numbers.append(number)
+            number = 0
+    return ".".join(map(str, numbers))
+
+
+def _time(value: _Value) -> datetime.datetime:
+    """UTCTime or GeneralizedTime (RFC 5280 section 4.1.2.5)."""
+    text = value.content.decode("ascii", "replace")
+    if value.tag == 0x17:
+        text = ("19" if text[:2] >= "50" else "20") + text
+    try:
+        return datetime.datetime.strptime(text, "%Y%m%d%H%M%SZ").replace(tzinfo=datetime.timezone.utc)
+    except ValueError:
+        raise DerError(f"{text!r} is no time") from None
+
+
+def _name(content: bytes) -> dict[str, str]:
+    parts = {}
+    for relative in _all(content):
+        for attribute in _all(_expect(relative, _SET)):
+            kind, value = _all(_expect(attribute, _SEQUENCE))[:2]
+            encoding = "utf-16-be" if value.tag == 0x1E else "utf-8"
+            parts[_oid(_expect(kind, _OID))] = value.content.decode(encoding, "replace")
+    return parts
+
+
+def _shown(name: t.Mapping[str, str]) -> str:
+    return ", ".join(dict.fromkeys(name[kind] for kind in (_ORGANIZATION, _COMMON_NAME) if kind in name))[:200]
+
+
+def certificate(data: bytes) -> Certificate:
+    """Read a certificate. Raises DerError."""
+    try:
+        return _certificate(data)
+    except (IndexError, ValueError) as exc:
+        raise exc if isinstance(exc, DerError) else DerError("it lacks a part") from None
+
+
+def _certificate(data: bytes) -> Certificate:
+    outer, _rest = _one(data)
+    fields = _all(_expect(_all(_expect(outer, _SEQUENCE))[0], _SEQUENCE))
+    if fields[0].tag == 0xA0:  # the version, which the first had not
+        fields = fields[1:]
+    _serial, _algorithm, issuer, validity, subject, key = fields[:6]
+    begins, ends = _all(_expect(validity, _SEQUENCE))[:2]
+    subject_name, issuer_name = _name(_expect(subject, _SEQUENCE)), _name(_expect(issuer, _SEQUENCE))
+    return Certificate(
+        names=tuple(_alternative_names(fields[6:]))[:_MOST_NAMES],
+        subject=_shown(subject_name),
+        issuer=_shown(issuer_name),
+        not_before=_time(begins),
+        not_after=_time(ends),
+        key=hashlib.sha256(key.whole).hexdigest(),
+        self_issued=subject.whole == issuer.whole,
+    )
+
+
+def _alternative_names(rest: t.Iterable[_Value]) -> t.Iterator[str]:
+    """The DNS names (RFC 5280 section 4.2.1.6)."""
+    for field in rest:
+        if field.tag != 0xA3:
+            continue
+        for extension in _all(_expect(_one(field.content)[0], _SEQUENCE)):
+            parts = _all(_expect(extension, _SEQUENCE))
+            if _oid(_expect(parts[0], _OID)) == _SUBJECT_ALTERNATIVE_NAME:
+                names = _one(_expect(parts[-1], _OCTETS))[0]
+                yield from (name.content.decode("ascii", "replace").lower() for name in _all(names.content) if name.tag == 0x82)
+
+
+def signed(data: bytes) -> tuple[bytes, tuple[Certificate, ...]]:
+    """The content of CMS SignedData and the certificates in it; whether the signature is right is not looked at.
+
+    Raises DerError.
+    """
+    try:
+        return _signed(data)
+    except (IndexError, ValueError) as exc:
+        raise exc if isinstance(exc, DerError) else DerError("it lacks a part") from None
+
+
+def _signed(data: bytes) -> tuple[bytes, tuple[Certificate, ...]]:
+    kind, explicit = _all(_expect(_one(data)[0], _SEQUENCE))[:2]
+    if _oid(_expect(kind, _OID)) != _SIGNED_DATA:
+        raise DerError("it is not signed data")
+    fields = _all(_expect(_one(explicit.content)[0], _SEQUENCE))
+    encapsulated = _all(_expect(fields[2], _SEQUENCE))
+    if len(encapsulated) < 2:
+        raise DerError("its content is not in it")
+    content = _expect(_one(encapsulated[1].content)[0], _OCTETS)
+    listed = next((field for field in fields[3:] if field.tag == 0xA0), None)
+    certificates = _all(listed.content)[:_MOST_CERTIFICATES] if listed else []
+    return content, tuple(_certificate(each.whole) for each in certificates if each.tag == _SEQUENCE)
