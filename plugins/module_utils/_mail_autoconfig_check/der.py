@@ -21,7 +21,7 @@ _MOST_NAMES = 1000
 
 
 class DerError(ValueError):
-    """This is no DER of the expected kind."""
+    """Not DER of the expected kind."""
 
 
 @dataclasses.dataclass(frozen=True)

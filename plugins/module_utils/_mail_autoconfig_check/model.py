@@ -6,11 +6,15 @@ PRIVATE to the collection. :meth:`DomainReport.as_data` gives dictionaries, list
 
     {domain: str, address: str (the one that clients were played with), verdict: works|warns|fails|unknown,
      clients: [{client: str (id), name: str, verdict: works|asks|fails|unknown, because: str,
-                winner: str (URL or record, or empty), milliseconds: int, settings: [SERVICE], steps: [{question: str, answer: str, milliseconds: int}]}],
-     servers: [{protocol: imap|pop3|smtp, host: str, port: int, tls: tls|starttls|none, ... what ``servers.py`` knows}],
+                winner: str (URL or record, or empty),
+                milliseconds: int, settings: [SERVICE],
+                steps: [{question: str, answer: str, milliseconds: int}]}],
+     servers: [{protocol: imap|pop3|smtp, host: str, port: int, tls: tls|starttls|none,
+                ... what ``servers.py`` knows}],
      certificates: [{host, port, names: [str], issuer, not_before, not_after (ISO 8601 or empty), days_left: int or None,
-                     share_left: float 0..1 or None, protocol: str, error: str (empty if it is verified)}],
-     records: [{owner, type, wanted: [rdata], found: [rdata], state: right|missing|different|unwanted|present|absent}],
+                     share_left: float 0..1 or None, protocol: str, error: str (empty if it is verified), key: str}],
+     records: [{owner, type, wanted: [rdata], found: [rdata],
+                state: right|missing|different|unwanted|present|absent}],
      zone: [str] (lines to paste into the zone), stale: [str] (lines to take out of it),
      findings: [{code, severity: error|warning|info, where, what, seen, clients: [client id], mends: [str]}]}
 
