@@ -46,7 +46,7 @@ CERTIFICATE_FAULTS = frozenset((*_VERIFY.values(), "invalid"))
 _NO_ROUTE = (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
 
 
-class Failure(Exception):
+class LinkError(Exception):
     """Why there is no connection.
 
     :ivar code: a key of :data:`SENTENCES`
@@ -80,36 +80,37 @@ class Deadline:
         self._end = time.monotonic() + seconds
 
     def left(self) -> float:
-        """Seconds that are left. Raises Failure when there are none."""
+        """Seconds that are left. Raises LinkError when there are none."""
         left = self._end - time.monotonic()
         if left <= 0:
-            raise Failure("timeout")
+            raise LinkError("timeout")
         return left
 
 
-def failure(exc: BaseException) -> Failure:
+def failure(exc: BaseException) -> LinkError:
     """An exception of sockets and TLS in our words."""
-    if isinstance(exc, Failure):
+    if isinstance(exc, LinkError):
         return exc
     if isinstance(exc, ssl.SSLCertVerificationError):
-        return Failure(_VERIFY.get(exc.verify_code, "invalid"), exc.verify_message or "")
+        return LinkError(_VERIFY.get(exc.verify_code, "invalid"), exc.verify_message or "")
     if isinstance(exc, ssl.SSLError):
-        words = exc.reason or str(exc)
-        alert = "ALERT" in words or "UNSUPPORTED_PROTOCOL" in words or "NO_SHARED" in words or "VERSION" in words
-        return Failure("handshake" if alert and "WRONG_VERSION" not in words else "garbage", words)
-    if isinstance(exc, (TimeoutError, socket.timeout)):
-        return Failure("timeout")
+        return _of_tls(exc.reason or str(exc))
+    if isinstance(exc, (TimeoutError, socket.timeout)) or getattr(exc, "errno", 0) == errno.ETIMEDOUT:
+        return LinkError("timeout")
     if isinstance(exc, ConnectionRefusedError):
-        return Failure("refused")
-    if isinstance(exc, OSError) and exc.errno in _NO_ROUTE:
-        return Failure("unreachable", exc.strerror or "")
-    if isinstance(exc, OSError) and exc.errno == errno.ETIMEDOUT:
-        return Failure("timeout")
-    return Failure("reset", str(exc))
+        return LinkError("refused")
+    code = "unreachable" if getattr(exc, "errno", 0) in _NO_ROUTE else "reset"
+    return LinkError(code, getattr(exc, "strerror", "") or str(exc))
+
+
+def _of_tls(words: str) -> LinkError:
+    """What OpenSSL says: an alert of the other side, or that there is no such side."""
+    handshake = ("ALERT", "UNSUPPORTED_PROTOCOL", "NO_SHARED", "NO_CIPHERS", "LEGACY")
+    return LinkError("handshake" if any(word in words for word in handshake) else "garbage", words)
 
 
 def connect(address: str, port: int, deadline: Deadline) -> socket.socket:
-    """A TCP connection to one address. Raises Failure."""
+    """A TCP connection to one address. Raises LinkError."""
     try:
         return socket.create_connection((address, port), deadline.left())
     except (OSError, ValueError) as exc:
@@ -117,11 +118,11 @@ def connect(address: str, port: int, deadline: Deadline) -> socket.socket:
 
 
 def start_tls(plain: socket.socket, host: str, context: ssl.SSLContext, deadline: Deadline) -> ssl.SSLSocket:
-    """TLS on a connection, which is closed if that fails. Raises Failure."""
+    """TLS on a connection, which is closed if that fails. Raises LinkError."""
     try:
         plain.settimeout(deadline.left())
         return context.wrap_socket(plain, server_hostname=host)
-    except (OSError, ValueError, Failure) as exc:
+    except (OSError, ValueError, LinkError) as exc:
         plain.close()
         raise failure(exc) from None
 
@@ -131,30 +132,30 @@ class Link(t.NamedTuple):
 
     socket: socket.socket
     address: str
-    failures: tuple[tuple[str, Failure], ...]
+    failures: tuple[tuple[str, LinkError], ...]
 
 
 def open_link(
     host: str, addresses: t.Sequence[str], port: int, context: ssl.SSLContext | None, deadline: Deadline
-) -> tuple[Link | None, tuple[tuple[str, Failure], ...]]:
+) -> tuple[Link | None, tuple[tuple[str, LinkError], ...]]:
     """The first address that answers, as a client tries them; with a context over TLS.
 
     A fault of TLS at one address ends the search, as it does for clients. No more than half of the time that is left goes to an
     address that does not answer, if there are others.
     """
-    failures: list[tuple[str, Failure]] = []
+    failures: list[tuple[str, LinkError]] = []
     for index, address in enumerate(addresses):
         others = index + 1 < len(addresses)
         try:
             plain = connect(address, port, Deadline(deadline.left() / 2) if others else deadline)
-        except Failure as exc:
+        except LinkError as exc:
             failures.append((address, exc))
             continue
         if context is None:
             return Link(plain, address, tuple(failures)), tuple(failures)
         try:
             return Link(start_tls(plain, host, context, deadline), address, tuple(failures)), tuple(failures)
-        except Failure as exc:
+        except LinkError as exc:
             # The one that decides comes last.
             return None, (*failures, (address, exc))
     return None, tuple(failures)

@@ -17,7 +17,7 @@ import time
 import typing as t
 from urllib.parse import urljoin, urlsplit
 
-from .connections import SENTENCES, Deadline, Failure, failure, open_link
+from .connections import SENTENCES, Deadline, LinkError, failure, open_link
 from .names import Names
 
 # No document of settings has more (the ISPDB's largest has 6 KiB); a list of ten thousand domains would.
@@ -163,13 +163,13 @@ class Web:
         began = time.monotonic()
         try:
             answer = self._exchange(question, Deadline(self._timeout))
-        except (Failure, OSError, ValueError, KeyError) as exc:
-            fault = failure(exc) if isinstance(exc, (Failure, OSError)) else None
+        except (LinkError, OSError, ValueError, KeyError) as exc:
+            fault = failure(exc) if isinstance(exc, (LinkError, OSError)) else None
             answer = Answer(question.url, fault=fault.code if fault else "redirect_nowhere", detail=fault.detail if fault else "")
         return dataclasses.replace(answer, milliseconds=round((time.monotonic() - began) * 1000))
 
     def _exchange(self, question: Question, deadline: Deadline) -> Answer:
-        """One request. Raises Failure, OSError and, for a URL that is none, ValueError."""
+        """One request. Raises LinkError, OSError and, for a URL that is none, ValueError."""
         parts = urlsplit(question.url)
         host, port = (parts.hostname or ""), self.port_of(question.url)
         addresses = self._names.addresses(host)
