@@ -1,7 +1,7 @@
 """Readers of the documents that clients read: strict, bounded, and without a client's opinion.
 
-PRIVATE to the collection. Each takes octets of a stranger and gives a frozen value, or raises :class:`DocumentError` with a stable
-code. What a client makes of the value is in ``clients``.
+PRIVATE to the collection. Each takes octets of a stranger and gives a frozen value, or raises :class:`DocumentError` with a
+stable code. What a client makes of the value is in ``clients``.
 """
 
 from __future__ import annotations

@@ -55,7 +55,8 @@ def read(data: bytes) -> Profile:
     if trees.looks_like_html(data):
         raise DocumentError("html", "it is a web page")
     # The one document type that a property list has; anything else is refused before it is parsed.
-    trees.root(data.replace(_DOCTYPE, b"", 1))
+    data = data.replace(_DOCTYPE, b"", 1)
+    trees.root(data)
     try:
         value = plistlib.loads(data, fmt=plistlib.FMT_XML)
     except (ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError, expat.ExpatError) as exc:

@@ -79,7 +79,7 @@ def _server(element: ET.Element) -> Server:
 
 
 def _odd(element: ET.Element) -> t.Iterator[str]:
-    for name in element.keys():
+    for name in element.attrib:
         if name != "type":
             yield f"<{trees.local(element)}> has the attribute {name[:50]}"
     for leaf in element:
@@ -93,5 +93,5 @@ def _odd(element: ET.Element) -> t.Iterator[str]:
             yield f"<{name}> is empty"
         elif text != text.strip():
             yield f"<{name}> has spaces around its text"
-        if leaf.keys():
+        if leaf.attrib:
             yield f"<{name}> has attributes"
