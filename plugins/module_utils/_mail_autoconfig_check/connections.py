@@ -32,6 +32,7 @@ SENTENCES = {
     "garbage": "what answers does not speak TLS",
     "handshake": "no TLS version or cipher in common",
     "invalid": "the certificate is not valid",
+    "no_route": "this machine has no way to such an address",
     "not_yet_valid": "the certificate is not valid yet",
     "reset": "the connection was cut",
     "refused": "nothing listens",
@@ -43,7 +44,15 @@ SENTENCES = {
 }
 # Of these the certificate is at fault; the rest is the connection's.
 CERTIFICATE_FAULTS = frozenset((*_VERIFY.values(), "invalid"))
-_NO_ROUTE = (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
+# What the system says of itself, and what a router says of the other side.
+_ERRORS = {
+    errno.ENETUNREACH: "no_route",
+    errno.EADDRNOTAVAIL: "no_route",
+    errno.EAFNOSUPPORT: "no_route",
+    errno.EHOSTUNREACH: "unreachable",
+    errno.ETIMEDOUT: "timeout",
+    errno.ECONNREFUSED: "refused",
+}
 
 
 class LinkError(Exception):
@@ -95,12 +104,10 @@ def failure(exc: BaseException) -> LinkError:
         return LinkError(_VERIFY.get(exc.verify_code, "invalid"), exc.verify_message or "")
     if isinstance(exc, ssl.SSLError):
         return _of_tls(exc.reason or str(exc))
-    if isinstance(exc, (TimeoutError, socket.timeout)) or getattr(exc, "errno", 0) == errno.ETIMEDOUT:
+    if isinstance(exc, (TimeoutError, socket.timeout)):
         return LinkError("timeout")
-    if isinstance(exc, ConnectionRefusedError):
-        return LinkError("refused")
-    code = "unreachable" if getattr(exc, "errno", 0) in _NO_ROUTE else "reset"
-    return LinkError(code, getattr(exc, "strerror", "") or str(exc))
+    code = _ERRORS.get(getattr(exc, "errno", None) or 0, "reset")
+    return LinkError(code, "" if code in ("refused", "timeout") else getattr(exc, "strerror", "") or str(exc))
 
 
 def _of_tls(words: str) -> LinkError:

@@ -1,0 +1,69 @@
+"""A whole run: every domain asked about and judged, some at the same time.
+
+PRIVATE to the collection.
+"""
+
+from __future__ import annotations
+
+import concurrent.futures
+import ssl
+import typing as t
+
+from .connections import Trust
+from .gathering import Means, gather
+from .model import ERROR, UNKNOWN, Data, DomainReport, Finding
+from .names import Names
+from .options import Options
+from .readers import Who
+from .verdicts import report
+from .wanted import wanted
+from .web import Web
+
+# Threads that ask, for each domain that is being checked: most of its questions do not depend on each other.
+_QUESTIONS = 4
+_MOST_QUESTIONS = 96
+
+
+def run(options: Options) -> list[Data]:
+    """The data of the reports, in the order of the domains. Raises OSError if the CA file cannot be used."""
+    trust = Trust(options.ca_file).context()
+    size = min(options.parallel, len(options.domains))
+    with concurrent.futures.ThreadPoolExecutor(min(max(size * _QUESTIONS, 16), _MOST_QUESTIONS)) as pool:
+        with concurrent.futures.ThreadPoolExecutor(size) as domains:
+            futures = [domains.submit(_checked, domain, options, trust, pool) for domain in options.domains]
+            return [future.result() for future in futures]
+
+
+def _checked(domain: str, options: Options, trust: ssl.SSLContext, pool: concurrent.futures.Executor) -> Data:
+    """The data of one domain; a fault of ours is a finding, so that it costs one domain and not all."""
+    try:
+        return check(domain, options, trust, pool).as_data()
+    except Exception as exc:  # noqa: BLE001
+        what = f"the check itself failed ({type(exc).__name__}); please report it"
+        finding = Finding("check.failed", ERROR, domain, what)
+        return DomainReport(domain, options.address_for(domain), UNKNOWN, findings=(finding,)).as_data()
+
+
+def check(domain: str, options: Options, trust: ssl.SSLContext, pool: concurrent.futures.Executor) -> DomainReport:
+    """Ask about one domain, and judge."""
+    names = Names(options.resolver, options.addresses, options.ports, options.timeout)
+    means = Means(
+        names=names,
+        web=Web(names, trust, options.ports, options.timeout),
+        trust=trust,
+        pool=pool,
+        timeout=options.timeout,
+        ispdb=options.ispdb,
+        given=frozenset(options.addresses),
+        password=options.password if options.address.endswith(f"@{domain}") else "",
+    )
+    wish = wanted(domain, options.providers, options.records, options.urls)
+    return report(gather(Who(options.address_for(domain)), wish, means))
+
+
+def shown_domains(reports: t.Sequence[Data]) -> str:
+    """How the domains fared, in one sentence."""
+    counts: dict[str, int] = {}
+    for each in reports:
+        counts[each["verdict"]] = counts.get(each["verdict"], 0) + 1
+    return ", ".join(f"{count} {verdict}" for verdict, count in sorted(counts.items()))

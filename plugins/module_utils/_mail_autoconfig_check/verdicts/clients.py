@@ -1,0 +1,54 @@
+"""Clients that find nothing, or ask, where no fault says why: what their makers decided. Pure.
+
+PRIVATE to the collection.
+"""
+
+from __future__ import annotations
+
+import typing as t
+
+from ..gathering import Facts
+from ..model import ERROR, INFO, WARNING, Finding
+from ..playing import Play
+
+_ONLY_SUBMISSION = ("aerc", "horde", "claws")
+
+
+def judge(found: Facts, others: t.Iterable[Finding]) -> t.Iterator[Finding]:
+    """Findings of single clients; ``others`` are what is known already."""
+    explained = {client for finding in others if finding.severity in (ERROR, WARNING) for client in finding.clients}
+    insecure = [play for play in found.plays if play.insecure]
+    if insecure and not any(finding.code == "http.downgrade" for finding in others):
+        what = "settings come over plain HTTP, where anybody on the way can change them"
+        mend = ("serve them over HTTPS: run the role with a certificate that names the host",)
+        hit = tuple(play.client.id for play in insecure)
+        severity = WARNING if set(hit) & explained else ERROR
+        if not set(hit) <= explained:
+            yield Finding("http.insecure", severity, insecure[0].winner.partition("?")[0], what, "", hit, mend)
+    for play in found.plays:
+        if play.client.id in explained:
+            continue
+        if play.because:
+            yield _nothing(found, play)
+        elif play.asks:
+            what = f"{play.client.name} asks the user: {'; '.join(play.asks)}"
+            yield Finding("client.asks", INFO, play.winner.partition("?")[0], what, "", (play.client.id,), _answers(play))
+
+
+def _answers(play: Play) -> tuple[str, ...]:
+    if "DNSSEC" in "".join(play.asks):
+        return ("sign the zone (DNSSEC)", "or give the domain an autoconfig host of its own, with a certificate")
+    if play.client.id == "apple":
+        return ("mail_autoconfig_signing_certificate and mail_autoconfig_signing_key",)
+    return ("give the domain an autodiscover host of its own, with a certificate",)
+
+
+def _nothing(found: Facts, play: Play) -> Finding:
+    outgoing = any(service.protocol == "smtp" for service in play.services)
+    if play.client.id in _ONLY_SUBMISSION and play.services and not outgoing:
+        what = f"{play.client.name} finds no outgoing server: it looks for _submission only, and port 465 is under _submissions"
+        mend = ("offer port 587 with STARTTLS too, and add it to outgoing of the provider: the role then has the record",)
+        return Finding("client.no_outgoing", INFO, f"_submission._tcp.{found.domain} SRV", what, "", (play.client.id,), mend)
+    what = f"{play.client.name} does not set itself up: {play.because}"
+    where = play.asked[0].partition("?")[0] if play.asked else found.domain
+    return Finding("client.nothing", INFO, where, what, "", (play.client.id,), ())
