@@ -28,10 +28,10 @@ def run(options: Options) -> list[Data]:
     """The data of the reports, in the order of the domains. Raises OSError if the CA file cannot be used."""
     trust = Trust(options.ca_file).context()
     size = min(options.parallel, len(options.domains))
-    with concurrent.futures.ThreadPoolExecutor(min(max(size * _QUESTIONS, 16), _MOST_QUESTIONS)) as pool:
-        with concurrent.futures.ThreadPoolExecutor(size) as domains:
-            futures = [domains.submit(_checked, domain, options, trust, pool) for domain in options.domains]
-            return [future.result() for future in futures]
+    threads = concurrent.futures.ThreadPoolExecutor
+    with threads(min(max(size * _QUESTIONS, 16), _MOST_QUESTIONS)) as pool, threads(size) as domains:
+        futures = [domains.submit(_checked, domain, options, trust, pool) for domain in options.domains]
+        return [future.result() for future in futures]
 
 
 def _checked(domain: str, options: Options, trust: ssl.SSLContext, pool: concurrent.futures.Executor) -> Data:

@@ -162,9 +162,7 @@ def _protocol(where: str, protocol: autodiscover.Protocol, again: tuple[str, ...
             "document.plain", ERROR, where, what, f"SSL {protocol.ssl}, Encryption {protocol.encryption}", _READ_POX, again
         )
     elif encryption in ("ssl", "tls") and (encryption == "tls") != (port in STARTTLS_PORTS):
-        what = (
-            f"{name}: Encryption {protocol.encryption} on port {port}: Outlook takes TLS for STARTTLS, SSL for TLS from the start"
-        )
+        what = f"{name}: Encryption {protocol.encryption} on port {port}: to Outlook TLS is STARTTLS, SSL is TLS from the start"
         right = "TLS" if port in STARTTLS_PORTS else "SSL"
         yield Finding("document.encryption", ERROR, where, what, "", outlook, (f"write <Encryption>{right}</Encryption>", *again))
 

@@ -255,13 +255,12 @@ def _srv_targets(found: Facts) -> t.Iterator[Finding]:
         for record in srv_of(found.record(owner, "SRV").rdatas[:5]):
             target = found.record(record.target, "A")
             hit = _clients_of(found, f"{owner} SRV")
-            mend: tuple[str, ...]
             if not record.target or not target.answered:
                 continue
             if target.aliases:
                 what = f"{owner} names {record.target}, which is an alias: some clients do not follow it (RFC 2782)"
-                mend = (f"name {target.aliases[-1]} itself",)
-                yield Finding("dns.srv.alias", WARNING, f"{owner} SRV", what, " -> ".join(target.aliases), hit, mend)
+                itself = (f"name {target.aliases[-1]} itself",)
+                yield Finding("dns.srv.alias", WARNING, f"{owner} SRV", what, " -> ".join(target.aliases), hit, itself)
             elif service == "_autodiscover" and not found.addresses(record.target) and _is_own(found, record.target):
                 continue  # the host is missing, which is said already
             elif service == "_autodiscover" and not found.addresses(record.target):
@@ -286,8 +285,8 @@ def _autodiscover(found: Facts) -> t.Iterator[Finding]:
     for record in held[:1]:
         if record.port != 443:
             what = f"it names port {record.port}, which Outlook and Thunderbird ignore: they ask port 443"
-            mend = (f"make it: {owner}. 300 IN SRV 0 0 443 {record.target}.",)
-            yield Finding("dns.srv.autodiscover_port", WARNING, f"{owner} SRV", what, str(record.port), hit, mend)
+            right = (f"make it: {owner}. 300 IN SRV 0 0 443 {record.target}.",)
+            yield Finding("dns.srv.autodiscover_port", WARNING, f"{owner} SRV", what, str(record.port), hit, right)
 
 
 def _mx(found: Facts) -> t.Iterator[Finding]:
