@@ -25,12 +25,14 @@ def judge(found: Facts, others: t.Iterable[Finding]) -> t.Iterator[Finding]:
         severity = WARNING if set(hit) & explained else ERROR
         if not set(hit) <= explained:
             yield Finding("http.insecure", severity, insecure[0].winner.partition("?")[0], what, "", hit, mend)
-    for play in found.plays:
-        if play.client.id in explained:
-            continue
-        if play.because:
-            yield _nothing(found, play)
-        elif play.asks:
+    left = [play for play in found.plays if play.client.id not in explained]
+    yield from _no_outgoing(found, [play for play in left if _lacks_outgoing(play)])
+    for play in left:
+        if play.because and not _lacks_outgoing(play):
+            what = f"{play.client.name} does not set itself up: {play.because}"
+            where = play.asked[0].partition("?")[0] if play.asked else found.domain
+            yield Finding("client.nothing", INFO, where, what, "", (play.client.id,), ())
+        elif play.asks and play.client.id != "apple":  # an unsigned profile is a finding of the document
             what = f"{play.client.name} asks the user: {'; '.join(play.asks)}"
             yield Finding("client.asks", INFO, play.winner.partition("?")[0], what, "", (play.client.id,), _answers(play))
 
@@ -38,17 +40,18 @@ def judge(found: Facts, others: t.Iterable[Finding]) -> t.Iterator[Finding]:
 def _answers(play: Play) -> tuple[str, ...]:
     if "DNSSEC" in "".join(play.asks):
         return ("sign the zone (DNSSEC)", "or give the domain an autoconfig host of its own, with a certificate")
-    if play.client.id == "apple":
-        return ("mail_autoconfig_signing_certificate and mail_autoconfig_signing_key",)
     return ("give the domain an autodiscover host of its own, with a certificate",)
 
 
-def _nothing(found: Facts, play: Play) -> Finding:
-    outgoing = any(service.protocol == "smtp" for service in play.services)
-    if play.client.id in _ONLY_SUBMISSION and play.services and not outgoing:
-        what = f"{play.client.name} finds no outgoing server: it looks for _submission only, and port 465 is under _submissions"
+def _lacks_outgoing(play: Play) -> bool:
+    """Whether it has an incoming server by SRV and no outgoing one, because it does not know ``_submissions``."""
+    return play.client.id in _ONLY_SUBMISSION and bool(play.because) and [each.protocol for each in play.services] == ["imap"]
+
+
+def _no_outgoing(found: Facts, plays: t.Sequence[Play]) -> t.Iterator[Finding]:
+    if plays:
+        owner = f"_submission._tcp.{found.domain}"
+        names = ", ".join(play.client.name for play in plays)
+        what = f"no outgoing server for {names}: they look for _submission only, and port 465 is under _submissions"
         mend = ("offer port 587 with STARTTLS too, and add it to outgoing of the provider: the role then has the record",)
-        return Finding("client.no_outgoing", INFO, f"_submission._tcp.{found.domain} SRV", what, "", (play.client.id,), mend)
-    what = f"{play.client.name} does not set itself up: {play.because}"
-    where = play.asked[0].partition("?")[0] if play.asked else found.domain
-    return Finding("client.nothing", INFO, where, what, "", (play.client.id,), ())
+        yield Finding("client.no_outgoing", INFO, f"{owner} SRV", what, "", tuple(play.client.id for play in plays), mend)

@@ -303,9 +303,9 @@ def _mx(found: Facts) -> t.Iterator[Finding]:
         code = found.record(host, "A").code if host else ""
         if code in ("NOERROR", "NXDOMAIN") and not found.addresses(host):
             what = f"the MX {host} has no address"
-            mend = (f"remove {found.domain}. IN MX {preference} {host}.", f"or add A and AAAA records of {host}")
+            ways = (f"remove {found.domain}. IN MX {preference} {host}.", f"or add A and AAAA records of {host}")
             hit = _clients_of(found, f"{found.domain} MX")
-            yield Finding("dns.mx.dangling", ERROR, f"{found.domain} MX", what, f"{preference} {host}", hit, mend)
+            yield Finding("dns.mx.dangling", ERROR, f"{found.domain} MX", what, f"{preference} {host}", hit, ways)
 
 
 def _leftover(found: Facts) -> t.Iterator[Finding]:

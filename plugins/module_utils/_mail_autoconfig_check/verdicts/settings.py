@@ -33,37 +33,46 @@ def judge(found: Facts) -> t.Iterator[Finding]:
     sources = [*_documents(found), *_records(found)]
     truth = found.wanted.services or (sources[0].services if sources else ())
     against = "what is wanted" if found.wanted.known else sources[0].where if sources else ""
+    mend = mends.publish(found.domain)
     for source in sources:
-        if source.services != truth:
-            yield from _compare(found, source, truth, against)
+        by_code: dict[str, list[str]] = {}
+        for service in source.services if source.services != truth else ():
+            code, what = _difference(service, truth, found.wanted.known, against)
+            if code:
+                by_code.setdefault(code, []).append(what)
+        for code, whats in by_code.items():
+            severity = WARNING if code == "settings.authentication" else ERROR
+            yield Finding(code, severity, source.where, "; ".join(whats), "", source.hit, mend)
 
 
-def _compare(found: Facts, source: Source, truth: tuple[Service, ...], against: str) -> t.Iterator[Finding]:
-    for service in source.services:
-        same_kind = [each for each in truth if each.protocol == service.protocol]
-        match = next((each for each in same_kind if each.endpoint == service.endpoint), None)
-        mend = mends.publish(found.domain)
-        if service.tls == NO_TLS and match is None:
-            continue  # the document says more of it
-        if match is None:
-            # A protocol that one place has and another has not is no second truth, unless somebody said what is wanted.
-            if same_kind or found.wanted.known:
-                what = f"{service} is not in {against}: {', '.join(map(str, same_kind)) or 'nothing of that kind'}"
-                yield Finding("settings.differ", ERROR, source.where, what, str(service), source.hit, mend)
-            continue
-        if service.username and match.username and service.username != match.username:
-            what = f"{service}: the user name is {service.username}, in {against} {match.username}"
-            yield Finding("settings.username", ERROR, source.where, what, service.username, source.hit, mend)
-        if service.authentication and match.authentication and not set(service.authentication) & set(match.authentication):
-            what = f"{service}: the authentication is {service.authentication[0]}, in {against} {match.authentication[0]}"
-            yield Finding("settings.authentication", WARNING, source.where, what, service.authentication[0], source.hit, mend)
+def _difference(service: Service, truth: t.Sequence[Service], known: bool, against: str) -> tuple[str, str]:
+    """What one service has otherwise, as a code and a sentence; both empty if nothing."""
+    same_kind = [each for each in truth if each.protocol == service.protocol]
+    match = next((each for each in same_kind if each.endpoint == service.endpoint), None)
+    if match is None:
+        # The document says more of what is without TLS. A protocol that one place has and another has not is no second truth,
+        # unless somebody said what is wanted.
+        if service.tls == NO_TLS or not (same_kind or known):
+            return "", ""
+        return "settings.differ", f"{service} is not in {against}: {', '.join(map(str, same_kind)) or 'nothing of that kind'}"
+    if service.username and match.username and service.username != match.username:
+        return "settings.username", f"{service}: the user name is {service.username}, in {against} {match.username}"
+    if service.authentication and match.authentication and not set(service.authentication) & set(match.authentication):
+        methods = service.authentication[0], match.authentication[0]
+        return "settings.authentication", f"{service}: the authentication is {methods[0]}, in {against} {methods[1]}"
+    return "", ""
 
 
 def _documents(found: Facts) -> t.Iterator[Source]:
+    """The documents; the same bytes at two places are one source."""
+    bodies: dict[bytes, list[Page]] = {}
     for page in found.pages:
-        services = _services(found, page)
+        bodies.setdefault(page.answer.body, []).append(page)
+    for pages in bodies.values():
+        services = _services(found, pages[0])
         if services:
-            yield Source(page.question.url.partition("?")[0], services, asked(found, page))
+            hit = dict.fromkeys(client for page in pages for client in asked(found, page))
+            yield Source(pages[0].question.url.partition("?")[0], services, tuple(hit))
 
 
 def _services(found: Facts, page: Page) -> tuple[Service, ...]:
