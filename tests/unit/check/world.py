@@ -37,7 +37,7 @@ from tools.certificates import Authority
 
 DOMAIN = "server.tld"
 ADDRESS = f"anna@{DOMAIN}"
-PASSWORD = "Very secret 1"
+PASSWORD = "Very secret 1"  # noqa: S105
 HOSTS = ("autoconfig", "autodiscover")
 XML = "text/xml; charset=utf-8"
 
@@ -138,6 +138,7 @@ class Web:
         self.log: list[str] = []
         self.slow: dict[tuple[str, str, str], float] = {}
         self.headers: list[str] = []
+        self.only_old_tls = False
         self.http, self.https = self._serve("http"), self._serve("https")
 
     def close(self) -> None:
@@ -149,6 +150,9 @@ class Web:
         """A context that shows the certificate of whichever host is asked for."""
         first = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         first.load_cert_chain(*self.contexts["default"].pair)  # type: ignore[attr-defined]
+        if self.only_old_tls:
+            first.minimum_version, first.maximum_version = ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1
+            first.set_ciphers("ALL:@SECLEVEL=0")
 
         def choose(link: Any, name: str | None, _context: ssl.SSLContext) -> None:
             link.context = self.contexts.get(name or "", self.contexts["default"])
@@ -348,7 +352,7 @@ class World:
         web, mail = certificates.context(*hosts), certificates.context(f"mail.{DOMAIN}")
         self.mail_context = mail
         other = certificates.context("shop.example")
-        self.web = Web({**{host: web for host in hosts}, "default": other})
+        self.web = Web({**dict.fromkeys(hosts, web), "default": other})
         self.imap, self.smtp = Mail("imap", mode, mail), Mail("smtp", mode, mail)
         socket_type = "SSL" if mode == "tls" else "STARTTLS"
         self.options = {

@@ -65,16 +65,24 @@ def _with_login(facts: Facts) -> t.Iterator[t.Any]:
 
 
 def _servers(facts: Facts) -> t.Iterator[Finding]:
-    """Faults of the mail servers, with the clients that end there."""
+    """Faults of the mail servers, with the clients that end there.
+
+    Servers that only a wrong document names are not judged: the document is the fault.
+    """
     logins = {service.endpoint: (service, first, second) for service, first, second in facts.logins}
+    true = {service.endpoint for service in settings.truth(facts)}
     for service, server in facts.servers:
+        if service.endpoint not in true:
+            continue
         hit = tuple(play.client.id for play in facts.plays if service.endpoint in [each.endpoint for each in play.services])
         if not server.addresses:
             yield _without_address(facts, service.host, str(service), hit)
             continue
         found = [*judge(service, server)]
         if service.endpoint in logins:
-            found += judge_login(*logins[service.endpoint])
+            known = {finding.code for finding in found}
+            login = judge_login(*logins[service.endpoint])
+            found += [each for each in login if each.code != "server.login_no_mechanism" or "server.authentication" not in known]
         for finding in found:
             yield dataclasses.replace(finding, clients=hit)
 
@@ -90,6 +98,11 @@ def _client(play: Play, found: t.Sequence[Finding], facts: Facts) -> ClientResul
     result = play.result()
     if result.verdict not in (WORKS, ASKS):
         return result
+    true = {service.endpoint for service in settings.truth(facts)}
+    works = settings.working(facts)
+    for service in play.services:
+        if service.endpoint not in true and (facts.wanted.known or service.endpoint not in works):
+            return dataclasses.replace(result, verdict=FAILS, because=f"it would use {service}, which is not what is offered")
     endpoints = [str(service) for service in play.services]
     for finding in found:
         at_server = finding.code.startswith("server.") and any(finding.where.startswith(endpoint) for endpoint in endpoints)

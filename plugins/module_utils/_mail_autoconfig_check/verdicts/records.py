@@ -257,7 +257,7 @@ def _srv_targets(found: Facts) -> t.Iterator[Finding]:
             hit = _clients_of(found, f"{owner} SRV")
             if not record.target or not target.answered:
                 continue
-            if target.aliases:
+            if target.aliases and found.addresses(record.target):
                 what = f"{owner} names {record.target}, which is an alias: some clients do not follow it (RFC 2782)"
                 itself = (f"name {target.aliases[-1]} itself",)
                 yield Finding("dns.srv.alias", WARNING, f"{owner} SRV", what, " -> ".join(target.aliases), hit, itself)

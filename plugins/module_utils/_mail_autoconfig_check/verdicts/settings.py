@@ -9,10 +9,11 @@ import dataclasses
 import typing as t
 
 from ..gathering import Facts, Page
-from ..model import ERROR, NO_TLS, WARNING, Finding, Service
+from ..model import ERROR, INFO, NO_TLS, WARNING, Endpoint, Finding, Service
 from ..names import srv_of
 from ..parsing import apple, autodiscover, mozilla, pacc
 from ..readers import SERVICE_NAMES, Taken, from_autodiscover, from_pacc, from_profile, from_srv
+from ..servers import judge as judge_server
 from . import mends
 from .web import _asked as asked
 
@@ -31,7 +32,7 @@ class Source:
 def judge(found: Facts) -> t.Iterator[Finding]:
     """Every place that says something else than is wanted, or than the first place says where nobody said what is wanted."""
     sources = [*_documents(found), *_records(found)]
-    truth = found.wanted.services or (sources[0].services if sources else ())
+    truth = _truth(found, sources)
     against = "what is wanted" if found.wanted.known else sources[0].where if sources else ""
     mend = mends.publish(found.domain)
     for source in sources:
@@ -41,8 +42,34 @@ def judge(found: Facts) -> t.Iterator[Finding]:
             if code:
                 by_code.setdefault(code, []).append(what)
         for code, whats in by_code.items():
-            severity = WARNING if code == "settings.authentication" else ERROR
-            yield Finding(code, severity, source.where, "; ".join(whats), "", source.hit, mend)
+            yield Finding(code, _severity(found, code, source, truth), source.where, "; ".join(whats), "", source.hit, mend)
+
+
+def truth(found: Facts) -> tuple[Service, ...]:
+    """What everything is held against: what is wanted, or what the first place says."""
+    return _truth(found, [*_documents(found), *_records(found)])
+
+
+def _truth(found: Facts, sources: t.Sequence[Source]) -> tuple[Service, ...]:
+    return found.wanted.services or (sources[0].services if sources else ())
+
+
+def _severity(found: Facts, code: str, source: Source, true: tuple[Service, ...]) -> str:
+    """How bad a difference is: two ways that both work are no fault, unless somebody said what is wanted."""
+    if code == "settings.authentication":
+        return WARNING
+    others = {service.endpoint for service in source.services} - {service.endpoint for service in true}
+    if code == "settings.differ" and not found.wanted.known and others <= working(found):
+        return INFO
+    return ERROR
+
+
+def working(found: Facts) -> frozenset[Endpoint]:
+    """The servers at which nothing is wrong."""
+    there = [(service, server) for service, server in found.servers if server.addresses]
+    return frozenset(
+        service.endpoint for service, server in there if not any(each.severity == ERROR for each in judge_server(service, server))
+    )
 
 
 def _difference(service: Service, truth: t.Sequence[Service], known: bool, against: str) -> tuple[str, str]:
@@ -85,9 +112,10 @@ def _services(found: Facts, page: Page) -> tuple[Service, ...]:
         # LoginName and SPA that are not said are findings of the document.
         taken = from_autodiscover(document, "thunderbird", who)
         named = {protocol.server.lower() for protocol in document.protocols if protocol.login_name}
-        return tuple(
-            each if each.host in named else dataclasses.replace(each, username="", authentication=()) for each in taken.services
+        taken = dataclasses.replace(
+            taken, services=tuple(dataclasses.replace(each, authentication=()) for each in taken.services)
         )
+        return tuple(each if each.host in named else dataclasses.replace(each, username="") for each in taken.services)
     if isinstance(document, apple.Profile):
         taken = from_profile(document, who)
     elif isinstance(document, pacc.Document):
