@@ -126,7 +126,7 @@ class Difference(t.NamedTuple):
 
 
 _SITES = (HTTP, HTTPS)
-_DOCUMENTS = r"(?:(?:v1\.1/)?mail|\.well-known/autoconfig/mail)/config-v1\.1\.xml"
+_DOCUMENTS = r"(?:(?:(?:v1\.1/)?mail|\.well-known/autoconfig/mail)/config-v1\.1|\.well-known/mail-v1)\.xml"
 _OUTLOOK = r"(?i:autodiscover/autodiscover\.xml)"
 _LOGGED = (
     rf"{_DOCUMENTS}|{_OUTLOOK}|mail\.mobileconfig|\.well-known/user-agent-configuration\.json"

@@ -290,6 +290,7 @@ SERVED = {
     "/mail/config-v1.1.xml": "mail/config-v1.1.xml",
     "/v1.1/mail/config-v1.1.xml": "mail/config-v1.1.xml",
     "/.well-known/autoconfig/mail/config-v1.1.xml": "mail/config-v1.1.xml",
+    "/.well-known/mail-v1.xml": "mail/config-v1.1.xml",
     "/autodiscover/autodiscover.xml": "autodiscover/autodiscover.xml",
     "/Autodiscover/Autodiscover.xml": "autodiscover/autodiscover.xml",
     "/AutoDiscover/AutoDiscover.xml": "autodiscover/autodiscover.xml",
@@ -307,6 +308,10 @@ NOT_FOUND = [
     "/mail/config-v1x1.xml",
     "/mail/config-v1.1.xml/",
     "/mail/config-v1.1.xml/x",
+    "/mail/mail-v1.xml",
+    "/mail-v1.xml",
+    "/.well-known/mail-v1.1.xml",
+    "/.well-known/autoconfig/mail-v1.xml",
     "/mail/config-v1.1.xml.bak",
     "/x/mail/config-v1.1.xml",
     "/v1.1/v1.1/mail/config-v1.1.xml",
@@ -582,7 +587,8 @@ def test_the_snippet_asks_the_script_for_the_documents_paths_only(make_provider:
     (hook,) = [line for line in lines if line.text.startswith("LuaHookTranslateName")]
     assert re.fullmatch(f"LuaHookTranslateName {SCRIPT} translate early", hook.text)
     pattern = hook.scopes[0].removeprefix("LocationMatch ")
-    served = {path for path in SERVED if path not in ("/mail/config-v1.1.xml", "/v1.1/mail/config-v1.1.xml")}
+    own_hosts_only = ("/mail/config-v1.1.xml", "/v1.1/mail/config-v1.1.xml", "/.well-known/mail-v1.xml")
+    served = set(SERVED) - {*own_hosts_only}
     assert {path for path in (*SERVED, *NOT_FOUND, CHALLENGE) if re.search(pattern, path)} == served
 
 

@@ -30,14 +30,15 @@ class Route:
     service: str
 
 
-# /v1.1/mail/ is what Nine on Android asks for; Outlook's path was seen in every mixture of cases.
+# /v1.1/mail/ is what Nine on Android asks for, and /.well-known/mail-v1.xml, at this host alone, GNOME Online Accounts
+# (goamailclient.c; at the host of the MX it asks nothing else) and SnappyMail. Outlook's path was seen in every mixture of cases.
 OUTLOOK_PATTERN = r"(?i:autodiscover/autodiscover\.xml)"
 # Autodiscover's second version, which only the responder answers; the address may be part of the path.
 JSON_FILE_PATTERN = r"(?i:autodiscover/autodiscover\.json)"
 JSON_PATTERN = r"(?i:autodiscover/autodiscover\.json(?:/v1\.0/[^/]*)?)"
 ROUTES = {
     thunderbird.PATH: Route(
-        r"(?:(?:v1\.1/)?mail|\.well-known/autoconfig/mail)/config-v1\.1\.xml",
+        r"(?:(?:(?:v1\.1/)?mail|\.well-known/autoconfig/mail)/config-v1\.1|\.well-known/mail-v1)\.xml",
         r"\.well-known/autoconfig/mail/config-v1\.1\.xml",
         clients.AUTOCONFIG_PATH,
         "autoconfig",
