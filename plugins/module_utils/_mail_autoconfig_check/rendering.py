@@ -1,0 +1,20 @@
+"""The reports by their format: data in, text out. Pure.
+
+PRIVATE to the collection.
+"""
+
+from __future__ import annotations
+
+import typing as t
+
+from . import screen
+from .model import Data
+
+Renderer = t.Callable[[t.Sequence[Data], t.Mapping[str, int]], str]
+
+RENDERERS: dict[str, Renderer] = {"text": screen.render}
+
+
+def render(form: str, domains: t.Sequence[Data], summary: t.Mapping[str, int]) -> str:
+    """A report; ``form`` is a key of :data:`RENDERERS`."""
+    return RENDERERS[form](domains, summary)
