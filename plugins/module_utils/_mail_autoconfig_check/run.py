@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import concurrent.futures
 import ssl
-import typing as t
 
 from .connections import Trust
 from .gathering import Means, gather
@@ -59,11 +58,3 @@ def check(domain: str, options: Options, trust: ssl.SSLContext, pool: concurrent
     )
     wish = wanted(domain, options.providers, options.records, options.urls)
     return report(gather(Who(options.address_for(domain)), wish, means))
-
-
-def shown_domains(reports: t.Sequence[Data]) -> str:
-    """How the domains fared, in one sentence."""
-    counts: dict[str, int] = {}
-    for each in reports:
-        counts[each["verdict"]] = counts.get(each["verdict"], 0) + 1
-    return ", ".join(f"{count} {verdict}" for verdict, count in sorted(counts.items()))
