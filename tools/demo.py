@@ -1,27 +1,30 @@
-"""The demonstration: publish the settings of server.tld through the role, then ask for them as each client would."""
+"""The demonstration: publish the settings of server.tld through the role, then ask as mail clients ask."""
 
 from __future__ import annotations
 
 import json
 import os
-import plistlib
 import shutil
+import ssl
 import subprocess
 import sys
 import tempfile
-import xml.etree.ElementTree as ET
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
-from .certificates import Authority, give_to_web_server, verified
-from .http_client import OUTLOOK_REQUEST, Client, Response
+from .certificates import Authority, give_to_web_server
+from .http_client import Client
+from .loopback import Mail, NameServer
 from .private_apache import PrivateApache
 
 PROJECT = Path(__file__).resolve().parents[1]
 DOMAIN = "server.tld"
 ADDRESS = f"user@{DOMAIN}"
+PASSWORD = "demonstration"  # noqa: S105
+# Of loopback, and not that on which the machine's own mail server may listen.
+MAIL_ADDRESS = "127.0.0.77"
 # A site that was there before, as on any mail server: the domain's own.
 OWN_SITE = """\
 <VirtualHost *:{http}>
@@ -45,16 +48,16 @@ def say(text: str) -> None:
     print(f"\n== {text}", flush=True)
 
 
-def publish(apache: PrivateApache, live: Path, signing: Path) -> dict[str, Any]:
+def publish(apache: PrivateApache, live: Path, signing: Path, mail: Sequence[Mail]) -> dict[str, Any]:
     """Run the playbook; what the role returned."""
     result = apache.directory / "result.json"
     variables = {f"mail_autoconfig_{name}": value for name, value in apache.module_options().items()}
     variables.update(
         demo_result=str(result),
-        mail_autoconfig_domain=DOMAIN,
+        mail_autoconfig_providers=[provider(mail)],
         mail_autoconfig_certificate_file=f"{live.parent}/{{domain}}/fullchain.pem",
         mail_autoconfig_certificate_key_file=f"{live.parent}/{{domain}}/privkey.pem",
-        mail_autoconfig_addresses=["185.68.8.228"],
+        mail_autoconfig_addresses=["127.0.0.1"],
         mail_autoconfig_well_known=True,
         mail_autoconfig_setup_page=True,
         mail_autoconfig_pacc=True,
@@ -62,59 +65,63 @@ def publish(apache: PrivateApache, live: Path, signing: Path) -> dict[str, Any]:
         mail_autoconfig_signing_chain=f"{signing}/chain.pem",
         mail_autoconfig_signing_key=f"{signing}/privkey.pem",
     )
-    environment = {**os.environ, **apache.environment, "ANSIBLE_DISPLAY_SKIPPED_HOSTS": "false"}
-    environment.update(ANSIBLE_LOCALHOST_WARNING="false", ANSIBLE_INVENTORY_UNPARSED_WARNING="false")
-    command = ["ansible-playbook", "-e", json.dumps(variables), str(PROJECT / "playbooks/demo.yml")]
-    subprocess.run(command, env=environment, check=True)
+    _play("demo", variables, apache.environment)
     return dict(json.loads(result.read_text()))
 
 
-def ask(client: Client, method: str, url: str) -> Response:
-    """Ask as a client does, and follow its redirects as all of them do."""
-    for _redirect in range(5):
-        body = OUTLOOK_REQUEST.format(address=ADDRESS).encode() if method == "POST" else None
-        answer = client.request(url, method, body)
-        if answer.status not in (301, 302):
-            return answer
-        url = answer.headers["location"]
-    raise RuntimeError(f"{url} redirects without end")
+def _play(playbook: str, variables: dict[str, Any], more: Mapping[str, str]) -> None:
+    environment = {**os.environ, **more, "ANSIBLE_DISPLAY_SKIPPED_HOSTS": "false"}
+    environment.update(ANSIBLE_LOCALHOST_WARNING="false", ANSIBLE_INVENTORY_UNPARSED_WARNING="false")
+    command = ["ansible-playbook", "-e", json.dumps(variables), str(PROJECT / f"playbooks/{playbook}.yml")]
+    subprocess.run(command, env=environment, check=True)
 
 
-def settings_in(answer: Response, authority: Path) -> Iterator[str]:
-    """The servers that a document names, in words."""
-    media_type = answer.headers["content-type"].partition(";")[0]
-    if media_type == "text/html":
-        yield "a page with the settings, the profile and a QR code"
-        return
-    if media_type == "application/json":
-        for protocol, server in json.loads(answer.body)["protocols"].items():
-            yield f"{protocol} {server.get('host') or server['url']}"
-        return
-    if media_type == "application/x-apple-aspen-config":
-        mail = plistlib.loads(verified(answer.body, authority))["PayloadContent"][0]
-        for direction, name in (("Incoming", "IMAP"), ("Outgoing", "SMTP")):
-            host, port = mail[f"{direction}MailServerHostName"], mail[f"{direction}MailServerPortNumber"]
-            yield f"{name} {host}:{port} SSL"
-        yield f"signed, for {mail['EmailAddress']}"
-        return
-    root = ET.fromstring(answer.body)
-    if root.tag == "clientConfig":
-        for server in root.iterfind("emailProvider/*[@type]"):
-            hostname, port = server.findtext("hostname"), server.findtext("port")
-            yield f"{str(server.get('type')).upper()} {hostname}:{port} {server.findtext('socketType')}"
-        return
-    for protocol in root.findall(".//{*}Protocol"):
-        values = [protocol.findtext(f"{{*}}{name}") for name in ("Type", "Server", "Port", "Encryption")]
-        yield "{} {}:{} {}".format(*values)
+def provider(mail: Sequence[Mail]) -> dict[str, Any]:
+    """The settings of the guide's server; other ports only where somebody has the usual ones."""
+    servers = [{"type": each.protocol, "hostname": f"mail.{DOMAIN}", "port": each.port, "socket_type": "SSL"} for each in mail]
+    return {"domains": [DOMAIN], "incoming": servers[:1], "outgoing": servers[1:]}
 
 
-def rows(client: Client, authority: Path, urls: list[dict[str, str]]) -> Iterator[tuple[str, str, str, str]]:
-    """One line of the table for each look-up."""
-    for entry in urls:
-        url = entry["url"].replace("{address}", quote(ADDRESS, safe=""))
-        answer = ask(client, entry["method"], url)
-        got = ", ".join(settings_in(answer, authority)) if answer.status == 200 else "nothing"
-        yield entry["client"], f"{entry['method']} {url}", f"{answer.status}", got
+def mail_servers(authority: Authority, directory: Path) -> Iterator[Mail]:
+    """Servers that know one mailbox, on the usual ports if they are free and may be taken."""
+    authority.issue(directory, [f"mail.{DOMAIN}"])
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(directory / "fullchain.pem", directory / "privkey.pem")
+    for protocol, port in (("imap", 993), ("smtp", 465)):
+        try:
+            server = Mail(protocol, "tls", context, (MAIL_ADDRESS, port))
+        except OSError:
+            server = Mail(protocol, "tls", context, (MAIL_ADDRESS, 0))
+        server.accounts = {ADDRESS: PASSWORD}
+        yield server
+
+
+def name(server: NameServer, result: dict[str, Any]) -> None:
+    """Have the records that the run returned, and those that a mail domain has anyway."""
+    for record in result["dns_records"]:
+        server.records.setdefault((record["owner"].rstrip("."), record["type"]), []).append(record["rdata"])
+    server.records[DOMAIN, "SOA"] = [f"ns.{DOMAIN}. hostmaster.{DOMAIN}. 1 3600 600 86400 300"]
+    server.records[DOMAIN, "NS"] = [f"ns.{DOMAIN}."]
+    server.records[DOMAIN, "MX"] = [f"10 mail.{DOMAIN}."]
+    server.records[DOMAIN, "A"] = server.records[f"ns.{DOMAIN}", "A"] = ["127.0.0.1"]
+    server.records[f"mail.{DOMAIN}", "A"] = [MAIL_ADDRESS]
+
+
+def check(apache: PrivateApache, authority: Authority, names: NameServer, mail: Sequence[Mail]) -> list[dict[str, Any]]:
+    """Ask as mail clients ask, by the playbook that does so for any domain; what it found."""
+    report = apache.directory / "checked.json"
+    variables = {
+        "mail_autoconfig_check_domains": DOMAIN,
+        "mail_autoconfig_check_providers": [provider(mail)],
+        "mail_autoconfig_check_address": ADDRESS,
+        "mail_autoconfig_check_password": PASSWORD,
+        "mail_autoconfig_check_resolver": [f"127.0.0.1:{names.port}"],
+        "mail_autoconfig_check_ports": {"53": names.port, "80": apache.http_port, "443": apache.https_port},
+        "mail_autoconfig_check_ca_file": str(authority.certificate),
+        "mail_autoconfig_check_reports": [{"format": "json", "path": str(report)}],
+    }
+    _play("check", variables, {})
+    return list(json.loads(report.read_text())["domains"])
 
 
 def table(lines: list[tuple[str, ...]]) -> None:
@@ -140,7 +147,7 @@ def negative_rows(client: Client) -> list[tuple[str, ...]]:
 
 
 def main() -> int:
-    """Run the demonstration; 0 if every client got its settings."""
+    """Run the demonstration; 0 if nothing is wrong with what clients find."""
     directory = Path(tempfile.mkdtemp(prefix="mail_autoconfig-demo-"))
     try:
         say("Starting a private Apache on loopback, with the web site of server.tld on it")
@@ -152,20 +159,23 @@ def main() -> int:
             site = OWN_SITE.format(http=apache.http_port, https=apache.https_port, domain=DOMAIN, live=live)
             apache.add_site(DOMAIN, site)
             apache.reload()
-            say(f"Publishing mail_autoconfig_domain: {DOMAIN}, with a page for people, signed profiles for Apple, and PACC")
+            say(f"Publishing the settings of {DOMAIN}, with a page for people, signed profiles for Apple, and PACC")
             signing = apache.directory / "signing"
             authority.issue_for_signing(signing)
             give_to_web_server(signing / "privkey.pem")
-            result = publish(apache, live, signing)
+            mail = list(mail_servers(authority, directory / "mail"))
+            result = publish(apache, live, signing, mail)
             say("What the run says of itself")
             print(f"rehearsed in a twin of this host: {'yes' if result['rehearsed'] else 'no, ' + result['rehearsal']}")
             print(f"Apache reloaded: {'yes' if result['reloaded'] else 'no'}")
             print(f"questions that Apache then answered as it should: {result['asked']}")
+            say(
+                f"What mail clients find for {ADDRESS}, by playbooks/check.yml, with a name server and mail servers of this process"
+            )
+            names = NameServer()
+            name(names, result)
+            (found,) = check(apache, authority, names, mail)
             client = Client("127.0.0.1", authority.certificate, {"http": apache.http_port, "https": apache.https_port})
-            say(f"What each client gets for {ADDRESS}")
-            answers = list(rows(client, authority.certificate, result["urls"]))
-            for line in answers:
-                print(f"{line[0]:<50} {line[2]}  {line[3]}\n    {line[1]}")
             say("What nobody gets: the sites that were there answer as before, everything else is 404")
             table([("REQUEST", "STATUS", "REDIRECT"), *negative_rows(client)])
             say("DNS records that belong to it")
@@ -175,7 +185,7 @@ def main() -> int:
             say("The file that Thunderbird gets")
             url = next(entry["url"] for entry in result["urls"] if urlsplit(entry["url"]).path == "/mail/config-v1.1.xml")
             print(client.request(url.partition("?")[0]).body.decode())
-        return 0 if all(status == "200" for _client, _request, status, _settings in answers) else 1
+        return 0 if found["verdict"] == "works" else 1
     finally:
         shutil.rmtree(directory)
 

@@ -110,7 +110,7 @@ options:
     default: []
     suboptions:
       format:
-        description: One of V(text), V(html), V(junit) and V(prometheus). Required.
+        description: One of V(text), V(json), V(html), V(junit) and V(prometheus). Required.
         type: str
       path:
         description: Where, on the controller. Required.

@@ -19,7 +19,7 @@ from .model import SEVERITIES
 Spec = dict[str, t.Any]
 
 FAIL_ON = ("never", "error", "warning")
-FORMATS = ("text", "html", "junit", "prometheus")
+FORMATS = ("text", "json", "html", "junit", "prometheus")
 # Who is asked for where nobody is named: every domain with mail has this address (RFC 5321 section 4.5.1).
 NOBODY = "postmaster"
 

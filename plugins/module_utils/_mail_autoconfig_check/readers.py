@@ -201,7 +201,7 @@ def from_srv(records: t.Mapping[str, t.Sequence[Srv]]) -> Taken:
     if incoming and outgoing:
         return Taken(services)
     missing = " and ".join(name for name, each in (("incoming", incoming), ("outgoing", outgoing)) if not each)
-    return Taken(services, because=f"the names that it knows ({', '.join(records)}) lead to no {missing} server")
+    return Taken(services, because=f"the SRV records that it knows lead to no {missing} server")
 
 
 # -- Apple's profile and PACC ---------------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ PRIVATE to the collection.
 
 from __future__ import annotations
 
+import json
 import typing as t
 
 from . import screen
@@ -12,7 +13,13 @@ from .model import Data
 
 Renderer = t.Callable[[t.Sequence[Data], t.Mapping[str, int]], str]
 
-RENDERERS: dict[str, Renderer] = {"text": screen.render}
+
+def _json(domains: t.Sequence[Data], summary: t.Mapping[str, int]) -> str:
+    """What the module returns, for other programs."""
+    return json.dumps({"summary": summary, "domains": domains}, indent=1, ensure_ascii=False) + "\n"
+
+
+RENDERERS: dict[str, Renderer] = {"text": screen.render, "json": _json}
 
 
 def render(form: str, domains: t.Sequence[Data], summary: t.Mapping[str, int]) -> str:

@@ -48,6 +48,8 @@ def _domain(data: Data) -> t.Iterator[str]:
     yield "=" * len(title)
     yield from _clients(data["clients"])
     yield from _servers(data["servers"])
+    if data["findings"]:
+        yield ""
     for number, finding in enumerate(data["findings"], 1):
         yield from _finding(number, finding)
     for key, words in (("zone", "Add to the zone:"), ("stale", "Remove from the zone:")):
@@ -89,7 +91,8 @@ def _servers(servers: t.Sequence[Data]) -> t.Iterator[str]:
 
 def _finding(number: int, finding: Data) -> t.Iterator[str]:
     seen = f" [{finding['seen']}]" if finding["seen"] else ""
-    yield from _wrapped(f"{number:3} {_SEVERITIES[finding['severity']]:8} ", f"{finding['where']}: {finding['what']}{seen}")
+    where = "" if finding["what"].startswith(finding["where"]) else f"{finding['where']}: "
+    yield from _wrapped(f"{number:3} {_SEVERITIES[finding['severity']]:8} ", f"{where}{finding['what']}{seen}")
     if finding["clients"]:
         names = [BY_ID[each].name if each in BY_ID else each for each in finding["clients"]]
         yield from _wrapped("             hits ", ", ".join(names))

@@ -13,7 +13,7 @@ from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfi
     unquoted,
 )
 
-from tests.unit.check.world import NameServer
+from tools.loopback import NameServer
 
 
 @pytest.fixture
