@@ -169,9 +169,7 @@ def main() -> int:
             print(f"rehearsed in a twin of this host: {'yes' if result['rehearsed'] else 'no, ' + result['rehearsal']}")
             print(f"Apache reloaded: {'yes' if result['reloaded'] else 'no'}")
             print(f"questions that Apache then answered as it should: {result['asked']}")
-            say(
-                f"What mail clients find for {ADDRESS}, by playbooks/check.yml, with a name server and mail servers of this process"
-            )
+            say(f"What mail clients find for {ADDRESS}: playbooks/check.yml, with name and mail servers of this process")
             names = NameServer()
             name(names, result)
             (found,) = check(apache, authority, names, mail)

@@ -9,7 +9,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: mail_autoconfig_check
 short_description: Ask as mail clients ask, and say what is wrong and what mends it
-version_added: 0.2.0
+version_added: 0.1.0
 description:
   - Says of mail domains whether an address and a password are enough for mail clients to set themselves up, and if not, which
     record, certificate, document or server is at fault, which clients it hits, and what takes it away.

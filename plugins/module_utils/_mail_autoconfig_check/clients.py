@@ -172,7 +172,7 @@ CLIENTS: tuple[Client, ...] = (
     Client(
         # thunderbird/thunderbird-android a59bd679: feature/autodiscovery/autoconfig
         "k9",
-        "Thunderbird for Android, K-9",
+        "Thunderbird for Android (K-9)",
         (
             *_autoconfig("https", "https-well-known", "http", "http-well-known"),
             Step(ISPDB, _ISPDB),
@@ -192,7 +192,7 @@ CLIENTS: tuple[Client, ...] = (
     Client(
         # MicrosoftDocs/office-developer-exchange-docs: autodiscover-for-exchange; no Outlook was available
         "outlook",
-        "Outlook for Windows (classic)",
+        "Outlook classic",
         (
             Step(AUTODISCOVER, "https://{domain}" + _OLD_AUTODISCOVER, "POST"),
             Step(AUTODISCOVER, "https://autodiscover.{domain}" + _OLD_AUTODISCOVER, "POST"),
@@ -206,7 +206,7 @@ CLIENTS: tuple[Client, ...] = (
     Client(
         # grommunio/gromox doc/autodiscover.7; c7solutions.com 2021/05: the cloud asks, and mostly ignores settings for IMAP
         "outlook-cloud",
-        "Outlook (new, and for mobiles)",
+        "Outlook new and mobile",
         (
             Step(JSON, "https://autodiscover.{domain}/autodiscover/autodiscover.json?Email={address}&Protocol=AutodiscoverV1"),
             Step(AUTODISCOVER, "https://autodiscover.{domain}" + _OLD_AUTODISCOVER, "POST"),
@@ -218,7 +218,7 @@ CLIENTS: tuple[Client, ...] = (
     Client(
         # apple/device-management b6202ca; support.apple.com HT204208: nothing is looked up, a link installs a profile
         "apple",
-        "Apple Mail (iPhone, iPad, Mac)",
+        "Apple Mail",
         (Step(PROFILE, "https://autoconfig.{domain}/mail.mobileconfig" + _ADDRESS),),
         nothing="it looks nothing up and guesses host names; give people a link to a configuration profile",
     ),

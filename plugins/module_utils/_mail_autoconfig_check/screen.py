@@ -82,7 +82,7 @@ def _servers(servers: t.Sequence[Data]) -> t.Iterator[str]:
         reached = [each for each in server["addresses"] if not each["problem"]]
         words = [each["address"] + ("" if not each["problem"] else f" {each['problem']}") for each in server["addresses"]]
         login = server["login"]
-        end = [f"login {login['outcome']}"] if login else []
+        end = [f"login {login['outcome']}"] if login and login["outcome"] not in ("insecure", "unreachable") else []
         mode = _MODES.get(server["tls"], server["tls"])
         name = f"{server['protocol'].upper()} {server['host']}:{server['port']} {mode}"
         state = "answers" if reached and len(reached) == len(words) else "partly answers" if reached else "does not answer"
