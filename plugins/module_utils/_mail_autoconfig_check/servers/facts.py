@@ -73,7 +73,12 @@ class Offer:
     @property
     def takes_passwords(self) -> bool:
         """Whether the password itself may be sent."""
-        return self.login_command or not {"PLAIN", "LOGIN"}.isdisjoint(self.mechanisms)
+        return self.login_command or self.takes_passwords_by_sasl
+
+    @property
+    def takes_passwords_by_sasl(self) -> bool:
+        """Whether it may be sent by a mechanism."""
+        return not {"PLAIN", "LOGIN"}.isdisjoint(self.mechanisms)
 
 
 @dataclasses.dataclass(frozen=True)

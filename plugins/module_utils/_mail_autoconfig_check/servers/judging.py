@@ -198,7 +198,10 @@ def _authentication_faults(published: Service, offer: Offer, greeting: str) -> t
     if not published.authentication and not offer.mechanisms and not offer.login_command:
         yield _Fault("authentication", ERROR, "it offers no authentication", seen)
     for number, method in enumerate(published.authentication):
-        if method in METHODS and not _offers(offer, method, greeting):
+        if method == "password-cleartext" and offer.login_command and offer.mechanisms and not offer.takes_passwords_by_sasl:
+            what = "password-cleartext is published, but PLAIN and LOGIN are not among the mechanisms: the login may fail"
+            yield _Fault("authentication", WARNING, what, seen)
+        elif method in METHODS and not _offers(offer, method, greeting):
             severity = ERROR if number == 0 else WARNING
             special = {"password-cleartext": "", "password-encrypted": "authentication_encrypted"}
             cure = special.get(method, "authentication_other")

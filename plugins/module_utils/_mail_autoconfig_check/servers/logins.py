@@ -79,7 +79,9 @@ def _at(
     except SaslError as exc:
         return LoginResult(exc.outcome, address, mechanism)
     except DialogueError as exc:
-        return LoginResult("broken" if mechanism else _without_password(exc.problem), address, mechanism)
+        # Some servers answer wrong passwords later and later.
+        told = "temporary" if exc.problem == "timeout" else "broken"
+        return LoginResult(told if mechanism else _without_password(exc.problem), address, mechanism)
 
 
 def _without_password(problem: str) -> str:
