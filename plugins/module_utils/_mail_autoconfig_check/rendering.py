@@ -10,6 +10,7 @@ import typing as t
 
 from . import screen
 from .model import Data
+from .reports import html, junit, prometheus
 
 Renderer = t.Callable[[t.Sequence[Data], t.Mapping[str, int]], str]
 
@@ -19,7 +20,13 @@ def _json(domains: t.Sequence[Data], summary: t.Mapping[str, int]) -> str:
     return json.dumps({"summary": summary, "domains": domains}, indent=1, ensure_ascii=False) + "\n"
 
 
-RENDERERS: dict[str, Renderer] = {"text": screen.render, "json": _json}
+RENDERERS: dict[str, Renderer] = {
+    "text": screen.render,
+    "json": _json,
+    "html": html.render,
+    "junit": junit.render,
+    "prometheus": prometheus.render,
+}
 
 
 def render(form: str, domains: t.Sequence[Data], summary: t.Mapping[str, int]) -> str:

@@ -10,6 +10,7 @@ import typing as t
 
 from .clients import BY_ID
 from .model import ASKS, ERROR, FAILS, INFO, UNKNOWN, WARNING, WORKS, Data
+from .reports import harmless
 
 WIDTH = 110
 _VERDICTS = {
@@ -33,7 +34,7 @@ def render(domains: t.Sequence[Data], summary: t.Mapping[str, int]) -> str:
     worst = sorted(shown, key=lambda each: (FAILS, UNKNOWN, "warns", WORKS).index(each["verdict"]))
     for each in worst:
         lines += [*_domain(each), ""]
-    return "\n".join(lines)
+    return "\n".join(harmless(line) for line in lines)
 
 
 def _sums(summary: t.Mapping[str, int]) -> str:
