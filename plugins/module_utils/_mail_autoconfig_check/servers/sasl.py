@@ -34,13 +34,13 @@ class SaslError(Exception):
 class Mechanism:
     """One exchange: what a client answers to each challenge.
 
-    :ivar is_proven: whether the server may say that the login works
+    :ivar is_proven: whether all is said, so that the server may call it a login
     """
 
     def __init__(self, username: str, password: str) -> None:
         self._username = username
         self._password = password
-        self.is_proven = True
+        self.is_proven = False
 
     def __repr__(self) -> str:
         return type(self).__name__
@@ -59,6 +59,7 @@ class Plain(Mechanism):
             raise SaslError("broken")
         response = f"\0{self._username}\0{self._password}".encode()
         self._password = ""
+        self.is_proven = True
         return response
 
 
@@ -73,7 +74,9 @@ class Login(Mechanism):
         """User name, then password."""
         if not self._answers:
             raise SaslError("broken")
-        return self._answers.pop()
+        answer = self._answers.pop()
+        self.is_proven = not self._answers
+        return answer
 
 
 class CramMd5(Mechanism):
@@ -89,6 +92,7 @@ class CramMd5(Mechanism):
             # A system whose policy knows no MD5.
             raise SaslError("no_mechanism") from None
         self._password = ""
+        self.is_proven = True
         return f"{self._username} {digest}".encode()
 
 
@@ -99,7 +103,6 @@ class Scram(Mechanism):
 
     def __init__(self, username: str, password: str, nonce: str = "") -> None:
         super().__init__(username, password)
-        self.is_proven = False
         self._nonce = nonce or secrets.token_urlsafe(18)
         name = prepared(username).replace("=", "=3D").replace(",", "=2C")
         self._first = f"n={name},r={self._nonce}"
