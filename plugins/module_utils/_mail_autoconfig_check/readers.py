@@ -16,9 +16,10 @@ from .parsing import apple, autodiscover, mozilla, pacc
 
 _SOCKETS = {"SSL": TLS, "STARTTLS": STARTTLS, "plain": NO_TLS}
 STARTTLS_PORTS = (25, 110, 143, 587)
+TLS_PORTS = (465, 993, 995)
 _TYPES = {"IMAP": "imap", "POP3": "pop3", "SMTP": "smtp"}
-_SRV = {"_imaps": ("imap", TLS), "_imap": ("imap", STARTTLS), "_pop3s": ("pop3", TLS), "_pop3": ("pop3", STARTTLS)}
-_SRV.update({"_submissions": ("smtp", TLS), "_submission": ("smtp", STARTTLS)})
+SERVICES = {"_imaps": ("imap", TLS), "_imap": ("imap", STARTTLS), "_pop3s": ("pop3", TLS), "_pop3": ("pop3", STARTTLS)}
+SERVICES.update({"_submissions": ("smtp", TLS), "_submission": ("smtp", STARTTLS)})
 SERVICE_NAMES = (*IMAP_SRV, *POP3_SRV, *SUBMISSION_SRV)
 _APPLE = {
     "EmailAuthPassword": "password-cleartext",
@@ -128,7 +129,10 @@ def _service(server: mozilla.Server, reader: Reader, who: Who) -> tuple[Service 
 
 
 def from_autodiscover(document: autodiscover.Document, rules: str, who: Who) -> Taken:
-    """What a client takes from the answer by whose rules it reads: ``thunderbird``, ``outlook``, ``delta`` or ``fairemail``."""
+    """What a client takes from the answer.
+
+    :arg rules: whose it reads by: ``thunderbird``, ``outlook``, ``delta`` or ``fairemail``; ``nobody`` for what is meant
+    """
     if document.error_code:
         return Taken(because=f"the answer is Microsoft's error {document.error_code}: {document.error_message}")
     exact = (document.account_type, document.action)
@@ -175,7 +179,9 @@ def _tls(protocol: autodiscover.Protocol, port: int, rules: str) -> str:
     if rules == "outlook":
         named = {"none": NO_TLS, "ssl": TLS, "tls": STARTTLS, "auto": by_port}
         return named.get(encryption, NO_TLS if off else TLS)
-    if off or (rules == "thunderbird" and encryption == "none"):
+    if rules == "nobody" and port not in (*STARTTLS_PORTS, *TLS_PORTS):
+        return {"none": NO_TLS, "ssl": TLS, "tls": STARTTLS}.get(encryption, NO_TLS if off else by_port)
+    if off or (rules in ("thunderbird", "nobody") and encryption == "none"):
         return NO_TLS
     return by_port
 
@@ -187,7 +193,7 @@ def from_srv(records: t.Mapping[str, t.Sequence[Srv]]) -> Taken:
     """What a client takes from the SRV records of the names that it knows, in its order."""
     best: dict[str, tuple[tuple[int, int, int], Service]] = {}
     for index, (name, found) in enumerate(records.items()):
-        protocol, tls = _SRV[name]
+        protocol, tls = SERVICES[name]
         for record in found:
             if record.target:
                 # Claws Mail and aerc take 465 for implicit TLS whatever the name.

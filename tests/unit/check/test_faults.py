@@ -321,9 +321,9 @@ FAULTS: dict[str, tuple[Callable[[World], None], str, str]] = {
     "SPA is on": (in_autodiscover(("<SPA>off</SPA>", "<SPA>on</SPA>")), "document.spa", "outlook"),
     "no LoginName": (in_autodiscover((f"<LoginName>{ADDRESS}</LoginName>", "")), "document.login_name", "outlook"),
     "true in place of on": (in_autodiscover(("<SSL>on</SSL>", "<SSL>true</SSL>")), "document.on_off", "thunderbird"),
-    "Encryption TLS on a port of implicit TLS": (
+    "Encryption TLS for implicit TLS": (
         in_autodiscover(("<Encryption>SSL</Encryption>", "<Encryption>TLS</Encryption>")),
-        "document.encryption",
+        "settings.differ",
         "outlook",
     ),
     "settings in capitals": (in_autodiscover(("<Action>settings", "<Action>Settings")), "document.account_type", "fairemail"),
@@ -389,3 +389,141 @@ def test_exactly_this_fault(certificates: Faulty, name: str) -> None:
         assert finding["mends"]
         assert not client or client in finding["clients"]
         assert PASSWORD not in str(data)
+
+
+# -- of a domain of which nobody says what is wanted ----------------------------------------------------------------------
+
+
+def elsewhere(key: tuple[str, str], url: str) -> Callable[[World], None]:
+    """Redirect to another place, where the same document is."""
+
+    def change(made: World) -> None:
+        scheme, _slashes, rest = url.partition("://")
+        host, slash, path = rest.partition("/")
+        old = made.web.pages[made.page(*key)]
+        made.web.pages[scheme, host, slash + path] = old
+        made.dns.records[host, "A"] = ["127.0.0.1"]
+        if host not in made.web.contexts:
+            made.web.contexts[host] = made.certificates.context(host)
+        page(made, key, (302, {"Location": url}, b""))
+
+    return change
+
+
+def only_plain_http(made: World) -> None:
+    """No certificate anywhere: what there is, is served over plain HTTP."""
+    for (scheme, name, path), reply in list(made.web.pages.items()):
+        if scheme == "https":
+            del made.web.pages[scheme, name, path]
+            made.web.pages["http", name, path] = reply
+    for label in ("_imaps", "_submissions", "_autodiscover"):
+        made.dns.records[f"{label}._tcp.{DOMAIN}", "SRV"] = []
+
+
+def wrong_digest(made: World) -> None:
+    made.publish_pacc()
+    made.dns.records[f"_ua-auto-config.{DOMAIN}", "TXT"] = [f'"v=UAAC1; a=sha256; d={"A" * 43}="']
+
+
+def nothing(made: World) -> None:
+    for label in ("autoconfig", "autodiscover"):
+        made.dns.records[f"{label}.{DOMAIN}", "A"] = []
+    for label in ("_imaps", "_submissions", "_autodiscover"):
+        made.dns.records[f"{label}._tcp.{DOMAIN}", "SRV"] = []
+    made.web.pages.clear()
+
+
+# The ports of the test are none that PACC can say.
+PORTS = ("settings.differ",)
+BY_ITSELF: dict[str, tuple[Callable[[World], None], set[str]]] = {
+    "nothing is wrong": (lambda made: None, set()),
+    "nothing is published": (nothing, {"dns.autoconfig.missing", "dns.autodiscover.missing"}),
+    "autoconfig has no record, the apex answers": (record("autoconfig", "A"), set()),
+    "autoconfig has no record, nor answers the apex": (
+        each(record("autoconfig", "A"), on(WELL_KNOWN, (404, {}, b""))),
+        {"dns.autoconfig.missing"},
+    ),
+    "the domain does not exist": (lambda made: made.dns.codes.update({DOMAIN: "NXDOMAIN"}), {"dns.domain.missing"}),
+    "nobody listens at autoconfig": (record("autoconfig", "A", "127.0.0.2"), {"http.refused"}),
+    "a web page in place of the file": (on(AUTOCONFIG, HTML), {"http.web_page"}),
+    "_imaps says that it is not offered": (record("_imaps._tcp", "SRV", "0 0 0 ."), {"dns.srv.refused"}),
+    "_imaps leads to nobody": (record("_imaps._tcp", "SRV", "0 1 1 mail.server.tld."), {"settings.differ"}),
+    "_autodiscover names another port": (
+        record("_autodiscover._tcp", "SRV", "0 0 8443 autodiscover.server.tld."),
+        {"dns.srv.autodiscover_port"},
+    ),
+    "_autodiscover twice": (
+        record("_autodiscover._tcp", "SRV", "0 0 443 autodiscover.server.tld.", "0 1 443 autoconfig.server.tld."),
+        {"dns.srv.several"},
+    ),
+    "_autodiscover leads to nobody": (
+        record("_autodiscover._tcp", "SRV", "0 0 443 gone.example."),
+        {"dns.srv.dangling"},
+    ),
+    "Autodiscover redirects to a stranger": (
+        elsewhere(AUTODISCOVER, "https://held.example/a.xml"),
+        {"http.foreign_redirect"},
+    ),
+    "the file redirects to plain HTTP": (elsewhere(AUTOCONFIG, f"http://autoconfig.{DOMAIN}/x.xml"), {"http.downgrade"}),
+    "everything over plain HTTP": (only_plain_http, {"http.not_found", "http.insecure"}),
+    "the digest is another's": (wrong_digest, {"dns.pacc_digest.differs", *PORTS}),
+    "there is no digest": (
+        each(lambda made: made.publish_pacc(), record("_ua-auto-config", "TXT")),
+        {"dns.pacc_digest.missing", *PORTS},
+    ),
+    "two truths, one of which does not work": (
+        in_autodiscover((f"<Server>mail.{DOMAIN}", f"<Server>old.{DOMAIN}")),
+        {"settings.differ"},
+    ),
+    "the certificate of the apex is the shop's": (certificate("", names=("shop.example",)), set()),
+    "the apex asks for a password": (on(APEX, (401, {"WWW-Authenticate": "Basic"}, b"")), {"http.authentication"}),
+    "the resolver remembers": (cached, {"settings.differ"}),
+}
+
+
+@pytest.mark.parametrize("name", BY_ITSELF)
+def test_a_domain_against_itself(certificates: Faulty, name: str) -> None:
+    breaks, expected = BY_ITSELF[name]
+    with world(certificates) as made:
+        breaks(made)
+        data = check(made, wanted=False)
+    assert codes(data) == expected
+
+
+def test_with_starttls_the_older_clients_work_too(certificates: Faulty) -> None:
+    with world(certificates, mode="starttls") as made:
+        # On a port that nobody knows a profile cannot say STARTTLS.
+        del made.web.pages[made.page(*PROFILE)]
+        data = check(made, wanted=False, address=ADDRESS, password=PASSWORD)
+    assert codes(data) == set()
+    assert {client["verdict"] for client in data["clients"] if client["client"] in ("aerc", "horde")} == {"works"}
+
+
+def test_starttls_that_is_not_offered(certificates: Faulty) -> None:
+    with world(certificates, mode="starttls") as made:
+        made.imap.offers_starttls = False
+        del made.web.pages[made.page(*PROFILE)]
+        assert codes(check(made, wanted=False)) == {"server.no_starttls"}
+
+
+def test_what_is_missing_is_given_as_zone_lines(certificates: Faulty) -> None:
+    with world(certificates) as made:
+        wish = made.wanted()
+        port = made.imap.port
+        record("_imaps._tcp", "SRV", "0 1 143 old.server.tld.")(made)
+        record("autoconfig", "A")(made)
+        data = check(made, wanted=False, **wish)
+    assert data["zone"] == [
+        f"autoconfig.{DOMAIN}. 300 IN A 127.0.0.1",
+        f"_imaps._tcp.{DOMAIN}. 300 IN SRV 0 1 {port} mail.{DOMAIN}.",
+    ]
+    assert data["stale"] == [f"_imaps._tcp.{DOMAIN}. IN SRV 0 1 143 old.{DOMAIN}."]
+
+
+def test_many_domains_at_once(certificates: Faulty) -> None:
+    with world(certificates) as made:
+        others = [f"d{number}.example" for number in range(20)]
+        data = run.run(options.read(made.params(domains=[DOMAIN, *others])))
+    assert [each["domain"] for each in data] == [DOMAIN, *others]
+    assert data[0]["verdict"] == "works"
+    assert {finding["code"] for each in data[1:] for finding in each["findings"]} == {"dns.domain.missing"}

@@ -15,7 +15,7 @@ from ..gathering import HOSTS, Facts, Page
 from ..model import ERROR, INFO, WARNING, Finding
 from ..names import unquoted
 from ..parsing import apple, autodiscover, mozilla, pacc
-from ..readers import STARTTLS_PORTS
+from ..readers import STARTTLS_PORTS, TLS_PORTS
 from . import mends
 
 _SOCKETS = ("SSL", "STARTTLS", "plain")
@@ -161,7 +161,7 @@ def _protocol(where: str, protocol: autodiscover.Protocol, again: tuple[str, ...
         yield Finding(
             "document.plain", ERROR, where, what, f"SSL {protocol.ssl}, Encryption {protocol.encryption}", _READ_POX, again
         )
-    elif encryption in ("ssl", "tls") and (encryption == "tls") != (port in STARTTLS_PORTS):
+    elif (encryption == "tls" and port in TLS_PORTS) or (encryption == "ssl" and port in STARTTLS_PORTS):
         what = f"{name}: Encryption {protocol.encryption} on port {port}: to Outlook TLS is STARTTLS, SSL is TLS from the start"
         right = "TLS" if port in STARTTLS_PORTS else "SSL"
         yield Finding("document.encryption", ERROR, where, what, "", outlook, (f"write <Encryption>{right}</Encryption>", *again))

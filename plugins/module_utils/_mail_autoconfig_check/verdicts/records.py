@@ -210,9 +210,11 @@ def _severity_of_missing(found: Facts, host: str) -> str:
         return ERROR
     if found.wanted.urls is not None or host.startswith(PACC_LABEL):
         return ""
-    client, severity = ("thunderbird", ERROR) if host.startswith("autoconfig.") else ("outlook", WARNING)
-    works = any(play.client.id == client and not play.because for play in found.plays)
-    return INFO if works else severity
+    works = {play.client.id for play in found.plays if not play.because}
+    if host.startswith("autoconfig."):
+        # The Android app reads the file only, Thunderbird Autodiscover too.
+        return INFO if "k9" in works else WARNING if "thunderbird" in works else ERROR
+    return INFO if "outlook" in works else WARNING
 
 
 def _addresses_for(found: Facts, host: str) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from ..gathering import Facts, Page
 from ..model import ERROR, INFO, NO_TLS, WARNING, Endpoint, Finding, Service
 from ..names import srv_of
 from ..parsing import apple, autodiscover, mozilla, pacc
-from ..readers import SERVICE_NAMES, Taken, from_autodiscover, from_pacc, from_profile, from_srv
+from ..readers import SERVICE_NAMES, SERVICES, Taken, from_autodiscover, from_pacc, from_profile, from_srv
 from ..servers import judge as judge_server
 from . import mends
 from .web import _asked as asked
@@ -32,17 +32,31 @@ class Source:
 def judge(found: Facts) -> t.Iterator[Finding]:
     """Every place that says something else than is wanted, or than the first place says where nobody said what is wanted."""
     sources = [*_documents(found), *_records(found)]
-    truth = _truth(found, sources)
+    true = _truth(found, sources)
     against = "what is wanted" if found.wanted.known else sources[0].where if sources else ""
     mend = mends.publish(found.domain)
+    yield from _refused(found, true)
     for source in sources:
         by_code: dict[str, list[str]] = {}
-        for service in source.services if source.services != truth else ():
-            code, what = _difference(service, truth, found.wanted.known, against)
+        for service in source.services if source.services != true else ():
+            code, what = _difference(service, true, found.wanted.known, against)
             if code:
                 by_code.setdefault(code, []).append(what)
         for code, whats in by_code.items():
-            yield Finding(code, _severity(found, code, source, truth), source.where, "; ".join(whats), "", source.hit, mend)
+            yield Finding(code, _severity(found, code, source, true), source.where, "; ".join(whats), "", source.hit, mend)
+
+
+def _refused(found: Facts, true: t.Collection[Service]) -> t.Iterator[Finding]:
+    """Records that say of a service that it is not offered, where documents offer it (RFC 6186 section 3.4)."""
+    for name in SERVICE_NAMES if not found.wanted.rrsets else ():
+        owner = f"{name}._tcp.{found.domain}"
+        records = srv_of(found.record(owner, "SRV").rdatas)
+        offered = [service for service in true if (service.protocol, service.tls) == SERVICES[name]]
+        if offered and any(not record.target for record in records):
+            hit = tuple(play.client.id for play in found.plays if f"{owner} SRV" in play.asked)
+            what = f"{owner} says that the service is not offered, but {offered[0]} is"
+            mend = (f"make it: {owner}. 300 IN SRV 0 1 {offered[0].port} {offered[0].host}.",)
+            yield Finding("dns.srv.refused", WARNING, f"{owner} SRV", what, "", hit, mend)
 
 
 def truth(found: Facts) -> tuple[Service, ...]:
@@ -110,7 +124,7 @@ def _services(found: Facts, page: Page) -> tuple[Service, ...]:
     taken = Taken()
     if isinstance(document, autodiscover.Document):
         # LoginName and SPA that are not said are findings of the document.
-        taken = from_autodiscover(document, "thunderbird", who)
+        taken = from_autodiscover(document, "nobody", who)
         named = {protocol.server.lower() for protocol in document.protocols if protocol.login_name}
         taken = dataclasses.replace(
             taken, services=tuple(dataclasses.replace(each, authentication=()) for each in taken.services)
