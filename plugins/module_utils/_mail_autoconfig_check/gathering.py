@@ -130,14 +130,17 @@ class Means:
 def gather(who: Who, wanted: Wanted, means: Means) -> Facts:
     """Ask everything about one domain."""
     domain = who.domain
-    means.names.look_up(domain, "SOA")
     facts = Facts(who, wanted, given=means.given)
+    first = means.names.look_up(domain, "SOA")
+    if first.code != "NOERROR" and not (means.given and not first.answered):
+        # Nothing else would be answered; but addresses that are given can be asked without any name server.
+        return dataclasses.replace(facts, records={(domain, "SOA"): first})
     keys = list(dict.fromkeys(_keys(domain, wanted)))
     records = dict(zip(keys, means.at_once(means.names.look_up, keys)))
     more = [key for key in _further_keys(records) if key not in records]
     records.update(zip(more, means.at_once(means.names.look_up, more)))
     facts = dataclasses.replace(facts, records=records)
-    if facts.record(domain, "SOA").code == "NXDOMAIN" or not any(found.answered for found in records.values()):
+    if not any(found.answered for found in records.values()):
         return facts
     facts = dataclasses.replace(facts, zone=_zone(domain, [*keys, *more], means), hosts=_hosts(facts, means))
     facts = dataclasses.replace(facts, pages=_pages(facts, means))

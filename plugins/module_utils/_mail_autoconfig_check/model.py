@@ -41,7 +41,9 @@ ADDRESS, LOCAL_PART = "%EMAILADDRESS%", "%EMAILLOCALPART%"
 
 
 def plain(value: t.Any) -> t.Any:
-    """Values as dictionaries and lists, at any depth."""
+    """Values as dictionaries and lists, at any depth; without characters that a stranger could steer a terminal with."""
+    if isinstance(value, str):
+        return value if value.isprintable() else "".join(char if char.isprintable() else "?" for char in value)
     if dataclasses.is_dataclass(value):
         return {field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
     if isinstance(value, (list, tuple, set, frozenset)):

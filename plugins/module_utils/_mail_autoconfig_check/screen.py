@@ -26,15 +26,29 @@ _MOST_DOMAINS = 20
 
 
 def render(domains: t.Sequence[Data], summary: t.Mapping[str, int]) -> str:
-    """The text; of many domains those with findings, and first how they all fared."""
+    """The text; of many domains first how they all fared and which faults they have in common, then the worst of them."""
     lines: list[str] = []
+    worst = sorted(domains, key=lambda each: (FAILS, UNKNOWN, "warns", WORKS).index(each["verdict"]))
     if len(domains) > 1:
-        lines += [_sums(summary), ""]
-    shown = domains if len(domains) <= _MOST_DOMAINS else [each for each in domains if each["verdict"] != WORKS]
-    worst = sorted(shown, key=lambda each: (FAILS, UNKNOWN, "warns", WORKS).index(each["verdict"]))
-    for each in worst:
+        lines += [_sums(summary), *_in_common(worst), ""]
+    shown = worst if len(domains) <= _MOST_DOMAINS else [each for each in worst if each["verdict"] != WORKS][:_MOST_DOMAINS]
+    for each in shown:
         lines += [*_domain(each), ""]
+    left = len(domains) - len(shown) - (summary["works"] if len(domains) > _MOST_DOMAINS else 0)
+    lines += [f"... and {left} more domains with findings, which a report has", ""] if left else []
     return "\n".join(harmless(line) for line in lines)
+
+
+def _in_common(domains: t.Sequence[Data]) -> t.Iterator[str]:
+    """The domains that have a fault, for each fault."""
+    found: dict[tuple[str, str], dict[str, None]] = {}
+    for each in domains:
+        for finding in each["findings"]:
+            if finding["severity"] != INFO:
+                found.setdefault((finding["severity"], finding["code"]), {})[each["domain"]] = None
+    for (severity, code), names in sorted(found.items(), key=lambda item: (item[0][0], -len(item[1]))):
+        shown = ", ".join(list(names)[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+        yield from _wrapped(f"  {_SEVERITIES[severity]:8}{code:32}", shown)
 
 
 def _sums(summary: t.Mapping[str, int]) -> str:

@@ -122,6 +122,8 @@ class Web:
         self._ports = dict(ports or {})
         self._timeout = timeout
         self._known: dict[Question, concurrent.futures.Future[Answer]] = {}
+        # Hosts and ports where nobody answers, and what was waited for it: every client waits as long, the check only once.
+        self._dead: dict[tuple[str, int], Answer] = {}
         self._lock = threading.Lock()
 
     def port_of(self, url: str) -> int:
@@ -166,7 +168,7 @@ class Web:
         except (LinkError, OSError, ValueError, KeyError) as exc:
             fault = failure(exc) if isinstance(exc, (LinkError, OSError)) else None
             answer = Answer(question.url, fault=fault.code if fault else "redirect_nowhere", detail=fault.detail if fault else "")
-        return dataclasses.replace(answer, milliseconds=round((time.monotonic() - began) * 1000))
+        return dataclasses.replace(answer, milliseconds=answer.milliseconds or round((time.monotonic() - began) * 1000))
 
     def _exchange(self, question: Question, deadline: Deadline) -> Answer:
         """One request. Raises LinkError, OSError and, for a URL that is none, ValueError."""
@@ -175,9 +177,16 @@ class Web:
         addresses = self._names.addresses(host)
         if not addresses:
             return Answer(question.url, fault="no_address")
+        if (host, port) in self._dead:
+            return dataclasses.replace(self._dead[host, port], url=question.url)
+        began = time.monotonic()
         link, failures = open_link(host, addresses, port, self._context if parts.scheme == "https" else None, deadline)
         if link is None:
-            raise failures[-1][1]
+            exc = failures[-1][1]
+            waited = round((time.monotonic() - began) * 1000)
+            answer = Answer(question.url, fault=exc.code, detail=exc.detail, milliseconds=waited)
+            self._dead[host, port] = answer
+            return answer
         dead = tuple((address, exc.code) for address, exc in failures)
         with link.socket:
             link.socket.settimeout(deadline.left())

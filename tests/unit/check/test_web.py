@@ -173,3 +173,19 @@ def test_each_question_is_asked_once() -> None:
         for thread in threads:
             thread.join()
     assert len(asked) == 1
+
+
+def test_a_dead_host_is_waited_for_once() -> None:
+    links = []
+
+    def talk(link: socket.socket) -> None:
+        links.append(link)
+        time.sleep(3)
+
+    names = Names((("127.0.0.1", 1),), {HOST: ("127.0.0.1",)}, timeout=0.2)
+    with server(talk) as port:
+        web = Web(names, ssl.create_default_context(), {443: port}, 0.5)
+        first, second = (web.fetch(Question("GET", f"https://{HOST}/{path}")) for path in ("a", "b"))
+    assert (first.fault, second.fault, len(links)) == ("timeout", "timeout", 1)
+    # What a client waits is told all the same.
+    assert second.milliseconds == first.milliseconds > 0
