@@ -39,7 +39,7 @@ class NameServer:
     :ivar zone_records: what differs where a server of the zone is asked rather than a resolver
     """
 
-    def __init__(self) -> None:
+    def __init__(self, where: tuple[str, int] = ("127.0.0.1", 0)) -> None:
         self.records: dict[tuple[str, str], list[str]] = {}
         self.codes: dict[str, str] = {}
         self.zone_records: dict[tuple[str, str], list[str]] = {}
@@ -53,7 +53,7 @@ class NameServer:
                 with contextlib.suppress(Exception):
                     sock.sendto(outer.answer(data), self.client_address)
 
-        self._server = _Udp(("127.0.0.1", 0), Handler)
+        self._server = _Udp(where, Handler)
         self.port = self._server.server_address[1]
         threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
 

@@ -28,6 +28,9 @@ _PREFERENCES: dict[str, str | int | bool] = {
     "mailnews.start_page.enabled": False,
     "network.captive-portal-service.enabled": False,
     "network.connectivity-service.enabled": False,
+    # What a name leads to may be another from one look to the next.
+    "network.dnsCacheExpiration": 0,
+    "network.dnsCacheExpirationGracePeriod": 0,
     "toolkit.telemetry.enabled": False,
 }
 

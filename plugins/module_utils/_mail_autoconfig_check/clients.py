@@ -74,6 +74,7 @@ class Reader:
     :ivar needs_authentication: whether a server must name one
     :ivar whole_placeholders: whether it fills in a placeholder only if it is the whole user name
     :ivar username: whether it takes the user name from the file at all
+    :ivar trims: whether it takes spaces around the user name away
     """
 
     incoming: tuple[str, ...] = ("imap",)
@@ -90,6 +91,7 @@ class Reader:
     needs_authentication: bool = False
     whole_placeholders: bool = False
     username: bool = True
+    trims: bool = True
 
 
 @dataclasses.dataclass(frozen=True)
@@ -165,6 +167,7 @@ CLIENTS: tuple[Client, ...] = (
             media_types=("text/xml", "application/xml", "text/rdf"),
             authentication=(*_PASSWORDS, "plain", "secure", "GSSAPI", "NTLM", "OAuth2", "none", "client-IP-address"),
             needs_authentication=True,
+            trims=False,
         ),
         outlook="thunderbird",
         distrusts_strangers=True,
@@ -232,7 +235,9 @@ CLIENTS: tuple[Client, ...] = (
             Step(MX, "https://autoconfig.{domain}/mail/config-v1.1.xml" + _EVOLUTION, bases=("host", "rest", "base")),
             Step(SRV, services=(*IMAP_SRV, *POP3_SRV, *SUBMISSION_SRV)),
         ),
-        reader=Reader(incoming=("imap", "pop3"), last_incoming=True, last_outgoing=True, authentication=(*_PASSWORDS, "plain")),
+        reader=Reader(
+            incoming=("imap", "pop3"), last_incoming=True, last_outgoing=True, trims=False, authentication=(*_PASSWORDS, "plain")
+        ),
     ),
     Client(
         # GNOME/gnome-online-accounts: src/goabackend/goamailclient.c

@@ -121,7 +121,8 @@ def _service(server: mozilla.Server, reader: Reader, who: Who) -> tuple[Service 
         return None, f"{name}: no authentication that it knows ({', '.join(server.authentication)[:100] or 'none is given'})"
     if server.username is None and (reader.strict or server.direction == "incoming"):
         return None, f"{name}: there is no user name"
-    username = who.form(server.username or "") if reader.username else ""
+    written = (server.username or "") if not reader.trims else (server.username or "").strip()
+    username = who.form(written) if reader.username else ""
     return Service(server.type, host, port, tls, username, methods), ""
 
 

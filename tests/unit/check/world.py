@@ -48,14 +48,15 @@ Reply = tuple[int, dict[str, str], bytes]
 class Web:
     """HTTP and HTTPS hosts: ``pages`` by (scheme, host, path); a page may be a function of (method, target, body)."""
 
-    def __init__(self, contexts: dict[str, ssl.SSLContext]) -> None:
+    def __init__(self, contexts: dict[str, ssl.SSLContext], address: str = "127.0.0.1", usual_ports: bool = False) -> None:
         self.pages: dict[tuple[str, str, str], Reply | Callable[[str, str, bytes], Reply] | bytes] = {}
         self.contexts = contexts
         self.log: list[str] = []
         self.slow: dict[tuple[str, str, str], float] = {}
         self.headers: list[str] = []
         self.only_old_tls = False
-        self.http, self.https = self._serve("http"), self._serve("https")
+        self.http = self._serve("http", (address, 80 if usual_ports else 0))
+        self.https = self._serve("https", (address, 443 if usual_ports else 0))
 
     def close(self) -> None:
         for server in (self.http, self.https):
@@ -76,7 +77,7 @@ class Web:
         first.sni_callback = choose
         return first
 
-    def _serve(self, scheme: str) -> Any:
+    def _serve(self, scheme: str, where: tuple[str, int]) -> Any:
         outer = self
 
         class Handler(socketserver.BaseRequestHandler):
@@ -91,7 +92,7 @@ class Web:
                         link.shutdown(socket.SHUT_RDWR)
                 link.close()
 
-        server = Tcp(("127.0.0.1", 0), Handler)
+        server = Tcp(where, Handler)
         threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
         return server
 
@@ -145,16 +146,22 @@ class Certificates:
 
 
 class World:
-    """The healthy domain server.tld, as the role publishes it."""
+    """The healthy domain server.tld, as the role publishes it.
 
-    def __init__(self, certificates: Certificates, mode: str = "tls") -> None:
+    :arg usual_ports: whether web hosts and the name server have the ports that clients know, which only root may take
+    """
+
+    def __init__(
+        self, certificates: Certificates, mode: str = "tls", address: str = "127.0.0.1", usual_ports: bool = False
+    ) -> None:
+        self.address = address
         self.certificates = certificates
         hosts = [DOMAIN, *(f"{label}.{DOMAIN}" for label in (*HOSTS, "ua-auto-config"))]
         web, mail = certificates.context(*hosts), certificates.context(f"mail.{DOMAIN}")
         self.mail_context = mail
         other = certificates.context("shop.example")
-        self.web = Web({**dict.fromkeys(hosts, web), "default": other})
-        self.imap, self.smtp = Mail("imap", mode, mail), Mail("smtp", mode, mail)
+        self.web = Web({**dict.fromkeys(hosts, web), "default": other}, address, usual_ports)
+        self.imap, self.smtp = (Mail(protocol, mode, mail, (address, 0)) for protocol in ("imap", "smtp"))
         self.imap.accounts = self.smtp.accounts = {ADDRESS: PASSWORD}
         socket_type = "SSL" if mode == "tls" else "STARTTLS"
         self.options = {
@@ -163,7 +170,7 @@ class World:
             "outgoing": [{"type": "smtp", "hostname": f"mail.{DOMAIN}", "port": self.smtp.port, "socket_type": socket_type}],
         }
         self.provider = Provider.from_dict(self.options)
-        self.dns = NameServer()
+        self.dns = NameServer((address, 53 if usual_ports else 0))
         self._name()
         self.publish(self.provider)
 
@@ -172,7 +179,7 @@ class World:
         add[DOMAIN, "SOA"] = ["ns.server.tld. hostmaster.server.tld. 1 3600 600 86400 300"]
         add[DOMAIN, "NS"] = [f"ns.{DOMAIN}."]
         for name in ("ns.", "mail.", "autoconfig.", "autodiscover.", ""):
-            add[f"{name}{DOMAIN}", "A"] = ["127.0.0.1"]
+            add[f"{name}{DOMAIN}", "A"] = [self.address]
         add[DOMAIN, "MX"] = [f"10 mail.{DOMAIN}."]
         add[DOMAIN, "TXT"] = ['"v=spf1 mx -all"']
         suffix = "s" if self.imap.tls == "tls" else ""
@@ -215,7 +222,7 @@ class World:
         document = pacc.render(Provider.for_domain(DOMAIN))
         assert document is not None
         digest = base64.b64encode(hashlib.sha256(document.content).digest()).decode()
-        self.dns.records[f"ua-auto-config.{DOMAIN}", "A"] = ["127.0.0.1"]
+        self.dns.records[f"ua-auto-config.{DOMAIN}", "A"] = [self.address]
         self.dns.records[f"_ua-auto-config.{DOMAIN}", "TXT"] = [f'"v=UAAC1; a=sha256; d={digest}"']
         page = (200, {"Content-Type": "application/json"}, document.content)
         self.web.pages["https", f"ua-auto-config.{DOMAIN}", "/.well-known/user-agent-configuration.json"] = page
@@ -228,7 +235,7 @@ class World:
         """Options of the module that mean this world."""
         return {
             "domains": [DOMAIN],
-            "resolver": [f"127.0.0.1:{self.dns.port}"],
+            "resolver": [f"{self.address}:{self.dns.port}"],
             "ports": {"53": self.dns.port, "80": self.web.http.server_address[1], "443": self.web.https.server_address[1]},
             "ca_file": str(self.certificates.authority.certificate),
             "timeout": 2,

@@ -17,8 +17,9 @@ _LEAVES = ("hostname", "port", "socketType", "username", "authentication")
 
 @dataclasses.dataclass(frozen=True)
 class Server:
-    """One ``incomingServer`` or ``outgoingServer``; texts as they stand, lists in their order.
+    """One ``incomingServer`` or ``outgoingServer``; lists in their order.
 
+    :ivar username: as it stands, spaces around it too; None if there is none
     :ivar odd: what some clients stumble over: further attributes, leaves that are empty or have attributes, children or spaces
     """
 
@@ -72,7 +73,7 @@ def _server(element: ET.Element) -> Server:
         hostname=next(iter(leaves("hostname")), ""),
         port=next(iter(leaves("port")), ""),
         socket_types=leaves("socketType"),
-        username=next(iter(leaves("username")), None),
+        username=trees.text(element, "username"),
         authentication=leaves("authentication"),
         odd=tuple(_odd(element)),
     )

@@ -101,6 +101,8 @@ def _client(play: Play, found: t.Sequence[Finding], facts: Facts) -> ClientResul
     true = {service.endpoint for service in settings.truth(facts)}
     works = settings.working(facts)
     for service in play.services:
+        if service.username != service.username.strip():
+            return dataclasses.replace(result, verdict=FAILS, because="it would log in with the spaces around the user name")
         if service.endpoint not in true and (facts.wanted.known or service.endpoint not in works):
             return dataclasses.replace(result, verdict=FAILS, because=f"it would use {service}, which is not what is offered")
     endpoints = [str(service) for service in play.services]

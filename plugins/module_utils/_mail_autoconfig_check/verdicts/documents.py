@@ -96,7 +96,7 @@ def _server(where: str, server: mozilla.Server, again: tuple[str, ...]) -> t.Ite
         what = f"{name}: no authentication is named: Thunderbird drops the server, K-9 the file"
         fixed = ("write <authentication>password-cleartext</authentication>", *again)
         yield Finding("document.authentication", ERROR, where, what, "", _NEED_METHOD, fixed)
-    username = server.username or ""
+    username = (server.username or "").strip()
     if "%" in username and username not in ("%EMAILADDRESS%", "%EMAILLOCALPART%"):
         what = f"{name}: the user name mixes a placeholder with text, which some clients do not fill in"
         whole = ("username: '%EMAILADDRESS%' or '%EMAILLOCALPART%'",)
@@ -104,7 +104,9 @@ def _server(where: str, server: mozilla.Server, again: tuple[str, ...]) -> t.Ite
     odd = [each for each in server.odd if "empty" not in each or server.direction == "incoming"]
     if odd:
         what = f"{name}: {odd[0]}: clients that do not trim or look closely stumble over it"
-        yield Finding("document.odd", WARNING, where, what, "; ".join(odd)[:200], _ODD, again)
+        # Thunderbird and Evolution log in with the spaces.
+        severity = ERROR if username != (server.username or "") else WARNING
+        yield Finding("document.odd", severity, where, what, "; ".join(odd)[:200], _ODD, again)
 
 
 def _autodiscover(found: Facts, where: str, page: Page) -> t.Iterator[Finding]:

@@ -147,7 +147,7 @@ def _service(found: Facts, server: mozilla.Server) -> Service:
     host = server.hostname.replace("%EMAILDOMAIN%", found.domain).lower()
     socket = next(each for each in server.socket_types if each in _TLS)
     return Service(
-        server.type, host, int(server.port), _TLS[socket], found.who.form(server.username or ""), server.authentication
+        server.type, host, int(server.port), _TLS[socket], found.who.form((server.username or "").strip()), server.authentication
     )
 
 
