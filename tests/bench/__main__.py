@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import sys
 
-from tests.bench import dns_pushing, kills, mutants, planning, scale, serving
+from tests.bench import checking, dns_pushing, kills, mutants, planning, scale, serving
 
 BENCHES = {
     "planning": planning.main,
     "serving": serving.rates,
     "downloads": serving.downloads,
     "dns_pushing": dns_pushing.main,
+    "check": checking.main,
     "memory": serving.memory,
     "fuzz": serving.fuzz,
     "endurance": serving.endurance,
