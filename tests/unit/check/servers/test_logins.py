@@ -180,11 +180,16 @@ def unsafe(name: str, certificates: Faulty) -> tuple[Behaviour, str, ssl.SSLCont
     stripped = script(
         "* OK hi", "?", "* CAPABILITY IMAP4rev1 STARTTLS AUTH=PLAIN\na1 OK", "?", "a2 OK\n* OK", "?", "+ ", "?", "a3 OK"
     )
+    upgraded = script(
+        *("* OK hi", "?", "* CAPABILITY STARTTLS AUTH=PLAIN\na1 OK", "?", "a2 OK", TLS, "?", "* CAPABILITY AUTH=PLAIN\na3 OK"),
+        *("?", "+ ", "?", "a4 OK in"),
+    )
     return {
         "expired": (greedy, "tls", certificates.shown(certificates.pair(HOST, ends=-1)), True),
         "another name": (greedy, "tls", certificates.shown(certificates.pair("other.tld")), True),
         "signed by itself": (greedy, "tls", certificates.shown(certificates.pair(HOST, by_itself=True)), True),
         "no TLS": (plain, "none", good, True),
+        "no TLS is published": (upgraded, "none", good, True),
         "no STARTTLS": (plain, "starttls", good, True),
         "STARTTLS without a handshake": (stripped, "starttls", good, True),
         "nobody verifies": (greedy, "tls", good, False),
@@ -193,7 +198,16 @@ def unsafe(name: str, certificates: Faulty) -> tuple[Behaviour, str, ssl.SSLCont
 
 @pytest.mark.parametrize(
     "name",
-    ["expired", "another name", "signed by itself", "no TLS", "no STARTTLS", "STARTTLS without a handshake", "nobody verifies"],
+    [
+        "expired",
+        "another name",
+        "signed by itself",
+        "no TLS",
+        "no TLS is published",
+        "no STARTTLS",
+        "STARTTLS without a handshake",
+        "nobody verifies",
+    ],
 )
 def test_no_password_without_verified_tls(log_in: Log, certificates: Faulty, trust: ssl.SSLContext, name: str) -> None:
     behaviour, tls, shown, verifies = unsafe(name, certificates)
@@ -270,7 +284,16 @@ def test_the_examples_of_scram(kind: type[sasl.Scram], nonce: str, first: bytes,
 
 @pytest.mark.parametrize(
     "first",
-    [b"r=xmore,s=,i=4096", b"r=xmore,s=c2FsdA==,i=0", b"r=xmore,s=c2FsdA==,i=9999999999", b"r=xmore,s=!,i=1", b"r=x", b"\xff"],
+    [
+        b"r=x,s=c2FsdA==,i=4096",
+        b"r=y,s=c2FsdA==,i=4096",
+        b"r=xmore,s=,i=4096",
+        b"r=xmore,s=c2FsdA==,i=0",
+        b"r=xmore,s=c2FsdA==,i=9999999999",
+        b"r=xmore,s=!,i=1",
+        b"r=x",
+        b"\xff",
+    ],
 )
 def test_a_first_message_of_scram_that_is_none(first: bytes) -> None:
     mechanism = sasl.ScramSha1("user", "pencil", "x")
