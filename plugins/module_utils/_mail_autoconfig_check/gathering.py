@@ -16,8 +16,8 @@ from . import certificates, playing
 from . import clients as table
 from .certificates import Shown
 from .model import Endpoint, Service
+from .names import NO_ANSWER, Names, mx_of
 from .names import Answer as Found
-from .names import Names, mx_of
 from .parsing import DocumentError, apple, autodiscover, mozilla, pacc
 from .playing import Play, World
 from .readers import SERVICE_NAMES, Who
@@ -56,12 +56,14 @@ class ZoneFacts:
     """What the servers of the zone say, each of them.
 
     :ivar silent: the servers that do not answer, or not as a server of the zone
+    :ivar reached: whether any of them answered anything; if not, it may well be that this machine may not ask them
     :ivar answers: by owner and type, one for each server that answers
     """
 
     name: str = ""
     servers: tuple[tuple[str, str], ...] = ()
     silent: tuple[str, ...] = ()
+    reached: bool = True
     answers: t.Mapping[Key, tuple[Found, ...]] = dataclasses.field(default_factory=dict)
 
 
@@ -195,7 +197,7 @@ def _zone(domain: str, keys: t.Sequence[Key], means: Means) -> ZoneFacts:
     for (_server, owner, kind), answer in zip(arguments, answers):
         if answer.answered and answer.authoritative:
             by_key[owner, kind] = (*by_key.get((owner, kind), ()), answer)
-    return ZoneFacts(name, servers, silent, by_key)
+    return ZoneFacts(name, servers, silent, not alive or any(answer.code != NO_ANSWER for answer in alive), by_key)
 
 
 # -- web hosts ------------------------------------------------------------------------------------------------------------

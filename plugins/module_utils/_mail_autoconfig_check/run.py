@@ -6,7 +6,9 @@ PRIVATE to the collection.
 from __future__ import annotations
 
 import concurrent.futures
+import os
 import ssl
+import traceback
 
 from .connections import Trust
 from .gathering import Means, gather
@@ -38,8 +40,10 @@ def _checked(domain: str, options: Options, trust: ssl.SSLContext, pool: concurr
     try:
         return check(domain, options, trust, pool).as_data()
     except Exception as exc:  # noqa: BLE001
-        what = f"the check itself failed ({type(exc).__name__}); please report it"
-        finding = Finding("check.failed", ERROR, domain, what)
+        # Where it happened, and nothing of what was in hand: that may be a password.
+        last = traceback.extract_tb(exc.__traceback__)[-1]
+        seen = f"{type(exc).__name__} in {os.path.basename(last.filename)} line {last.lineno}"
+        finding = Finding("check.failed", ERROR, domain, "the check itself failed; please report it", seen)
         return DomainReport(domain, options.address_for(domain), UNKNOWN, findings=(finding,)).as_data()
 
 

@@ -10,6 +10,7 @@ from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfi
 
 from tests.unit.check.conftest import Faulty
 from tests.unit.check.world import ADDRESS, DOMAIN, PASSWORD, XML, World, world
+from tools.loopback import NameServer
 
 Data = dict[str, Any]
 AUTOCONFIG = ("autoconfig", "/mail/config-v1.1.xml")
@@ -143,11 +144,6 @@ def local_part_logs_in(made: World) -> None:
 def another_password(made: World) -> None:
     for server in (made.imap, made.smtp):
         server.accounts = {ADDRESS: "another"}
-
-
-def two_servers_differ(made: World) -> None:
-    made.dns.records[DOMAIN, "NS"] = [f"ns.{DOMAIN}.", f"ns2.{DOMAIN}."]
-    made.dns.records[f"ns2.{DOMAIN}", "A"] = ["127.0.0.1"]
 
 
 def cached(made: World) -> None:
@@ -527,3 +523,47 @@ def test_many_domains_at_once(certificates: Faulty) -> None:
     assert [each["domain"] for each in data] == [DOMAIN, *others]
     assert data[0]["verdict"] == "works"
     assert {finding["code"] for each in data[1:] for finding in each["findings"]} == {"dns.domain.missing"}
+
+
+def test_servers_of_the_zone_that_this_machine_may_not_ask_are_no_fault(certificates: Faulty) -> None:
+    with world(certificates) as made:
+        made.dns.records[f"ns.{DOMAIN}", "A"] = ["127.0.0.9"]
+        data = check(made, wanted=False)
+    assert codes(data) == set()
+    assert "dns.zone_not_asked" in codes(data, "info")
+
+
+def test_one_silent_server_of_several_is(certificates: Faulty) -> None:
+    with world(certificates) as made:
+        made.dns.records[DOMAIN, "NS"] = [f"ns.{DOMAIN}.", f"ns2.{DOMAIN}."]
+        made.dns.records[f"ns2.{DOMAIN}", "A"] = ["127.0.0.9"]
+        data = check(made, wanted=False)
+    assert codes(data) == {"dns.server_silent"}
+
+
+def test_servers_of_the_zone_that_differ(certificates: Faulty) -> None:
+    with world(certificates) as made:
+        other = NameServer(("127.0.0.99", made.dns.port))
+        try:
+            other.records = {key: list(rdatas) for key, rdatas in made.dns.records.items()}
+            other.records[DOMAIN, "MX"] = [f"5 old.{DOMAIN}."]
+            made.dns.records[DOMAIN, "NS"] = other.records[DOMAIN, "NS"] = [f"ns.{DOMAIN}.", f"ns2.{DOMAIN}."]
+            made.dns.records[f"ns2.{DOMAIN}", "A"] = other.records[f"ns2.{DOMAIN}", "A"] = ["127.0.0.99"]
+            data = check(made, wanted=False)
+        finally:
+            other.close()
+    assert codes(data) == {"dns.servers_differ"}
+
+
+def test_a_new_server_is_checked_before_dns_leads_to_it(certificates: Faulty) -> None:
+    """The records lead to the old server, on which nobody listens; or there is no DNS at all."""
+    with world(certificates) as made:
+        given = {name: ["127.0.0.1"] for name in (f"{label}{DOMAIN}" for label in ("", "autoconfig.", "autodiscover.", "mail."))}
+        for name in given:
+            made.dns.records[name, "A"] = ["127.0.0.2"]
+        assert codes(check(made, wanted=False)) != set()
+        assert codes(check(made, wanted=False, addresses=given)) == set()
+        data = check(made, wanted=False, addresses=given, resolver=["127.0.0.9:1"], timeout=1)
+    assert codes(data) == set()
+    assert data["verdict"] == "works"
+    assert {client["verdict"] for client in data["clients"] if client["client"] in ("thunderbird", "k9")} == {"works"}

@@ -51,6 +51,11 @@ def domain(found: Facts) -> tuple[Finding, ...]:
 
 def judge(found: Facts) -> t.Iterator[Finding]:
     """Everything that is wrong with the records."""
+    if not found.record(found.domain, "SOA").answered:
+        # The administrator has given addresses, so that hosts could be asked all the same.
+        what = "no resolver answers: only the hosts whose addresses are given were asked"
+        yield Finding("dns.not_asked", INFO, found.domain, what, "", (), ("check again where DNS works",))
+        return
     for label in HOSTS:
         yield from _host(found, label)
     for key in dict.fromkeys((rrset.owner, rrset.type) for rrset in found.wanted.rrsets):
@@ -368,6 +373,11 @@ def _shown_key(shown: t.Iterable[Shown]) -> str:
 
 
 def _zone_servers(found: Facts) -> t.Iterator[Finding]:
+    if not found.zone.reached:
+        what = f"no server of {found.zone.name} answers this machine, so that only the resolver's word is known"
+        mend = ("let this machine ask port 53 of others, over UDP and TCP, or see whether the servers run",)
+        yield Finding("dns.zone_not_asked", INFO, f"{found.zone.name} NS", what, ", ".join(found.zone.silent), (), mend)
+        return
     for server in found.zone.silent:
         what = f"{server} is named as a server of {found.zone.name} and does not answer as one"
         mend = (f"mend {server}, or remove it from the zone and from the parent",)
