@@ -140,6 +140,13 @@ class PrivateApache:
             time.sleep(0.05)
         self._wait()
 
+    def generation(self) -> tuple[str, int]:
+        """The process, and how often it has begun to serve: the same as before if it was neither reloaded nor restarted.
+
+        Its workers do not tell that: Apache starts and ends some as it needs them.
+        """
+        return (self.directory / "run/apache2.pid").read_text().strip(), self._generations(self.log_directory / "error.log")
+
     def _workers(self) -> set[str]:
         """The processes that answer, by number."""
         parent = (self.directory / "run/apache2.pid").read_text().strip()

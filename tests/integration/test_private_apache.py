@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import xml.etree.ElementTree as ET
 from pathlib import Path
 from typing import Any
@@ -150,17 +149,11 @@ def test_texts_reach_apache_as_they_were_written(apache: PrivateApache, playbook
     assert [headers[f"x-v{index}"] for index in range(len(values))] == values
 
 
-def workers(apache: PrivateApache) -> set[str]:
-    """The processes that answer, by number."""
-    parent = (apache.directory / "run/apache2.pid").read_text().strip()
-    return set(subprocess.run(["pgrep", "-P", parent], capture_output=True, text=True, check=False).stdout.split())
-
-
 @pytest.mark.parametrize("arguments", [(), ("--check",)])
 def test_what_apache_refuses_is_found_in_the_rehearsal(
     apache: PrivateApache, playbook: Playbook, arguments: tuple[str, ...]
 ) -> None:
-    before, answering = tree(apache.directory), workers(apache)
+    before, answering = tree(apache.directory), apache.generation()
     result = playbook.module(
         {**apache.module_options(), "domain": "server.tld", "extra_directives": "NoSuchDirective on"}, *arguments
     )
@@ -168,18 +161,18 @@ def test_what_apache_refuses_is_found_in_the_rehearsal(
     assert result["rolled_back"] is None
     assert "nothing was changed" in result["msg"]
     assert "NoSuchDirective" in result["msg"]
-    assert (tree(apache.directory), workers(apache)) == (before, answering)
+    assert (tree(apache.directory), apache.generation()) == (before, answering)
 
 
 def test_without_a_rehearsal_what_apache_refuses_is_rolled_back(apache: PrivateApache, playbook: Playbook) -> None:
-    before, answering = contents(apache.directory), workers(apache)
+    before, answering = contents(apache.directory), apache.generation()
     result = playbook.module(
         {**apache.module_options(), "domain": "server.tld", "extra_directives": "NoSuchDirective on", "rehearse": False}
     )
     assert result["failed"]
     assert result["rolled_back"] is True
     assert "NoSuchDirective" in result["msg"]
-    assert (contents(apache.directory), workers(apache)) == (before, answering)
+    assert (contents(apache.directory), apache.generation()) == (before, answering)
 
 
 def test_a_configuration_that_was_broken_before_is_not_touched(apache: PrivateApache, playbook: Playbook) -> None:

@@ -42,11 +42,11 @@ def published(apache: PrivateApache, playbook: Playbook, **options: Any) -> dict
 
 
 def refused(apache: PrivateApache, playbook: Playbook, **options: Any) -> dict[str, Any]:
-    """A run that must fail and leave everything as it was, Apache's workers and all; its result."""
-    before = (files(apache), workers(apache))
+    """A run that must fail and leave everything as it was, Apache's process and all; its result."""
+    before = (files(apache), apache.generation())
     result = playbook.module({**apache.module_options(), "domain": "server.tld", **options})
     assert result["failed"], result
-    assert (files(apache), workers(apache)) == before
+    assert (files(apache), apache.generation()) == before
     return result
 
 
@@ -59,11 +59,6 @@ def files(apache: PrivateApache) -> dict[str, tuple[int, int]]:
             state = Path(parent, name).lstat()
             found[f"{parent}/{name}"] = (state.st_ino, state.st_mtime_ns)
     return found
-
-
-def workers(apache: PrivateApache) -> set[str]:
-    parent = (apache.directory / "run/apache2.pid").read_text().strip()
-    return set(subprocess.run(["pgrep", "-P", parent], capture_output=True, text=True, check=False).stdout.split())
 
 
 def status(client: Client, host: str, path: str = CONFIG) -> int:
@@ -231,11 +226,11 @@ def test_without_a_rehearsal_what_ends_apache_at_the_reload_is_taken_back_and_ap
     assert "Apache ended at the reload" in result["msg"]
     assert "SSL" in result["details"]
     assert set(files(apache)) == before
-    assert (status(client, "shop.tld"), workers(apache) != set()) == (410, True)
+    assert status(client, "shop.tld") == 410
     # In the rehearsal it is seen without any of that.
-    living = workers(apache)
+    living = apache.generation()
     assert "nothing was changed" in playbook.module(options)["msg"]
-    assert workers(apache) == living
+    assert apache.generation() == living
 
 
 # -- what others have not finished --------------------------------------------------------------------------------------
@@ -338,14 +333,14 @@ def test_a_reload_that_would_end_apache_for_what_somebody_else_has_done_is_not_t
 ) -> None:
     """Apache goes on running with a key that was replaced by a wrong one, until somebody reloads it: that must not be us."""
     fault(shop)
-    before = (files(shop), workers(shop))
+    before = (files(shop), shop.generation())
     options = {**shop.module_options(), "domain": "server.tld", "rehearse": rehearse}
     for arguments in (["--check"], []):
         result = playbook.module(options, *arguments)
         assert result["failed"], result
         assert "configuration is broken already, before any change of ours" in result["msg"]
         assert "shop" in result["details"]
-        assert (files(shop), workers(shop)) == before
+        assert (files(shop), shop.generation()) == before
     assert client.request("https://shop.example/").status == 410
 
 

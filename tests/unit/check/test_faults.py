@@ -67,15 +67,14 @@ def record(owner: str, kind: str, *rdatas: str) -> Callable[[World], None]:
     return change
 
 
-def certificate(host: str, **how: Any) -> Callable[[World], None]:
+def certificate(host: str, names: tuple[str, ...] = (), **how: Any) -> Callable[[World], None]:
     """Have a host show another certificate."""
     name = f"{host}.{DOMAIN}" if host else DOMAIN
 
     def change(made: World) -> None:
         faulty = made.certificates
         assert isinstance(faulty, Faulty)
-        names = how.pop("names", (name,))
-        made.web.contexts[name] = faulty.shown(faulty.pair(*names, **how))
+        made.web.contexts[name] = faulty.shown(faulty.pair(*(names or (name,)), **how))
 
     return change
 
@@ -99,11 +98,10 @@ def loop(made: World) -> None:
     page(made, AUTOCONFIG, (302, {"Location": url}, b""))
 
 
-def mail_certificate(which: str, **how: Any) -> Callable[[World], None]:
+def mail_certificate(which: str, names: tuple[str, ...] = (f"mail.{DOMAIN}",), **how: Any) -> Callable[[World], None]:
     def change(made: World) -> None:
         faulty = made.certificates
         assert isinstance(faulty, Faulty)
-        names = how.pop("names", (f"mail.{DOMAIN}",))
         getattr(made, which).context = faulty.shown(faulty.pair(*names, **how))
 
     return change

@@ -234,8 +234,8 @@ def test_a_password_never_goes_where_a_redirect_to_others_leads(certificates: Fa
 def test_a_password_never_goes_without_a_verified_certificate(certificates: Faulty, how: dict[str, Any]) -> None:
     with world(certificates) as made:
         wanted = made.wanted()
-        names = how.pop("names", (f"mail.{DOMAIN}",))
-        made.imap.context = made.smtp.context = certificates.shown(certificates.pair(*names, **how))
+        given = {"names": (f"mail.{DOMAIN}",), **how}
+        made.imap.context = made.smtp.context = certificates.shown(certificates.pair(*given.pop("names"), **given))
         clients(made, address=ADDRESS, password=PASSWORD, **wanted)
         assert logins(made) == []
 
