@@ -26,6 +26,24 @@ def need(*programs: str) -> None:
         pytest.skip(message)
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Say which tests stay together when several processes run them: those that share something of this machine.
+
+    Containers are made once and lent to all tests that look at them. The private Apaches share what they were unpacked to, and
+    some tests compare what the whole machine has before and after.
+    """
+    for item in items:
+        place = item.path.relative_to(PROJECT).as_posix()
+        if "scenario" in getattr(item, "fixturenames", ()):
+            group = "containers"
+        elif place.startswith(("tests/faults/", "tests/integration/")):
+            group = "private Apache"
+        else:
+            group = place
+        item.add_marker(pytest.mark.xdist_group(group))
+
+
 class Playbook:
     """Runs a play on this machine and keeps what the task ``result`` of it returned."""
 

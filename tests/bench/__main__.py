@@ -1,6 +1,7 @@
 """Measures, as ratios within one run: ``./dev bench [NAME ...]``. No test, because seconds say more of a machine than of us.
 
 ``./dev bench mutants [SEED]`` measures the tests themselves, for about an hour, and runs only if it is named.
+``./dev bench kills`` takes hours on two cores; ``./dev bench kills EVERY`` takes one kill of so many.
 """
 
 from __future__ import annotations
@@ -28,6 +29,9 @@ def main() -> int:
     """Run those that are named, or all that measure seconds."""
     if sys.argv[1:2] == ["mutants"]:
         mutants.main(sys.argv[2:])
+        return 0
+    if sys.argv[1:2] == ["kills"] and sys.argv[2:3] and sys.argv[2].isdecimal():
+        kills.kills(max(1, int(sys.argv[2])))
         return 0
     names = sys.argv[1:] or list(BENCHES)
     unknown = sorted(set(names) - set(BENCHES))
