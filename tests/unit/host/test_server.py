@@ -91,7 +91,7 @@ def test_its_workers_are_the_children_of_its_first_process(apache: Apache) -> No
     assert {process.pid for process in apache.server.workers()} == set(apache.workers())
 
 
-@pytest.mark.parametrize("text", ["", "x", "-1", "99999999", str(os.getpid())])
+@pytest.mark.parametrize("text", ["", "x", "-1", "99999999", pytest.param(str(os.getpid()), id="that of this process")])
 def test_a_number_that_is_not_apaches_is_no_first_process(apache: Apache, text: str) -> None:
     (apache.directory / "pid").write_text(text)
     assert apache.server.master() is None
