@@ -14,8 +14,8 @@ from tests.unit.check.test_faults import BY_ITSELF, FAULTS, check
 from tests.unit.check.world import ADDRESS, World
 from tools.thunderbird import SSL, STARTTLS, Thunderbird
 
-# An address of loopback on which nobody else listens.
-LOOPBACK = "127.0.0.88"
+# An address of loopback on which nobody else listens, nor another process of these tests.
+LOOPBACK = f"127.88.{os.getpid() >> 8 & 255}.{os.getpid() & 255 or 1}"
 SOCKETS = {"tls": SSL, "starttls": STARTTLS, "none": 0}
 # What is wrong with mail servers is none of discovery; a domain of which only the name itself does not exist cannot be.
 OTHERS = (
