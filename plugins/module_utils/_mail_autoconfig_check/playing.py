@@ -28,6 +28,8 @@ _POX = (
     "http://schemas.microsoft.com/exchange/autodiscover/outlook/responseschema/2006a"
     "</AcceptableResponseSchema></Request></Autodiscover>\n"
 )
+# Said of a client that goes no further, whatever else there is.
+SEARCH_ENDS = "its search ends there"
 _MOST_REDIRECTIONS = 3
 _MAILCONF = "mailconf="
 
@@ -179,7 +181,7 @@ def _mozilla(game: _Game, act: Act, asked: Question, asks: t.Sequence[str] = ())
     game.reasons.append(f"{answer.url}: {taken.because}")
     last = act is game.client.steps[-1]
     if (act.ends == table.DOCUMENT and readable) or (act.ends == table.STATUS and answer.status == 200 and not last):
-        return game.end("", dataclasses.replace(taken, because=f"{answer.url}: {taken.because}; its search ends there"))
+        return game.end("", dataclasses.replace(taken, because=f"{answer.url}: {taken.because}; {SEARCH_ENDS}"))
     return None
 
 
@@ -211,11 +213,7 @@ def _outlook(game: _Game, act: Act, asked: Question, asks: t.Sequence[str] = ())
         game.note(answer.url, taken.because)
         game.reasons.append(f"{answer.url}: {taken.because}")
         end = act.ends == table.DOCUMENT
-        return (
-            game.end("", dataclasses.replace(taken, because=f"{answer.url}: {taken.because}; its search ends there"))
-            if end
-            else None
-        )
+        return game.end("", dataclasses.replace(taken, because=f"{answer.url}: {taken.because}; {SEARCH_ENDS}")) if end else None
     host = urlsplit(answer.url).hostname or ""
     if game.client.distrusts_strangers and base_domain(host) != base_domain(game.world.domain):
         asks = (*asks, f"it asks the user whether {host} may tell the settings of {game.world.domain}")

@@ -385,6 +385,18 @@ def test_exactly_this_fault(certificates: Faulty, name: str) -> None:
         assert PASSWORD not in str(data)
 
 
+def test_of_whom_a_web_page_ends_the_search(certificates: Faulty) -> None:
+    with world(certificates) as made:
+        for key in (AUTOCONFIG, AUTODISCOVER):
+            page(made, key, HTML)
+        found = [each for each in check(made, wanted=False)["findings"] if each["code"] == "http.web_page"]
+        told = {each["where"]: each["what"] for each in found}
+        (of_file,) = (what for where, what in told.items() if where.endswith("config-v1.1.xml"))
+        (of_autodiscover,) = (what for where, what in told.items() if where.endswith("autodiscover.xml"))
+        assert of_file.endswith(", which ends the search of KMail")
+        assert of_autodiscover == "a web page comes where settings belong"
+
+
 # -- of a domain of which nobody says what is wanted ----------------------------------------------------------------------
 
 

@@ -13,6 +13,7 @@ from ..connections import CERTIFICATE_FAULTS, SENTENCES
 from ..gathering import HOSTS, Facts, Page
 from ..model import ERROR, INFO, WARNING, Finding
 from ..names import base_domain
+from ..playing import SEARCH_ENDS
 from ..web import FAULTS, printable
 from . import mends
 from .records import judge as judge_records
@@ -236,8 +237,8 @@ def _content(found: Facts, page: Page, severity: str, hit: tuple[str, ...]) -> t
     url, answer = page.question.url.partition("?")[0], page.answer
     code, sentence = page.problem
     if code == "html":
-        stop = [play for play in found.plays if play.because and url in play.because]
-        what = "a web page comes where settings belong" + (": KMail ends its search there" if stop else "")
+        stopped = [play.client.name for play in found.plays if play.because.endswith(SEARCH_ENDS) and url in play.because]
+        what = "a web page comes where settings belong" + (f", which ends the search of {', '.join(stopped)}" if stopped else "")
         yield Finding("http.web_page", severity or INFO, url, what, answer.media_type, hit, _mend(found, page))
     elif code:
         mend = (*_mend(found, page), "see whether something in front of Apache changes what it answers")
