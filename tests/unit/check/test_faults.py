@@ -203,6 +203,15 @@ FAULTS: dict[str, tuple[Callable[[World], None], str, str]] = {
         "dns.autodiscover.dangling",
         "",
     ),
+    "autoconfig is an alias in a circle": (
+        each(
+            record("autoconfig", "A"),
+            record("autoconfig", "CNAME", "other.server.tld."),
+            record("other", "CNAME", "autoconfig.server.tld."),
+        ),
+        "dns.autoconfig.dangling",
+        "k9",
+    ),
     "no _imaps": (record("_imaps._tcp", "SRV"), "dns.srv.missing", "fairemail"),
     "no _submissions": (record("_submissions._tcp", "SRV"), "dns.srv.missing", "fairemail"),
     "no _autodiscover": (record("_autodiscover._tcp", "SRV"), "dns.srv.missing", ""),
@@ -383,6 +392,14 @@ def test_exactly_this_fault(certificates: Faulty, name: str) -> None:
         assert finding["mends"]
         assert not client or client in finding["clients"]
         assert PASSWORD not in str(data)
+
+
+def test_a_circle_of_aliases_is_told_once_round(certificates: Faulty) -> None:
+    with world(certificates) as made:
+        FAULTS["autoconfig is an alias in a circle"][0](made)
+        (found,) = (each for each in check(made, wanted=False)["findings"] if each["code"] == "dns.autoconfig.dangling")
+        assert found["what"] == f"autoconfig.{DOMAIN} is an alias that leads in a circle"
+        assert found["seen"] == f"autoconfig.{DOMAIN} -> other.{DOMAIN} -> autoconfig.{DOMAIN}"
 
 
 def test_of_whom_a_web_page_ends_the_search(certificates: Faulty) -> None:
