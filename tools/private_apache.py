@@ -10,6 +10,7 @@ import contextlib
 import getpass
 import os
 import re
+import secrets
 import shutil
 import signal
 import socket
@@ -20,12 +21,18 @@ from pathlib import Path
 
 
 def free_ports(count: int) -> list[int]:
-    """Loopback ports that nobody listens on."""
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _number in range(count)]
-        for item in sockets:
-            item.bind(("127.0.0.1", 0))
-        return [item.getsockname()[1] for item in sockets]
+    """Loopback ports that nobody listens on.
+
+    Below those from which connections of others start: one of them would take the port while its server is down for a moment.
+    """
+    lowest = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    found: list[int] = []
+    while len(found) < count:
+        port = 10_000 + secrets.randbelow(lowest - 10_000)
+        with contextlib.suppress(OSError), socket.socket() as item:
+            item.bind(("127.0.0.1", port))
+            found.extend([port] if port not in found else [])
+    return found
 
 
 def unpack_apache(cache: Path) -> Path:
@@ -35,9 +42,17 @@ def unpack_apache(cache: Path) -> Path:
     root = cache / "apache2"
     if not (root / "usr/sbin/a2ensite").exists():
         cache.mkdir(parents=True, exist_ok=True)
-        subprocess.run(["apt-get", "download", "-q", "apache2"], cwd=cache, check=True, capture_output=True)
-        package = sorted(cache.glob("apache2_*.deb"))[-1]
-        subprocess.run(["dpkg", "-x", str(package), str(root)], check=True)
+        # Beside its place, because several processes of the tests may come here at once.
+        with tempfile.TemporaryDirectory(dir=cache) as name:
+            directory = Path(name)
+            subprocess.run(["apt-get", "download", "-q", "apache2"], cwd=directory, check=True, capture_output=True)
+            (package,) = directory.glob("apache2_*.deb")
+            subprocess.run(["dpkg", "-x", str(package), str(directory / "apache2")], check=True)
+            try:
+                (directory / "apache2").rename(root)
+            except OSError:
+                if not root.exists():
+                    raise
     return root
 
 

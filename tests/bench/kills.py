@@ -19,15 +19,13 @@ def kills(every: int = 1) -> None:
     :arg every: take only one of so many kills, spread over all calls and ways
     """
     print("  ".join(["scenario".ljust(24), " kills", *KINDS]), flush=True)
-    everything: list[Finding] = []
     with concurrent.futures.ProcessPoolExecutor(os.cpu_count()) as pool:
         sweep = functools.partial(_sweep, every=every)
         for name, (kills, found) in zip(SCENARIOS, pool.map(sweep, SCENARIOS), strict=True):
             count = Counter(kind for kind, _where in {(finding.kind, finding.where) for finding in found})
             print("  ".join([name.ljust(24), f"{kills:6}", *(f"{count[kind]:{len(kind)}}" for kind in KINDS)]), flush=True)
-            everything += [finding._replace(where=f"{name}: {finding.where}") for finding in found]
-    for finding in everything:
-        print(f"{finding.kind}: {finding.where}: {finding.detail}")
+            for finding in found:
+                print(f"  {finding.kind}: {finding.where}: {finding.detail}", flush=True)
 
 
 def _sweep(name: str, every: int) -> tuple[int, list[Finding]]:
