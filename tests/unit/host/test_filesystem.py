@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.host import filesystem
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.host.filesystem import Saved
+from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.host.interrupts import Interrupted
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.plan import ABSENT, FileState
 
 
@@ -82,6 +85,30 @@ def test_a_failed_write_leaves_no_temporary_file(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(os, function, fail)
     with pytest.raises(OSError, match="No space"):
         filesystem.write(str(tmp_path / "x"), b"x")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("function", "act"),
+    [
+        ("open", lambda path: filesystem.write(path, b"x")),
+        ("symlink", lambda path: filesystem.link(path, "target")),
+    ],
+)
+def test_a_signal_that_comes_with_the_temporary_path_leaves_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, function: str, act: Callable[[str], None]
+) -> None:
+    """Python runs its handler when the system's call has ended, before it goes on to the next line."""
+    real = getattr(os, function)
+
+    def interrupted(*arguments: Any) -> None:
+        real(*arguments)
+        raise Interrupted
+
+    monkeypatch.setattr(os, function, interrupted)
+    with pytest.raises(Interrupted):
+        act(str(tmp_path / "x"))
+    monkeypatch.undo()
     assert list(tmp_path.iterdir()) == []
 
 

@@ -106,13 +106,8 @@ def save(path: str) -> Saved | None:
 
 def write(path: str, content: bytes, mode: int = FILE_MODE, uid: int = -1, gid: int = -1) -> None:
     """Replace a file in one step, durably: readers see the old one or the new one."""
-    directory, name = os.path.split(path)
-    # One name for each target, so that what a killed run leaves is found by the next one.
-    temporary = os.path.join(directory, f"{TEMPORARY}{name}")
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(temporary)
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-    try:
+    with _beside(path) as temporary:
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         with os.fdopen(descriptor, "wb") as stream:
             stream.write(content)
             stream.flush()
@@ -121,20 +116,30 @@ def write(path: str, content: bytes, mode: int = FILE_MODE, uid: int = -1, gid: 
             os.fchmod(stream.fileno(), mode)
             os.fsync(stream.fileno())
         os.replace(temporary, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
-        raise
-    sync(directory)
+    sync(os.path.dirname(path))
 
 
 def link(path: str, target: str) -> None:
     """Make a link where nothing is, or put it in the place of what is there, in one step."""
-    temporary = os.path.join(os.path.dirname(path), f"{TEMPORARY}{os.path.basename(path)}")
+    with _beside(path) as temporary:
+        os.symlink(target, temporary)
+        os.replace(temporary, path)
+
+
+@contextlib.contextmanager
+def _beside(path: str) -> t.Iterator[str]:
+    """Lend a path in the same directory, where nothing is; nothing is left there after a failure or a signal."""
+    directory, name = os.path.split(path)
+    # One name for each target, so that what a killed run leaves is found by the next one.
+    temporary = os.path.join(directory, f"{TEMPORARY}{name}")
     with contextlib.suppress(FileNotFoundError):
         os.unlink(temporary)
-    os.symlink(target, temporary)
-    os.replace(temporary, path)
+    try:
+        yield temporary
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        raise
 
 
 def put_back(path: str, saved: Saved | None) -> None:
