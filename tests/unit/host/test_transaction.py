@@ -478,6 +478,19 @@ def test_a_configuration_that_is_broken_already_is_not_touched(again: Again, sce
     assert not error.value.rolled_back
 
 
+@pytest.mark.parametrize("gone", ["", "server.tld/mail"])
+def test_directories_that_a_killed_removal_has_left_empty_go_with_the_next_one(apache: FakeApache, gone: str) -> None:
+    published(apache)
+    for path in sorted(apache.document_root.rglob("*")):
+        if path.is_file():
+            path.unlink()
+    assert (apache.document_root / "server.tld/mail").is_dir()
+    if gone:
+        (apache.document_root / gone).rmdir()
+    apache.remove()
+    assert not apache.document_root.exists()
+
+
 @pytest.mark.parametrize("run", [change, lambda apache: apache.remove()], ids=["present", "absent"])
 @pytest.mark.parametrize("text", ["Nonsense on\n", "# Managed by Ansible\nNonsense on\n"])
 def test_a_fault_in_a_file_of_ours_locks_nobody_out(apache: FakeApache, run: Callable[[FakeApache], Ran], text: str) -> None:

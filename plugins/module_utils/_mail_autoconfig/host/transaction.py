@@ -292,9 +292,13 @@ class Transaction:
         if not reloaded or (waits and goes and plan.is_read_at_start and not self._server.outlive(old)):
             # A worker that opens a script which is gone is killed by mod_lua, with all its connections.
             kept = {path: owned for path, owned in goes.items() if owned.kind in (Kind.SCRIPT, Kind.DOCUMENT)}
-        for path, owned in goes.items():
+        for path in goes:
             if path not in kept:
                 self._journal.remove(path, current.files.get(path))
+        # Also of files that are gone already: a run that was killed then has left their directories.
+        for path, owned in plan.before.files.items():
+            is_gone = path in goes or path not in plan.manifest.files
+            if is_gone and path not in kept and not os.path.lexists(path):
                 _remove_empty_directories(path, owned.kind, plan.before)
         after = dataclasses.replace(plan.manifest, retired=kept, directories=self._directories(plan))
         if after.providers or after.retired:
@@ -432,6 +436,8 @@ def _remove_empty_directories(path: str, kind: Kind, before: Manifest) -> None:
     while levels or directory in before.directories:
         try:
             os.rmdir(directory)
+        except FileNotFoundError:
+            pass
         except OSError:
             return
         directory, levels = os.path.dirname(directory), max(0, levels - 1)
