@@ -367,6 +367,42 @@ def test_a_domains_own_site_leads_plain_requests_to_the_host_with_a_certificate(
         assert client.request(url).status == 301
 
 
+@pytest.mark.parametrize("responder", ["lua", "none"])
+def test_a_domains_own_site_says_nothing_of_the_settings_without_tls(
+    apache: PrivateApache, playbook: Playbook, client: Client, certificate: dict[str, str], responder: str
+) -> None:
+    """EmailEngine and imap-autoconfig ask this way first, and believe what they are told."""
+    apache.add_site("apex", f"<VirtualHost *:{apache.http_port}>\nServerName server.tld\n</VirtualHost>\n")
+    options = {**apache.module_options(), **certificate, "domain": "server.tld", "well_known": True, "responder": responder}
+    assert not playbook.module(options)["failed"]
+    port = apache.https_port
+    autoconfig = f"https://autoconfig.server.tld:{port}{CONFIG}"
+    autodiscover = f"https://autodiscover.server.tld:{port}/autodiscover/autodiscover.xml"
+    targets = {
+        f"/.well-known/autoconfig{CONFIG}": autoconfig,
+        f"//.well-known//autoconfig{CONFIG}": autoconfig,
+        f"/x/../.well-known/autoconfig{CONFIG}": autoconfig,
+        "/.well-known/autoconfig/mail/config%2Dv1.1.xml": autoconfig,
+        "/autodiscover/autodiscover.xml": autodiscover,
+        "/Autodiscover/Autodiscover.xml": autodiscover,
+        "//AUTODISCOVER/autodiscover%2Exml": autodiscover,
+        # No client asks so.
+        f"/.well-known/autoconfig{CONFIG}/": "",
+        "/autodiscover%2fautodiscover.xml": "",
+        "/autodiscover/autodiscover.xml/": "",
+    }
+    for path, target in targets.items():
+        for host in ("server.tld", "SERVER.tld.", "server.tld:80"):
+            for method in ("GET", "HEAD", "POST", "OPTIONS", "PUT", "DELETE", "PROPFIND"):
+                answer = client.request(f"http://{host}{path}", method, BODY if method == "POST" else None)
+                assert b"mail.server.tld" not in answer.body, (host, path, method)
+                assert answer.headers.get("location", "") == target, (host, path, method)
+                assert (answer.status == 302) == bool(target), (host, path, method)
+    # Where that leads, the settings are.
+    for target in (autoconfig, autodiscover):
+        assert b"mail.server.tld" in client.request(target).body
+
+
 @pytest.mark.parametrize(("form", "answering"), [("own", "autodiscover.customer.tld"), ("srv", "customer.tld")])
 def test_json_on_a_domains_own_site_names_a_host_that_is_there(
     apache: PrivateApache, playbook: Playbook, client: Client, form: str, answering: str
