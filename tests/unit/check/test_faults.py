@@ -522,11 +522,22 @@ def test_with_starttls_the_older_clients_work_too(certificates: Faulty) -> None:
     assert {client["verdict"] for client in data["clients"] if client["client"] in ("aerc", "horde")} == {"works"}
 
 
-def test_starttls_that_is_not_offered(certificates: Faulty) -> None:
+@pytest.mark.parametrize("which", ["imap", "smtp"])
+def test_a_password_never_goes_where_starttls_is_not_offered(certificates: Faulty, which: str) -> None:
     with world(certificates, mode="starttls") as made:
-        made.imap.offers_starttls = False
+        server = getattr(made, which)
+        # It takes passwords in the clear, as if somebody in between had taken the offer of STARTTLS away.
+        server.tls = "none"
         del made.web.pages[made.page(*PROFILE)]
-        assert codes(check(made, wanted=False)) == {"server.no_starttls"}
+        for wish in ({}, made.wanted()):
+            data = check(made, wanted=False, address=ADDRESS, password=PASSWORD, **wish)
+            found = [finding for finding in data["findings"] if finding["code"] == "server.no_starttls"]
+            assert [finding["where"] for finding in found] == [f"{which.upper()} mail.{DOMAIN}:{server.port} (starttls)"]
+            assert "thunderbird" in found[0]["clients"]
+            logins = [each["login"]["outcome"] for each in data["servers"] if each["port"] == server.port]
+            assert logins == ["insecure"]
+        assert server.logins == []
+        assert PASSWORD not in str(data)
 
 
 def test_what_is_missing_is_given_as_zone_lines(certificates: Faulty) -> None:

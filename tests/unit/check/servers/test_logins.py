@@ -220,6 +220,30 @@ def test_no_password_without_verified_tls(log_in: Log, certificates: Faulty, tru
     assert "AUTHENTICATE" not in heard
 
 
+# What a server says that does not offer STARTTLS, and begins with TLS nevertheless if it is told to.
+WITHOUT_STARTTLS = {
+    "imap": (
+        *("* OK hi", "?", "* CAPABILITY IMAP4rev1 AUTH=PLAIN\na1 OK", "?", "a2 OK", TLS),
+        *("?", "* CAPABILITY IMAP4rev1 AUTH=PLAIN\na3 OK", "?", "+ ", "?", "a4 OK in"),
+    ),
+    "pop3": ("+OK hi", "?", "+OK\nSASL PLAIN\nUSER\n.", "?", "+OK", TLS, "?", "+OK\nSASL PLAIN\n.", "?", "+ ", "?", "+OK in"),
+    "smtp": (
+        *("220 hi", "?", "250-hi\n250 AUTH PLAIN", "?", "220 go", TLS),
+        *("?", "250-hi\n250 AUTH PLAIN", "?", "334 ", "?", "235 2.7.0 in"),
+    ),
+    "managesieve": ('"SASL" "PLAIN"\nOK', "?", "OK", TLS, '"SASL" "PLAIN"\nOK', "?", '""', "?", 'OK "in"'),
+}
+
+
+@pytest.mark.parametrize("protocol", WITHOUT_STARTTLS)
+def test_no_starttls_where_it_is_not_offered(log_in: Log, protocol: str) -> None:
+    """As clients do, which then send nothing: whoever is in the way has taken the offer out."""
+    result = log_in(script(*WITHOUT_STARTTLS[protocol]), protocol, tls="starttls", timeout=3.0)
+    assert (result.outcome, result.mechanism) == ("insecure", "")
+    heard = [line.upper() for line in log_in.servers[0].heard]  # type: ignore[attr-defined]
+    assert not [line for line in heard if "STARTTLS" in line or "STLS" in line or "AUTH" in line]
+
+
 def test_the_next_address_if_one_is_not_reached(context: ssl.SSLContext, trust: ssl.SSLContext) -> None:
     with serving(offering("imap", "AUTH=PLAIN", "+ ", "?", "a2 OK in"), context) as server:
         result = login(server.endpoint("imap"), ["::1", OWN, "127.0.0.2"], trust, USER, PASSWORD, ["PLAIN"], PATIENCE)
