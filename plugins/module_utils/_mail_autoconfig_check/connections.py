@@ -14,7 +14,7 @@ import time
 import typing as t
 
 # X509_V_ERR_* of OpenSSL, as ssl.SSLCertVerificationError.verify_code has them, and our words.
-_VERIFY = {
+VERIFY = {
     2: "chain",
     9: "not_yet_valid",
     10: "expired",
@@ -29,6 +29,7 @@ SENTENCES = {
     "chain": "the certificate does not lead to an authority that is trusted: an intermediate certificate is missing, or the "
     "authority is unknown",
     "expired": "the certificate has expired",
+    "failed": "the connection failed",
     "garbage": "what answers does not speak TLS",
     "handshake": "no TLS version or cipher in common",
     "invalid": "the certificate is not valid",
@@ -43,15 +44,17 @@ SENTENCES = {
     "wrong_name": "the certificate does not name this host",
 }
 # Of these the certificate is at fault; the rest is the connection's.
-CERTIFICATE_FAULTS = frozenset((*_VERIFY.values(), "invalid"))
+CERTIFICATE_FAULTS = frozenset((*VERIFY.values(), "invalid"))
+# The first that fits; all are kinds of OSError.
+_KINDS: tuple[tuple[str, tuple[type[Exception], ...]], ...] = (
+    ("timeout", (TimeoutError, socket.timeout, ssl.SSLWantReadError, ssl.SSLWantWriteError)),
+    ("reset", (ssl.SSLZeroReturnError, ssl.SSLEOFError, BrokenPipeError, ConnectionResetError, ConnectionAbortedError)),
+    ("refused", (ConnectionRefusedError,)),
+)
 # What the system says of itself, and what a router says of the other side.
-_ERRORS = {
-    errno.ENETUNREACH: "no_route",
-    errno.EADDRNOTAVAIL: "no_route",
-    errno.EAFNOSUPPORT: "no_route",
-    errno.EHOSTUNREACH: "unreachable",
-    errno.ETIMEDOUT: "timeout",
-    errno.ECONNREFUSED: "refused",
+_NUMBERS = {
+    **dict.fromkeys((errno.ENETUNREACH, errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT), "no_route"),
+    **dict.fromkeys((errno.EHOSTUNREACH, errno.ENETDOWN, errno.EHOSTDOWN), "unreachable"),
 }
 
 
@@ -89,11 +92,15 @@ class Deadline:
         self._end = time.monotonic() + seconds
 
     def left(self) -> float:
-        """Seconds that are left. Raises LinkError when there are none."""
+        """Seconds that are left. Raises TimeoutError when there are none."""
         left = self._end - time.monotonic()
         if left <= 0:
-            raise LinkError("timeout")
+            raise TimeoutError
         return left
+
+    def share(self, part: float) -> Deadline:
+        """An earlier one, after a part of what is left. Raises TimeoutError."""
+        return Deadline(self.left() * part)
 
 
 def failure(exc: BaseException) -> LinkError:
@@ -101,25 +108,36 @@ def failure(exc: BaseException) -> LinkError:
     if isinstance(exc, LinkError):
         return exc
     if isinstance(exc, ssl.SSLCertVerificationError):
-        return LinkError(_VERIFY.get(exc.verify_code, "invalid"), exc.verify_message or "")
+        return LinkError(VERIFY.get(exc.verify_code, "invalid"), exc.verify_message or "")
+    for code, kinds in _KINDS:
+        if isinstance(exc, kinds):
+            return LinkError(code)
     if isinstance(exc, ssl.SSLError):
-        return _of_tls(exc.reason or str(exc))
-    if isinstance(exc, (TimeoutError, socket.timeout)):
-        return LinkError("timeout")
-    code = _ERRORS.get(getattr(exc, "errno", None) or 0, "reset")
-    return LinkError(code, "" if code in ("refused", "timeout") else getattr(exc, "strerror", "") or str(exc))
+        return _of_tls(exc)
+    # Not what the exception says: that may be what was to be sent.
+    words = getattr(exc, "strerror", None) or type(exc).__name__
+    return LinkError(_NUMBERS.get(getattr(exc, "errno", None) or 0, "failed"), words)
 
 
-def _of_tls(words: str) -> LinkError:
-    """What OpenSSL says: an alert of the other side, or that there is no such side."""
-    handshake = ("ALERT", "UNSUPPORTED_PROTOCOL", "NO_SHARED", "NO_CIPHERS", "LEGACY")
+def words_of(exc: ssl.SSLError) -> str:
+    """What OpenSSL says, as people write."""
+    return str(exc.reason or exc).replace("_", " ").lower()
+
+
+def _of_tls(exc: ssl.SSLError) -> LinkError:
+    """An alert of the other side, or that there is no such side."""
+    words = words_of(exc)
+    handshake = ("alert", "unsupported protocol", "no shared", "no ciphers", "legacy")
     return LinkError("handshake" if any(word in words for word in handshake) else "garbage", words)
 
 
-def connect(address: str, port: int, deadline: Deadline) -> socket.socket:
-    """A TCP connection to one address. Raises LinkError."""
+def connect(address: str, port: int, deadline: Deadline, part: float = 1.0) -> socket.socket:
+    """A TCP connection to one address, for a part of the time that is left. Raises LinkError."""
+    if not 0 < port < 65536:
+        # Of which the system would take the lower bits.
+        raise LinkError("failed", "no such port")
     try:
-        return socket.create_connection((address, port), deadline.left())
+        return socket.create_connection((address, port), deadline.left() * part)
     except (OSError, ValueError) as exc:
         raise failure(exc) from None
 
@@ -129,7 +147,7 @@ def start_tls(plain: socket.socket, host: str, context: ssl.SSLContext, deadline
     try:
         plain.settimeout(deadline.left())
         return context.wrap_socket(plain, server_hostname=host)
-    except (OSError, ValueError, LinkError) as exc:
+    except (OSError, ValueError) as exc:
         plain.close()
         raise failure(exc) from None
 
@@ -154,7 +172,7 @@ def open_link(
     for index, address in enumerate(addresses):
         others = index + 1 < len(addresses)
         try:
-            plain = connect(address, port, Deadline(deadline.left() / 2) if others else deadline)
+            plain = connect(address, port, deadline, 0.5 if others else 1.0)
         except LinkError as exc:
             failures.append((address, exc))
             continue

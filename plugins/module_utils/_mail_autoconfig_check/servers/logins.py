@@ -11,11 +11,12 @@ import dataclasses
 import ssl
 import typing as t
 
+from ..connections import Deadline
 from ..model import NO_TLS, TLS, Endpoint
 from .dialogues import DIALOGUES, Dialogue, Reply, recognised
 from .facts import UNREACHED, LoginResult, Offer
 from .sasl import MECHANISMS, SaslError
-from .stream import Deadline, DialogueError, HandshakeError, Stream
+from .stream import DialogueError, HandshakeError, Stream
 
 
 @dataclasses.dataclass(frozen=True)

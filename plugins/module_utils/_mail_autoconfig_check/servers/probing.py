@@ -9,11 +9,12 @@ import dataclasses
 import ssl
 import typing as t
 
+from ..connections import Deadline
 from ..model import STARTTLS, TLS, Endpoint
 from . import tls
 from .dialogues import DIALOGUES, Dialogue, recognised
 from .facts import PROBLEMS, UNREACHED, AddressFacts, ServerFacts
-from .stream import Deadline, DialogueError, HandshakeError, Stream, cleaned
+from .stream import DialogueError, HandshakeError, Stream, cleaned
 
 # The part of the time that the dialogue has as a client has it; the rest is to find out what is wrong.
 _DIALOGUE = 0.6
@@ -32,7 +33,7 @@ class Place(t.NamedTuple):
 
     def connect(self, part: float = 1.0) -> Stream:
         """A new connection, for a part of the time that is left. Raises DialogueError."""
-        return Stream(self.address, self.endpoint.port, self.deadline.share(part))
+        return Stream(self.address, self.endpoint.port, self.deadline, part)
 
 
 def probe(endpoint: Endpoint, addresses: t.Iterable[str], trust: ssl.SSLContext, timeout: float) -> ServerFacts:

@@ -6,10 +6,10 @@ gets no more time than a silent one.
 
 from __future__ import annotations
 
-import errno
 import socket
 import ssl
-import time
+
+from ..connections import Deadline, LinkError, connect, failure, words_of
 
 # A whole dialogue of a real server is 2 to 4 KiB, and no line of the four protocols is longer than 8 KiB.
 MAX_BYTES = 64 * 1024
@@ -40,24 +40,6 @@ class HandshakeError(DialogueError):
         super().__init__("tls_failed", detail)
 
 
-class Deadline:
-    """A moment after which nothing more is waited for."""
-
-    def __init__(self, seconds: float) -> None:
-        self._end = time.monotonic() + seconds
-
-    def left(self) -> float:
-        """Seconds until then. Raises DialogueError if there are none."""
-        left = self._end - time.monotonic()
-        if left <= 0:
-            raise DialogueError("timeout")
-        return left
-
-    def share(self, part: float) -> Deadline:
-        """An earlier one, after a part of what is left. Raises DialogueError."""
-        return Deadline(self.left() * part)
-
-
 def cleaned(text: str) -> str:
     """What somebody else said, as one short line of printable characters."""
     return " ".join("".join(char if char.isprintable() else " " for char in text[: 4 * MAX_SAID]).split())[:MAX_SAID]
@@ -67,15 +49,19 @@ class Stream:
     """A connection to one address; a context manager that closes it.
 
     :arg address: IPv4 or IPv6, a literal
+    :arg part: of the time that is left, which all of it may take
     :ivar injected: whether something came that belonged before TLS but was not asked for
     """
 
-    def __init__(self, address: str, port: int, deadline: Deadline) -> None:
-        self.deadline = deadline
+    def __init__(self, address: str, port: int, deadline: Deadline, part: float = 1.0) -> None:
         self.injected = False
         self._buffer = bytearray()
         self._received = 0
-        self._socket = _connected(address, port, deadline)
+        try:
+            self.deadline = deadline.share(part)
+            self._socket: socket.socket = connect(address, port, self.deadline)
+        except (OSError, LinkError) as exc:
+            raise _problem(exc) from None
 
     def __enter__(self) -> Stream:
         return self
@@ -135,7 +121,7 @@ class Stream:
         except ssl.SSLCertVerificationError as exc:
             raise HandshakeError(exc.verify_message, exc.verify_code) from None
         except ssl.SSLError as exc:
-            raise HandshakeError(str(exc.reason or exc).replace("_", " ").lower()) from None
+            raise HandshakeError(words_of(exc)) from None
         except (OSError, ValueError) as exc:
             raise _problem(exc) from None
 
@@ -163,44 +149,12 @@ class Stream:
         return data
 
 
-def _connected(address: str, port: int, deadline: Deadline) -> socket.socket:
-    """A socket that is connected. Raises DialogueError."""
-    try:
-        family = socket.AF_INET6 if ":" in address else socket.AF_INET
-        sock = socket.socket(family, socket.SOCK_STREAM)
-    except OSError as exc:
-        raise _problem(exc) from None
-    try:
-        sock.settimeout(deadline.left())
-        sock.connect((address, port))
-    except (OSError, ValueError, OverflowError) as exc:
-        sock.close()
-        raise _problem(exc) from None
-    except DialogueError:
-        sock.close()
-        raise
-    return sock
-
-
-# The first that fits; all are kinds of OSError.
-_KINDS: tuple[tuple[str, tuple[type[Exception], ...]], ...] = (
-    ("timeout", (socket.timeout, ssl.SSLWantReadError, ssl.SSLWantWriteError)),
-    ("closed", (ssl.SSLZeroReturnError, ssl.SSLEOFError, BrokenPipeError, ConnectionResetError, ConnectionAbortedError)),
-    ("refused", (ConnectionRefusedError,)),
-)
-_NUMBERS = {
-    **dict.fromkeys((errno.ENETUNREACH, errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT), "no_route"),
-    **dict.fromkeys((errno.EHOSTUNREACH, errno.ENETDOWN, errno.EHOSTDOWN), "unreachable"),
-    errno.ETIMEDOUT: "timeout",
-}
+# What ``connections`` calls otherwise.
+_PROBLEMS = {"reset": "closed", "garbage": "garbled", "handshake": "garbled"}
 
 
 def _problem(exc: Exception) -> DialogueError:
     """What an error of the system means."""
-    for problem, kinds in _KINDS:
-        if isinstance(exc, kinds):
-            return DialogueError(problem)
-    if isinstance(exc, ssl.SSLError):
-        return DialogueError("garbled", str(exc.reason or exc).replace("_", " ").lower())
-    problem = _NUMBERS.get(getattr(exc, "errno", None) or 0, "failed")
-    return DialogueError(problem, "" if problem != "failed" else getattr(exc, "strerror", None) or type(exc).__name__)
+    fault = failure(exc)
+    problem = _PROBLEMS.get(fault.code, fault.code)
+    return DialogueError(problem, fault.detail if problem in ("failed", "garbled") else "")

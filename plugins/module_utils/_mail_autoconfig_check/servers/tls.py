@@ -11,20 +11,8 @@ import ssl
 import typing as t
 
 from .. import der
+from ..connections import VERIFY
 from ..model import CertificateFacts
-
-# OpenSSL's codes, X509_V_ERR_..., as ssl.SSLCertVerificationError.verify_code has them.
-_CODES = {
-    9: "not_yet_valid",
-    10: "expired",
-    18: "self_signed",
-    19: "unknown_authority",
-    2: "chain",
-    20: "chain",
-    21: "chain",
-    62: "wrong_name",
-    64: "wrong_name",
-}
 
 
 def unverified() -> ssl.SSLContext:
@@ -77,7 +65,7 @@ def problems(facts: CertificateFacts, code: int, now: datetime.datetime | None =
     :arg code: OpenSSL's for the first fault that it met, 0 if it never came to look at it
     """
     now = now or datetime.datetime.now(datetime.timezone.utc)
-    found = [_CODES.get(code, "invalid") if code else "unchecked"]
+    found = [VERIFY.get(code, "invalid") if code else "unchecked"]
     if facts.not_after and datetime.datetime.fromisoformat(facts.not_after) < now:
         found.append("expired")
     if facts.not_before and datetime.datetime.fromisoformat(facts.not_before) > now:
