@@ -36,12 +36,16 @@ class NameServer:
 
     :ivar records: rdatas by owner (without the final dot) and type
     :ivar codes: an answer code by owner, in place of data
+    :ivar unanswered: owners of whom it says nothing at all; ``everything`` for all
+    :ivar asked: owner and type of each question, in their order
     :ivar zone_records: what differs where a server of the zone is asked rather than a resolver
     """
 
     def __init__(self, where: tuple[str, int] = ("127.0.0.1", 0)) -> None:
         self.records: dict[tuple[str, str], list[str]] = {}
         self.codes: dict[str, str] = {}
+        self.unanswered: set[str] = set()
+        self.asked: list[tuple[str, str]] = []
         self.zone_records: dict[tuple[str, str], list[str]] = {}
         self.authoritative = True
         self.validated = False
@@ -51,7 +55,9 @@ class NameServer:
             def handle(self) -> None:
                 data, sock = self.request
                 with contextlib.suppress(Exception):
-                    sock.sendto(outer.answer(data), self.client_address)
+                    answer = outer.answer(data)
+                    if answer:
+                        sock.sendto(answer, self.client_address)
 
         self._server = _Udp(where, Handler)
         self.port = self._server.server_address[1]
@@ -63,12 +69,15 @@ class NameServer:
         self._server.server_close()
 
     def answer(self, data: bytes) -> bytes:
-        """The message that answers one."""
+        """The message that answers one; empty for none."""
         question = dns.message.from_wire(data)
         (asked,) = question.question
         answer = dns.message.make_response(question)
         recursive = bool(question.flags & dns.flags.RD)
         owner, kind = str(asked.name).rstrip(".").lower(), dns.rdatatype.to_text(asked.rdtype)
+        self.asked.append((owner, kind))
+        if not self.unanswered.isdisjoint((owner, "everything")):
+            return b""
         if not recursive and self.authoritative:
             answer.flags |= dns.flags.AA
         if recursive and self.validated:

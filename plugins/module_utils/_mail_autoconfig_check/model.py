@@ -14,7 +14,7 @@ PRIVATE to the collection. :meth:`DomainReport.as_data` gives dictionaries, list
      certificates: [{host, port, names: [str], issuer, not_before, not_after (ISO 8601 or empty), days_left: int or None,
                      share_left: float 0..1 or None, protocol: str, error: str (empty if it is verified), key: str}],
      records: [{owner, type, wanted: [rdata], found: [rdata],
-                state: right|missing|different|unwanted|present|absent}],
+                state: right|missing|different|present|absent|unknown}],
      zone: [str] (lines to paste into the zone), stale: [str] (lines to take out of it),
      findings: [{code, severity: error|warning|info, where, what, seen, clients: [client id], mends: [str]}]}
 
@@ -161,8 +161,8 @@ class CertificateFacts:
 class RecordFacts:
     """An RRset that clients look up.
 
-    :ivar state: ``right``, ``missing`` or ``different`` from what is wanted; ``unwanted``; ``present`` or ``absent`` where
-        nobody says what is wanted
+    :ivar state: ``right``, ``missing`` or ``different`` from what is wanted; ``present`` or ``absent`` where nobody says what is
+        wanted; ``unknown`` where the question was not answered
     """
 
     owner: str

@@ -58,23 +58,50 @@ class Srv:
     target: str
 
 
+class Resolver:
+    """The resolvers that a run asks, and whether any of them answers at all; threads and domains share it.
+
+    :arg servers: their addresses, each with a port; none for the system's
+    :arg timeout: seconds for a question, with all servers that are asked
+    """
+
+    def __init__(self, servers: t.Sequence[tuple[str, int]] = (), timeout: float = 5) -> None:
+        self._servers = tuple(servers) or _system_resolvers()
+        self._timeout = timeout
+        self._lock = threading.Lock()
+        # Not known before the first answer, or before a question that every resolver can answer was in vain.
+        self._is_there: bool | None = None
+
+    def look_up(self, owner: str, kind: str) -> Answer:
+        """The first usable answer. None is waited for once it is known that there is nobody."""
+        if self._is_there is False:
+            return Answer(NO_ANSWER)
+        answer = _ask(self._servers, owner, kind, True, self._timeout)
+        if answer.code != NO_ANSWER:
+            self._is_there = True
+        with self._lock:
+            if self._is_there is None:
+                # The servers of a domain may be silent, but the root (RFC 8109) is known to whoever resolves anything.
+                self._is_there = _ask(self._servers, ".", "NS", True, self._timeout).code != NO_ANSWER
+        return answer
+
+
 class Names:
     """Looks names up, each question once; threads may share it.
 
-    :arg resolver: addresses of resolvers, each with a port or 53; none for the system's
     :arg addresses: in place of DNS, by host name
     :arg ports: ports in place of the usual ones, for trials
-    :arg timeout: seconds for a question, with all servers that are asked
+    :arg timeout: seconds for a question to a server of a zone
     """
 
     def __init__(
         self,
-        resolver: t.Sequence[tuple[str, int]] = (),
+        resolver: Resolver,
         addresses: t.Mapping[str, t.Sequence[str]] | None = None,
         ports: t.Mapping[int, int] | None = None,
         timeout: float = 5,
     ) -> None:
-        self._resolver = tuple(resolver) or _system_resolvers()
+        self._resolver = resolver
         self._given = {name.lower().rstrip("."): tuple(found) for name, found in (addresses or {}).items()}
         self._port = (ports or {}).get(53, 53)
         self._timeout = timeout
@@ -89,7 +116,7 @@ class Names:
         if name in self._given and kind in ("A", "AAAA", "CNAME"):
             version = {"A": 4, "AAAA": 6}.get(kind)
             return Answer("NOERROR", tuple(each for each in self._given[name] if ipaddress.ip_address(each).version == version))
-        return self._once("", name, kind, lambda: self._ask(self._resolver, name, kind, recursive=True))
+        return self._once("", name, kind, lambda: self._resolver.look_up(name, kind))
 
     def addresses(self, host: str) -> tuple[str, ...]:
         """All addresses of a host, IPv6 first as clients try them (RFC 6724); an address is its own."""
@@ -129,7 +156,7 @@ class Names:
     def at(self, server: tuple[str, str], owner: str, kind: str) -> Answer:
         """What one server of the zone says."""
         where = ((server[1], self._port),)
-        return self._once(server[1], owner, kind, lambda: self._ask(where, owner, kind, recursive=False))
+        return self._once(server[1], owner, kind, lambda: _ask(where, owner, kind, False, self._timeout))
 
     # -- questions ----------------------------------------------------------------------------------------------------
 
@@ -143,25 +170,26 @@ class Names:
                 known = self._known.setdefault(key, known)
         return known
 
-    def _ask(self, servers: t.Sequence[tuple[str, int]], owner: str, kind: str, recursive: bool) -> Answer:
-        """The first usable answer of the servers."""
+
+def _ask(servers: t.Sequence[tuple[str, int]], owner: str, kind: str, recursive: bool, timeout: float) -> Answer:
+    """The first usable answer of the servers."""
+    try:
+        question = dns.message.make_query(owner, kind, use_edns=0, payload=1232)
+    except (dns.exception.DNSException, ValueError):
+        return Answer("NXDOMAIN")  # a name that DNS cannot carry
+    question.flags = dns.flags.RD | dns.flags.AD if recursive else 0
+    last = Answer(NO_ANSWER)
+    for address, port in servers:
         try:
-            question = dns.message.make_query(owner, kind, use_edns=0, payload=1232)
-        except (dns.exception.DNSException, ValueError):
-            return Answer("NXDOMAIN")  # a name that DNS cannot carry
-        question.flags = dns.flags.RD | dns.flags.AD if recursive else 0
-        last = Answer(NO_ANSWER)
-        for address, port in servers:
-            try:
-                message, _tcp = dns.query.udp_with_fallback(
-                    question, address, timeout=self._timeout / len(servers), port=port, ignore_unexpected=True
-                )
-            except (OSError, EOFError, ValueError, dns.exception.DNSException):
-                continue
-            last = _answer(message, owner, kind)
-            if last.answered:
-                break
-        return last
+            message, _tcp = dns.query.udp_with_fallback(
+                question, address, timeout=timeout / len(servers), port=port, ignore_unexpected=True
+            )
+        except (OSError, EOFError, ValueError, dns.exception.DNSException):
+            continue
+        last = _answer(message, owner, kind)
+        if last.answered:
+            break
+    return last
 
 
 def _answer(message: t.Any, owner: str, kind: str) -> Answer:

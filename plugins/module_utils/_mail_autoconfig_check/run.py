@@ -9,11 +9,12 @@ import concurrent.futures
 import os
 import ssl
 import traceback
+import typing as t
 
 from .connections import Trust
 from .gathering import Means, gather
 from .model import ERROR, UNKNOWN, Data, DomainReport, Finding
-from .names import Names
+from .names import Names, Resolver
 from .options import Options
 from .readers import Who
 from .verdicts import report
@@ -25,36 +26,47 @@ _QUESTIONS = 4
 _MOST_QUESTIONS = 96
 
 
+class _Shared(t.NamedTuple):
+    """What all domains of a run have in common."""
+
+    options: Options
+    trust: ssl.SSLContext
+    resolver: Resolver
+    pool: concurrent.futures.Executor
+
+
 def run(options: Options) -> list[Data]:
     """The data of the reports, in the order of the domains. Raises OSError if the CA file cannot be used."""
-    trust = Trust(options.ca_file).context()
+    trust, resolver = Trust(options.ca_file).context(), Resolver(options.resolver, options.timeout)
     size = min(options.parallel, len(options.domains))
     threads = concurrent.futures.ThreadPoolExecutor
     with threads(min(max(size * _QUESTIONS, 16), _MOST_QUESTIONS)) as pool, threads(size) as domains:
-        futures = [domains.submit(_checked, domain, options, trust, pool) for domain in options.domains]
+        shared = _Shared(options, trust, resolver, pool)
+        futures = [domains.submit(_checked, domain, shared) for domain in options.domains]
         return [future.result() for future in futures]
 
 
-def _checked(domain: str, options: Options, trust: ssl.SSLContext, pool: concurrent.futures.Executor) -> Data:
+def _checked(domain: str, shared: _Shared) -> Data:
     """The data of one domain; a fault of ours is a finding, so that it costs one domain and not all."""
     try:
-        return check(domain, options, trust, pool).as_data()
+        return _check(domain, shared).as_data()
     except Exception as exc:  # noqa: BLE001
         # Where it happened, and nothing of what was in hand: that may be a password.
         last = traceback.extract_tb(exc.__traceback__)[-1]
         seen = f"{type(exc).__name__} in {os.path.basename(last.filename)} line {last.lineno}"
         finding = Finding("check.failed", ERROR, domain, "the check itself failed; please report it", seen)
-        return DomainReport(domain, options.address_for(domain), UNKNOWN, findings=(finding,)).as_data()
+        return DomainReport(domain, shared.options.address_for(domain), UNKNOWN, findings=(finding,)).as_data()
 
 
-def check(domain: str, options: Options, trust: ssl.SSLContext, pool: concurrent.futures.Executor) -> DomainReport:
+def _check(domain: str, shared: _Shared) -> DomainReport:
     """Ask about one domain, and judge."""
-    names = Names(options.resolver, options.addresses, options.ports, options.timeout)
+    options, trust = shared.options, shared.trust
+    names = Names(shared.resolver, options.addresses, options.ports, options.timeout)
     means = Means(
         names=names,
         web=Web(names, trust, options.ports, options.timeout),
         trust=trust,
-        pool=pool,
+        pool=shared.pool,
         timeout=options.timeout,
         ispdb=options.ispdb,
         given=frozenset(options.addresses),

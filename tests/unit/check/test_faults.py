@@ -601,7 +601,34 @@ def test_a_new_server_is_checked_before_dns_leads_to_it(certificates: Faulty) ->
             made.dns.records[name, "A"] = ["127.0.0.2"]
         assert codes(check(made, wanted=False)) != set()
         assert codes(check(made, wanted=False, addresses=given)) == set()
-        data = check(made, wanted=False, addresses=given, resolver=["127.0.0.9:1"], timeout=1)
+
+
+def test_a_new_server_is_checked_without_any_dns(certificates: Faulty) -> None:
+    """Nobody waits for a resolver that is not there: two domains at once ask their first question each, one of them for all."""
+    with world(certificates) as made:
+        given = {name: ["127.0.0.1"] for name in (f"{label}{DOMAIN}" for label in ("", "autoconfig.", "autodiscover.", "mail."))}
+        made.dns.unanswered = {"everything"}
+        others = [f"d{number}.example" for number in range(20)]
+        params = made.params(**made.wanted(), domains=[DOMAIN, *others], addresses=given, parallel=2, timeout=1)
+        data, *rest = run.run(options.read(params))
     assert codes(data) == set()
     assert data["verdict"] == "works"
     assert {client["verdict"] for client in data["clients"] if client["client"] in ("thunderbird", "k9")} == {"works"}
+    # Of what was not asked nobody can say that it is missing.
+    assert (data["zone"], data["stale"]) == ([], [])
+    assert {each["state"] for each in data["records"] if each["type"] == "SRV"} == {"unknown"}
+    assert {each["verdict"] for each in rest} == {"unknown"}
+    assert set(made.dns.asked) <= {*((domain, "SOA") for domain in (DOMAIN, "d0.example")), ("", "NS")}
+    assert len(made.dns.asked) <= 3
+
+
+def test_a_question_that_is_not_answered_says_nothing_of_the_record(certificates: Faulty) -> None:
+    with world(certificates) as made:
+        made.dns.unanswered = {f"_imaps._tcp.{DOMAIN}"}
+        data = check(made, timeout=1)
+        assert codes(data) == {"dns.unanswered"}
+        assert data["zone"] == []
+        made.dns.unanswered, made.dns.codes = set(), {f"_imaps._tcp.{DOMAIN}": "SERVFAIL"}
+        data = check(made)
+        assert codes(data) == {"dns.unanswered"}
+        assert data["findings"][0]["seen"] == "SERVFAIL"

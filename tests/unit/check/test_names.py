@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 
 import pytest
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig_check.names import (
     Names,
+    Resolver,
     Srv,
     base_domain,
     mx_of,
@@ -25,7 +27,9 @@ def dns() -> Iterator[NameServer]:
 
 @pytest.fixture
 def names(dns: NameServer) -> Names:
-    return Names((("127.0.0.1", dns.port),), {"given.example": ("192.0.2.1", "2001:db8::1")}, {53: dns.port}, timeout=0.5)
+    return Names(
+        Resolver((("127.0.0.1", dns.port),), 0.5), {"given.example": ("192.0.2.1", "2001:db8::1")}, {53: dns.port}, timeout=0.5
+    )
 
 
 def test_records_are_found_and_asked_for_once(dns: NameServer, names: Names) -> None:
@@ -62,8 +66,31 @@ def test_an_error_is_an_answer(dns: NameServer, names: Names, code: str) -> None
 
 
 def test_nobody_answers() -> None:
-    answer = Names((("127.0.0.1", 1),), timeout=0.2).look_up("a.example", "A")
+    answer = Names(Resolver((("127.0.0.1", 1),), 0.2)).look_up("a.example", "A")
     assert (answer.code, answer.answered) == ("TIMEOUT", False)
+
+
+def test_a_resolver_that_is_not_there_is_not_waited_for_again(dns: NameServer) -> None:
+    dns.unanswered = {"everything"}
+    resolver = Resolver((("127.0.0.1", dns.port),), 0.3)
+    for domain in ("a.example", "b.example"):
+        names = Names(resolver)
+        assert {names.look_up(domain, kind).code for kind in ("SOA", "NS", "A")} == {"TIMEOUT"}
+    assert dns.asked == [("a.example", "SOA"), ("", "NS")]
+
+
+@pytest.mark.parametrize("before", [True, False])
+def test_silent_servers_of_a_domain_are_no_silent_resolver(dns: NameServer, before: bool) -> None:
+    dns.unanswered = {"a.example"}
+    dns.records["b.example", "A"] = ["192.0.2.1"]
+    names = Names(Resolver((("127.0.0.1", dns.port),), 0.3))
+    if before:
+        assert names.addresses("b.example") == ("192.0.2.1",)
+        dns.asked.clear()
+    for kind in ("SOA", "A"):
+        assert names.look_up("a.example", kind).code == "TIMEOUT"
+    assert Counter(dns.asked) == {("a.example", "SOA"): 1, ("a.example", "A"): 1} | ({} if before else {("", "NS"): 1})
+    assert names.addresses("b.example") == ("192.0.2.1",)
 
 
 @pytest.mark.parametrize("name", ["a" * 64 + ".example", "a..example", ".".join(["a" * 60] * 5), ""])

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 
 import pytest
-from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig_check.names import Names
+from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig_check.names import Names, Resolver
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig_check.web import (
     LARGEST_BODY,
     Answer,
@@ -48,7 +48,7 @@ def server(talk: Talk) -> Iterator[int]:
 
 
 def fetch(port: int, url: str = f"http://{HOST}/x", method: str = "GET", timeout: float = 1, body: bytes = b"") -> Answer:
-    names = Names((("127.0.0.1", 1),), {HOST: ("127.0.0.1",), "other.example": ("127.0.0.1",)}, timeout=0.2)
+    names = Names(Resolver((("127.0.0.1", 1),), 0.2), {HOST: ("127.0.0.1",), "other.example": ("127.0.0.1",)})
     web = Web(names, ssl.create_default_context(), {80: port, 443: port}, timeout)
     return web.fetch(Question(method, url, body))
 
@@ -150,7 +150,7 @@ def test_a_handshake_that_never_ends(certificates: Certificates) -> None:
 
 def test_a_dead_address_does_not_stop_a_client() -> None:
     with server(sends(HEAD + b"\r\nhi")) as port:
-        names = Names((("127.0.0.1", 1),), {HOST: ("127.0.0.9", "127.0.0.1")}, timeout=0.2)
+        names = Names(Resolver((("127.0.0.1", 1),), 0.2), {HOST: ("127.0.0.9", "127.0.0.1")})
         answer = Web(names, ssl.create_default_context(), {80: port}, 2).fetch(Question("GET", f"http://{HOST}/"))
     assert answer.ok
     assert answer.dead == (("127.0.0.9", "refused"),)
@@ -164,7 +164,7 @@ def test_each_question_is_asked_once() -> None:
         time.sleep(0.1)
         link.sendall(HEAD + b"\r\nhi")
 
-    names = Names((("127.0.0.1", 1),), {HOST: ("127.0.0.1",)}, timeout=0.2)
+    names = Names(Resolver((("127.0.0.1", 1),), 0.2), {HOST: ("127.0.0.1",)})
     with server(talk) as port:
         web = Web(names, ssl.create_default_context(), {80: port}, 2)
         threads = [threading.Thread(target=web.fetch, args=(Question("GET", f"http://{HOST}/"),)) for _number in range(8)]
@@ -182,7 +182,7 @@ def test_a_dead_host_is_waited_for_once() -> None:
         links.append(link)
         time.sleep(3)
 
-    names = Names((("127.0.0.1", 1),), {HOST: ("127.0.0.1",)}, timeout=0.2)
+    names = Names(Resolver((("127.0.0.1", 1),), 0.2), {HOST: ("127.0.0.1",)})
     with server(talk) as port:
         web = Web(names, ssl.create_default_context(), {443: port}, 0.5)
         first, second = (web.fetch(Question("GET", f"https://{HOST}/{path}")) for path in ("a", "b"))

@@ -12,7 +12,7 @@ from ..._mail_autoconfig.clients import PACC_LABEL
 from ..certificates import Shown
 from ..gathering import HOSTS, Facts
 from ..model import ERROR, INFO, WARNING, Finding, RecordFacts
-from ..names import Answer, mx_of, srv_of, unquoted
+from ..names import NO_ANSWER, Answer, mx_of, srv_of, unquoted
 from ..readers import SERVICE_NAMES
 from ..wanted import Key, RRset, wanted
 from . import mends
@@ -86,6 +86,8 @@ def facts(found: Facts) -> tuple[RecordFacts, ...]:
 
 def _facts(found: Facts, key: Key) -> RecordFacts:
     wish, held = found.wanted.rrset(*key), _held(found, key)
+    if not held.answered:
+        return RecordFacts(*key, wish.rdatas if wish else (), (), "unknown")
     if wish is None:
         return RecordFacts(*key, (), held.rdatas, "present" if held.rdatas else "absent")
     state = "right" if _same(wish, held.rdatas) else "different" if held.rdatas or held.aliases else "missing"
@@ -131,6 +133,13 @@ def _rrset(found: Facts, key: Key) -> t.Iterator[Finding]:
     if owner == f"_{PACC_LABEL}.{found.domain}":
         name = "pacc_digest"
     hit = _clients_of(found, f"{owner} {kind}")
+    if record.state == "unknown":
+        code = _held(found, key).code
+        what = f"whether the record {kind} of {owner} is there could not be found out"
+        seen = "no answer in time" if code == NO_ANSWER else code
+        mend = ("check again", "or see whether the name servers of the domain answer this question")
+        yield Finding("dns.unanswered", WARNING, f"{owner} {kind}", what, seen, hit, mend)
+        return
     if record.state == "missing":
         severity = WARNING if kind != "CAA" else INFO
         what = f"the record {kind} of {owner} is missing"
