@@ -18,6 +18,10 @@ _COMMON_NAME, _ORGANIZATION = "2.5.4.3", "2.5.4.10"
 _SIGNED_DATA = "1.2.840.113549.1.7.2"
 _MOST_CERTIFICATES = 10
 _MOST_NAMES = 1000
+# Values in one another, and octets of an object identifier; no certificate comes near.
+_MOST_VALUES = 10_000
+_LONGEST_OID = 64
+_LONGEST_NAME = 253
 
 
 class DerError(ValueError):
@@ -43,8 +47,9 @@ class _Value(t.NamedTuple):
     whole: bytes
 
 
-def _one(data: bytes) -> tuple[_Value, bytes]:
+def _one(octets: bytes | memoryview) -> tuple[_Value, memoryview]:
     """The first value and what comes after it (X.690 section 8.1.3; OpenSSL writes definite lengths only)."""
+    data = memoryview(octets)  # a slice of which is no copy
     if len(data) < 2:
         raise DerError("it ends too early")
     tag, length, start = data[0], data[1], 2
@@ -58,13 +63,16 @@ def _one(data: bytes) -> tuple[_Value, bytes]:
     end = start + length
     if end > len(data):
         raise DerError("it ends too early")
-    return _Value(tag, data[start:end], data[:end]), data[end:]
+    return _Value(tag, bytes(data[start:end]), bytes(data[:end])), data[end:]
 
 
 def _all(data: bytes) -> list[_Value]:
-    found = []
-    while data:
-        value, data = _one(data)
+    found: list[_Value] = []
+    rest = memoryview(data)
+    while rest:
+        if len(found) >= _MOST_VALUES:
+            raise DerError("it has more parts than anything real")
+        value, rest = _one(rest)
         found.append(value)
     return found
 
@@ -76,8 +84,8 @@ def _expect(value: _Value, tag: int) -> bytes:
 
 
 def _oid(content: bytes) -> str:
-    if not content:
-        raise DerError("it has an empty object identifier")
+    if not 0 < len(content) <= _LONGEST_OID:
+        raise DerError("it has an impossible object identifier")
     numbers = [min(content[0] // 40, 2)]
     numbers.append(content[0] - 40 * numbers[0])
     number = 0
@@ -150,7 +158,11 @@ def _alternative_names(rest: t.Iterable[_Value]) -> t.Iterator[str]:
             parts = _all(_expect(extension, _SEQUENCE))
             if _oid(_expect(parts[0], _OID)) == _SUBJECT_ALTERNATIVE_NAME:
                 names = _one(_expect(parts[-1], _OCTETS))[0]
-                yield from (name.content.decode("ascii", "replace").lower() for name in _all(names.content) if name.tag == 0x82)
+                yield from (
+                    name.content[:_LONGEST_NAME].decode("ascii", "replace").lower()
+                    for name in _all(names.content)
+                    if name.tag == 0x82
+                )
 
 
 def signed(data: bytes) -> tuple[bytes, tuple[Certificate, ...]]:

@@ -194,15 +194,13 @@ def _ask(servers: t.Sequence[tuple[str, int]], owner: str, kind: str, recursive:
 
 def _answer(message: t.Any, owner: str, kind: str) -> Answer:
     """The answer in a message: what the owner has, or what its aliases lead to. What else a server puts in is not looked at."""
+    rrsets = {(_lower(rrset.name), dns.rdatatype.to_text(rrset.rdtype)): rrset for rrset in message.answer}
     here = _lower(dns.name.from_text(owner))
     aliases: list[str] = []
-    for _step in range(_MOST_ALIASES):
-        by_type = {dns.rdatatype.to_text(rrset.rdtype): rrset for rrset in message.answer if _lower(rrset.name) == here}
-        if kind in by_type or "CNAME" not in by_type:
-            break
-        here = _lower(next(iter(by_type["CNAME"])).target)
+    while len(aliases) < _MOST_ALIASES and (here, kind) not in rrsets and (here, "CNAME") in rrsets:
+        here = _lower(next(iter(rrsets[here, "CNAME"])).target)
         aliases.append(here.rstrip("."))
-    found = by_type.get(kind, ()) if len(aliases) < _MOST_ALIASES else ()
+    found = rrsets.get((here, kind), ()) if len(aliases) < _MOST_ALIASES else ()
     return Answer(
         code=dns.rcode.to_text(message.rcode()),
         rdatas=tuple(sorted(_text(rdata, kind) for rdata in list(found)[:_MOST_RDATAS])),

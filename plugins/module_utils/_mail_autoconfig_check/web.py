@@ -28,6 +28,7 @@ MOST_REDIRECTS = 10
 REDIRECTS = (301, 302, 303, 307, 308)
 USUAL_PORTS = {"http": 80, "https": 443}
 _SHOWN = 200
+_BLANK, _LAST_CHUNK = b"\r\n\r\n", b"\r\n0\r\n\r\n"
 
 FAULTS = {
     "no_address": "the host has no address",
@@ -218,10 +219,11 @@ def _request(question: Question, netloc: str) -> bytes:
 
 
 def _read(link: t.Any, deadline: Deadline) -> tuple[bytes, bool]:
-    """What the other side sends, and whether that was all of it."""
+    """What the other side sends, and whether that was all of it. However small the pieces, no octet is looked at for each."""
     data = bytearray()
-    end = 0  # where the answer ends, once that is known
-    while not end or len(data) < end:
+    head = end = 0  # where its head and the answer itself end, once that is known
+    chunked = False
+    while not (end and len(data) >= end) and not (chunked and data.endswith(_LAST_CHUNK)):
         if len(data) > LARGEST_BODY + _LARGEST_HEAD:
             return bytes(data), False
         link.settimeout(deadline.left())
@@ -235,24 +237,22 @@ def _read(link: t.Any, deadline: Deadline) -> tuple[bytes, bool]:
             piece = b""
         if not piece:
             break
+        known = max(len(data) - len(_BLANK) + 1, 0)
         data += piece
-        end = end or _end_of(bytes(data))
+        if not head and (found := data.find(_BLANK, known)) >= 0:
+            head = found + len(_BLANK)
+            end, chunked = _framing(bytes(data[:head]))
     return bytes(data), True
 
 
-def _end_of(data: bytes) -> int:
-    """Where the answer ends by its own word; 0 if it has not said so yet, or ends with the connection."""
-    head, separator, _body = data.partition(b"\r\n\r\n")
-    if not separator:
-        return 0
-    length = re.search(rb"\r\ncontent-length:[ \t]*([0-9]{1,9})[ \t]*(?:\r\n|\Z)", head, re.IGNORECASE)
+def _framing(head: bytes) -> tuple[int, bool]:
+    """Where the answer ends by its own word, or 0; and whether it ends with a last chunk. Neither: with the connection."""
+    length = re.search(rb"\r\ncontent-length:[ \t]*([0-9]{1,9})[ \t]*\r\n", head, re.IGNORECASE)
     if length:
-        return len(head) + 4 + int(length[1])
-    chunked = re.search(rb"\r\ntransfer-encoding:[ \t]*chunked", head, re.IGNORECASE)
-    if chunked and data.endswith(b"\r\n0\r\n\r\n"):
-        return len(data)
+        return len(head) + int(length[1]), False
     bodiless = re.match(rb"HTTP/1\.[01] (?:204|304)", head)
-    return len(head) + 4 if bodiless else 0
+    chunked = re.search(rb"\r\ntransfer-encoding:[ \t]*chunked", head, re.IGNORECASE)
+    return (len(head) if bodiless else 0), bool(chunked)
 
 
 class _Reader:

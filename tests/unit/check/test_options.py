@@ -136,6 +136,6 @@ def test_no_network_is_one_clear_finding() -> None:
 
 
 def test_a_fault_of_the_check_itself_costs_one_domain(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run, "check", lambda *_arguments: 1 / 0)
+    monkeypatch.setattr(run, "_check", lambda *_arguments: 1 / 0)
     data = run.run(options.read({"domains": ["a.tld", "b.tld"]}))
     assert [each["findings"][0]["code"] for each in data] == ["check.failed", "check.failed"]

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 
 import pytest
+from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig_check import web
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig_check.names import Names, Resolver
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig_check.web import (
     LARGEST_BODY,
@@ -63,12 +64,28 @@ def sends(*pieces: bytes, wait: float = 0) -> Talk:
     return talk
 
 
+def keeps(*pieces: bytes) -> Talk:
+    """The same of a server that then waits for the client to go."""
+
+    def talk(link: socket.socket) -> None:
+        sends(*pieces)(link)
+        while link.recv(65536):
+            pass
+
+    return talk
+
+
 HEAD = b"HTTP/1.1 200 OK\r\n"
+CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
 
 ANSWERS = {
     "with a length": (sends(HEAD + b"Content-Length: 2\r\n\r\nhi"), 200, "", b"hi"),
     "until it closes": (sends(HEAD + b"\r\nhi"), 200, "", b"hi"),
     "in chunks": (sends(HEAD + b"Transfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n"), 200, "", b"hi"),
+    "with a length, and no end": (keeps(HEAD + b"Content-Length: 2\r\n\r\nhi"), 200, "", b"hi"),
+    "in chunks, and no end": (keeps(CHUNKED + b"2\r\nhi\r\n0\r\n\r\n"), 200, "", b"hi"),
+    "in cut chunks, and no end": (keeps(CHUNKED[:-2], b"\r\n2\r\nhi\r", b"\n0\r\n", b"\r\n"), 200, "", b"hi"),
+    "in no chunks, that ends like some": (sends(HEAD + b"\r\nhi\r\n0\r\n\r\n", b"ho"), 200, "", b"hi\r\n0\r\n\r\nho"),
     "in pieces": (sends(b"HTTP/1.1 20", b"0 OK\r\nContent-Len", b"gth: 2\r\n\r\nh", b"i"), 200, "", b"hi"),
     "cut short": (sends(HEAD + b"Content-Length: 20\r\n\r\nhi"), 200, "", b"hi"),
     "with a wrong length": (sends(HEAD + b"Content-Length: -5\r\n\r\nhi"), 200, "", b"hi"),
@@ -97,6 +114,16 @@ def test_an_answer(name: str) -> None:
         answer = fetch(port)
     assert (answer.status, answer.fault) == (status, fault)
     assert answer.body == body or fault
+
+
+def test_an_answer_in_many_pieces_is_not_looked_at_for_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    heads: list[bytes] = []
+    framing = web._framing
+    monkeypatch.setattr(web, "_framing", lambda head: heads.append(head) or framing(head))
+    pieces = [CHUNKED[:20], CHUNKED[20:], *[b"1\r\nx\r\n"] * 200, b"0\r\n\r\n"]
+    with server(sends(*pieces, wait=0.001)) as port:
+        assert fetch(port, timeout=5).body == b"x" * 200
+    assert heads == [CHUNKED]
 
 
 def test_a_body_is_bounded() -> None:

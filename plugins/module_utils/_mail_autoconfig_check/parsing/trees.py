@@ -13,6 +13,8 @@ from . import LARGEST, DocumentError
 
 _DEEPEST = 50
 _MOST_ELEMENTS = 50_000
+# The name of a name space is part of the name of each element in it, so that a long one takes its square.
+_LONGEST_NAMESPACE = 200
 
 
 class _Stop(Exception):  # noqa: N818
@@ -29,6 +31,7 @@ class _Builder:
 
     def connect(self, parser: t.Any) -> None:
         parser.StartDoctypeDeclHandler = self._doctype
+        parser.StartNamespaceDeclHandler = self._namespace
         parser.StartElementHandler = self._start
         parser.EndElementHandler = self._end
         parser.CharacterDataHandler = self._tree.data
@@ -39,6 +42,10 @@ class _Builder:
 
     def _doctype(self, *_arguments: t.Any) -> None:
         raise _Stop("doctype", "it has a document type (DTD), which settings need not have and which can be a trap")
+
+    def _namespace(self, _prefix: str | None, name: str | None) -> None:
+        if len(name or "") > _LONGEST_NAMESPACE:
+            raise _Stop("too_large", "it has a longer name of a name space than settings can have")
 
     def _start(self, name: str, attributes: dict[str, str]) -> None:
         self._depth += 1

@@ -145,6 +145,9 @@ TRAPS = {
     "a DTD in UTF-16": ('<?xml version="1.0" encoding="utf-16"?><!DOCTYPE x []><clientConfig/>'.encode("utf-16"), "doctype"),
     "endless depth": (b"<a>" * 200_000, "too_deep"),
     "endless elements": (b"<clientConfig>" + b"<a/>" * 100_000, "too_deep"),
+    "a long name space": (b'<x xmlns="' + b"n" * 100_000 + b'">' + b"<a/>" * 2000 + b"</x>", "too_large"),
+    "a long name space of a prefix": (b'<x xmlns:p="' + b"n" * 100_000 + b'">' + b"<p:a/>" * 2000 + b"</x>", "too_large"),
+    "a long name space of attributes": (b'<x xmlns:p="' + b"n" * 100_000 + b'">' + b"<a p:a=''/>" * 2000 + b"</x>", "too_large"),
     "too much": (b"<clientConfig>" + b" " * LARGEST, "too_large"),
     "an unknown encoding": (b'<?xml version="1.0" encoding="x-none"?><clientConfig/>', "not_xml"),
     "nothing": (b" \r\n", "empty"),
@@ -217,6 +220,33 @@ def test_noise_in_place_of_der(data: bytes) -> None:
     for reader in (der.certificate, der.signed):
         with pytest.raises(der.DerError):
             reader(b"\x30" + data)
+
+
+def enclosed(*tags: int, content: bytes) -> bytes:
+    """A value of DER within others."""
+    for tag in reversed(tags):
+        content = bytes((tag, 0x84)) + len(content).to_bytes(4, "big") + content
+    return content
+
+
+@pytest.mark.parametrize("reader", [der.certificate, der.signed])
+def test_a_trap_for_der(reader: Callable[[bytes], Any]) -> None:
+    many = enclosed(0x30, content=b"\x05\x00" * 50_000)
+    tracemalloc.start()
+    with pytest.raises(der.DerError, match="more parts than anything real"):
+        reader(many)
+    _now, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 6 << 20
+
+
+def test_an_object_identifier_is_bounded() -> None:
+    """It is one number, whose computation takes its square."""
+    null = b"\x05\x00"
+    with pytest.raises(der.DerError, match="impossible object identifier"):
+        der.signed(enclosed(0x30, content=enclosed(0x06, content=b"\xff" * 65) + null))
+    with pytest.raises(der.DerError, match="is not signed data"):
+        der.signed(enclosed(0x30, content=enclosed(0x06, content=b"\x2a" * 64) + null))
 
 
 @settings(max_examples=200, deadline=None)
