@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 
-from tests.bench import checking, dns_pushing, kills, mutants, planning, scale, serving
+from tests.bench import check_fuzz, checking, dns_pushing, kills, mutants, planning, scale, serving
 
 BENCHES = {
     "planning": planning.main,
@@ -16,6 +16,7 @@ BENCHES = {
     "downloads": serving.downloads,
     "dns_pushing": dns_pushing.main,
     "check": checking.main,
+    "check_fuzz": check_fuzz.main,
     "memory": serving.memory,
     "fuzz": serving.fuzz,
     "endurance": serving.endurance,
