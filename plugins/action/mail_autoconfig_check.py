@@ -4,15 +4,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tempfile
 import typing as t
 
-from ansible.errors import AnsibleActionFail
-from ansible.module_utils.parsing.convert_bool import boolean
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
+from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.input.reading import InputError
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig_check import model, options, rendering
 
 MODULE = "mailops.autoconfig.mail_autoconfig_check"
@@ -27,9 +28,13 @@ class ActionModule(ActionBase):
 
     def run(self, tmp: t.Any = None, task_vars: t.Any = None) -> Result:
         super().run(tmp, task_vars)
-        arguments = dict(self._task.args)
+        try:
+            wanted = _read(self._task.args, self._connection.transport == "local")
+        except InputError as exc:
+            msg = f"Nothing was checked:\n{exc}"
+            return {"changed": False, "failed": True, "msg": msg, "problems": list(exc.problems)}
         found: list[Result] = []
-        batches = _batches(arguments)
+        batches = _batches(self._task.args, wanted)
         for number, batch in enumerate(batches, 1):
             result = self._execute_module(module_name=MODULE, module_args=batch, task_vars=task_vars)
             if result.get("failed"):
@@ -37,51 +42,94 @@ class ActionModule(ActionBase):
             found += result["domains"]
             if len(batches) > 1:
                 Display().display(f"{len(found)} domains checked, batch {number} of {len(batches)}")
+            if all([finding["code"] for finding in each["findings"]] == ["dns.unreachable"] for each in result["domains"]):
+                found += [_alike(found[-1], domain, wanted) for domain in wanted.domains[len(found) :]]
+                break
         summary = model.summary(found)
-        _write(arguments.get("reports") or [], found, summary)
-        if boolean(arguments.get("show", False), strict=False):
+        problems = [problem for report in wanted.reports for problem in _written(report, found, summary)]
+        if wanted.show:
             Display().display("\n" + rendering.render("text", found, summary))
-        return _result(str(arguments.get("fail_on") or "never"), found, summary)
+        return _result(wanted.fail_on, found, summary, problems)
 
 
-def _batches(arguments: Result) -> list[Result]:
+def _read(arguments: t.Mapping[str, t.Any], is_here: bool) -> options.Options:
+    """The options, before any domain is asked about: a mistake in the last of many would come late. Raises InputError.
+
+    :arg is_here: whether the module runs on the controller, so that its files can be looked at
+    """
+    checked = ArgumentSpecValidator(options.argument_spec()).validate(dict(arguments))
+    if checked.error_messages:
+        raise InputError(checked.error_messages)
+    params = checked.validated_parameters
+    problems = _unwritable(params["reports"])
+    try:
+        found = options.read(params if is_here else {**params, "ca_file": None})
+    except InputError as exc:
+        raise InputError([*exc.problems, *problems]) from None
+    if problems:
+        raise InputError(problems)
+    return found
+
+
+def _unwritable(reports: t.Iterable[t.Mapping[str, t.Any]]) -> list[str]:
+    """What would keep reports from being written."""
+    problems, seen = [], set()
+    for index, report in enumerate(reports):
+        path = os.path.abspath(os.path.expanduser(report.get("path") or "x"))
+        directory, where = os.path.dirname(path), f"reports[{index}].path: {report.get('path')}"
+        if os.path.isdir(path):
+            problems.append(f"{where} is a directory, not a file")
+        elif not os.path.isdir(directory):
+            problems.append(f"{where} cannot be written: there is no directory {directory}")
+        elif not os.access(directory, os.W_OK | os.X_OK):
+            problems.append(f"{where} cannot be written: no right to write in {directory}")
+        elif path in seen:
+            problems.append(f"{where} is listed twice")
+        seen.add(path)
+    return problems
+
+
+def _batches(arguments: t.Mapping[str, t.Any], wanted: options.Options) -> list[Result]:
     """The arguments of each call; address and password go with the batch that has their domain."""
-    domains = arguments.get("domains")
-    rest = {**arguments, "fail_on": "never"} if arguments.get("fail_on") in options.FAIL_ON else dict(arguments)
-    if not isinstance(domains, list) or len(domains) <= BATCH:
-        return [rest]
-    domain = str(arguments.get("address") or "").rpartition("@")[2].lower()
+    rest = {**arguments, "fail_on": "never", "reports": []}
     nobody = {key: value for key, value in rest.items() if key not in ("address", "password")}
-    parts = [domains[index : index + BATCH] for index in range(0, len(domains), BATCH)]
-    homes = [part for part in parts if domain in [str(each).lower() for each in part]] or parts[:1]
-    return [{**(rest if part is homes[0] else nobody), "domains": part} for part in parts]
+    domain = wanted.address.rpartition("@")[2]
+    parts = [list(wanted.domains[index : index + BATCH]) for index in range(0, len(wanted.domains), BATCH)]
+    return [{**(rest if domain in part else nobody), "domains": part} for part in parts]
 
 
-def _write(wanted: t.Iterable[t.Mapping[str, str]], found: list[Result], summary: t.Mapping[str, int]) -> None:
-    """Write the reports, each in one step."""
-    for report in wanted:
-        text = rendering.render(report["format"], found, summary)
-        path = os.path.expanduser(report["path"])
-        try:
-            descriptor, temporary = tempfile.mkstemp(dir=os.path.dirname(os.path.abspath(path)), prefix=".mail_autoconfig_check.")
-            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-                file.write(text)
-            umask = os.umask(0)
-            os.umask(umask)
-            os.chmod(temporary, 0o666 & ~umask)
-            os.replace(temporary, path)
-        except OSError as exc:
-            raise AnsibleActionFail(f"The report {path} cannot be written: {exc.strerror}.") from None
+def _alike(data: Result, domain: str, wanted: options.Options) -> Result:
+    """What is found of another domain where nobody answers: each batch would wait for that anew."""
+    findings = [{**finding, "where": domain} for finding in data["findings"]]
+    return {**data, "domain": domain, "address": wanted.address_for(domain), "findings": findings}
 
 
-def _result(fail_on: str, found: list[Result], summary: dict[str, int]) -> Result:
+def _written(report: options.ReportFile, found: list[Result], summary: t.Mapping[str, int]) -> t.Iterator[str]:
+    """Write a report, in one step; why that failed, if it did."""
+    path = os.path.abspath(os.path.expanduser(report.path))
+    temporary = ""
+    try:
+        descriptor, temporary = tempfile.mkstemp(dir=os.path.dirname(path), prefix=".mail_autoconfig_check.")
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(rendering.render(report.format, found, summary))
+        umask = os.umask(0)
+        os.umask(umask)
+        os.chmod(temporary, 0o666 & ~umask)
+        os.replace(temporary, path)
+    except OSError as exc:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        yield f"The report {path} cannot be written: {exc.strerror}."
+
+
+def _result(fail_on: str, found: list[Result], summary: dict[str, int], problems: t.Sequence[str] = ()) -> Result:
+    """What the task returns; whatever has failed, what was found is in it."""
     findings = [finding for each in found for finding in each["findings"]]
-    result = {"changed": False, "summary": summary, "domains": found}
+    lines = list(problems)
     if options.fails(fail_on, findings):
         bad = [each["domain"] for each in found if options.fails(fail_on, each["findings"])]
         shown = ", ".join(bad[:10]) + (f" and {len(bad) - 10} more" if len(bad) > 10 else "")
         codes = sorted({finding["code"] for finding in findings if options.fails(fail_on, [finding])})
-        result.update(
-            failed=True, msg=f"{summary['errors']} errors, {summary['warnings']} warnings: {shown}: {', '.join(codes)}."
-        )
-    return result
+        lines.append(f"{summary['errors']} errors, {summary['warnings']} warnings: {shown}: {', '.join(codes)}.")
+    result: Result = {"changed": False, "summary": summary, "domains": found}
+    return {**result, "failed": True, "msg": "\n".join(lines)} if lines else result

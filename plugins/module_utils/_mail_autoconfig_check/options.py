@@ -60,6 +60,7 @@ class Options:
     ispdb: bool = False
     fail_on: str = "never"
     reports: tuple[ReportFile, ...] = ()
+    show: bool = False
 
     def address_for(self, domain: str) -> str:
         """The address that clients are played with."""
@@ -94,7 +95,7 @@ def read(params: t.Mapping[str, t.Any]) -> Options:
     """Read the options. Raises InputError with every mistake."""
     problems: list[str] = []
     fields = Fields(params, "", problems)
-    domains = fields.texts("domains", reading.hostname, required=True)
+    domains = fields.texts("domains", lambda value: reading.hostname(value.strip()), required=True)
     published = Fields(params.get("published") or {}, "published", problems)
     options = Options(
         domains=domains,
@@ -112,6 +113,7 @@ def read(params: t.Mapping[str, t.Any]) -> Options:
         ispdb=bool(fields.boolean("ispdb")),
         fail_on=fields.text("fail_on", reading.one_of(*FAIL_ON), default="never"),
         reports=tuple(_report(entry) for entry in fields.mappings("reports")),
+        show=bool(fields.boolean("show")),
     )
     if problems:
         raise InputError(problems)
@@ -157,7 +159,7 @@ def _password(fields: Fields, params: t.Mapping[str, t.Any]) -> str:
 
 def _resolver(value: str) -> str:
     address, port = _split_port(value)
-    ipaddress.ip_address(address)
+    _literal(address)
     if not 0 < port < 65536:
         raise ValueError(f"{shown(value)} is not a resolver (an address, or address:port; [address]:port for IPv6)")
     return value
@@ -181,11 +183,18 @@ def _addresses(value: t.Any, problems: list[str]) -> dict[str, tuple[str, ...]]:
     for name, listed in (value or {}).items():
         try:
             host = reading.hostname(str(name))
-            each = [listed] if isinstance(listed, str) else list(listed)
-            found[host] = tuple(str(ipaddress.ip_address(str(address).strip())) for address in each)
-        except (ValueError, TypeError) as exc:
+            each = listed if isinstance(listed, (list, tuple)) else [listed]
+            found[host] = tuple(_literal(address) for address in each)
+        except ValueError as exc:
             problems.append(f"addresses.{name}: {exc}")
     return found
+
+
+def _literal(value: t.Any) -> str:
+    try:
+        return str(ipaddress.ip_address(str(value).strip()))
+    except ValueError:
+        raise ValueError(f"{shown(value)} is not an address of IPv4 or IPv6") from None
 
 
 def _ports(value: t.Any, problems: list[str]) -> dict[int, int]:
