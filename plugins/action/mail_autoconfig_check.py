@@ -49,7 +49,11 @@ class ActionModule(ActionBase):
         problems = [problem for report in wanted.reports for problem in _written(report, found, summary)]
         if wanted.show:
             Display().display("\n" + rendering.render("text", found, summary))
-        return _result(wanted.fail_on, found, summary, problems)
+        result = _result(wanted.fail_on, found, summary, problems)
+        if wanted.show and result.get("failed"):
+            # It has been printed for people, who would not find it above thousands of lines of the same.
+            del result["domains"]
+        return result
 
 
 def _read(arguments: t.Mapping[str, t.Any], is_here: bool) -> options.Options:
@@ -123,7 +127,7 @@ def _written(report: options.ReportFile, found: list[Result], summary: t.Mapping
 
 
 def _result(fail_on: str, found: list[Result], summary: dict[str, int], problems: t.Sequence[str] = ()) -> Result:
-    """What the task returns; whatever has failed, what was found is in it."""
+    """What the task returns; what was found is in it, whatever has failed."""
     findings = [finding for each in found for finding in each["findings"]]
     lines = list(problems)
     if options.fails(fail_on, findings):

@@ -99,7 +99,7 @@ options:
     type: bool
     default: false
   fail_on:
-    description: Fail if there is a finding of this severity, or a worse one.
+    description: Fail if there is a finding of this severity, or a worse one. Reports are written all the same.
     type: str
     choices: [never, error, warning]
     default: never
@@ -113,7 +113,7 @@ options:
         description: One of V(text), V(json), V(html), V(junit) and V(prometheus). Required.
         type: str
       path:
-        description: Where, on the controller. Required.
+        description: Where, on the controller, in a directory that exists. Required.
         type: path
   show:
     description: Whether to print the report in the output of the play, and how far it is with many domains.
@@ -165,7 +165,7 @@ summary:
   sample: {domains: 1, works: 1, warns: 0, fails: 0, unknown: 0, errors: 0, warnings: 0}
 domains:
   description: The report of each domain, in the order of O(domains).
-  returned: success, and when O(fail_on) makes it fail
+  returned: success, and when O(fail_on) makes it fail, unless O(show) has printed it
   type: list
   elements: dict
   contains:

@@ -151,6 +151,16 @@ def test_without_a_resolver_nobody_waits_for_each_batch(act: Acting, monkeypatch
     assert len(act.calls) == 3
 
 
+@pytest.mark.parametrize("show", [True, False])
+def test_a_failure_says_in_few_lines_what_has_been_printed(act: Acting, monkeypatch: pytest.MonkeyPatch, show: bool) -> None:
+    monkeypatch.setattr(act, "module", lambda **_arguments: {"domains": FOUND})
+    monkeypatch.setattr(action.rendering, "render", lambda *_arguments: "printed")
+    result = act({"domains": ["a.tld"], "fail_on": "warning", "show": show})
+    assert (result["failed"], result["msg"]) == (True, "0 errors, 1 warnings: a.tld: dns.ms_txt.")
+    assert ("domains" in result, "summary" in result) == (not show, True)
+    assert act({"domains": ["a.tld"], "show": show})["domains"] == FOUND
+
+
 def test_a_ca_file_of_another_host_is_not_looked_for_here(act: Acting) -> None:
     given = {"domains": ["a.tld"], "ca_file": "/no/such"}
     assert act(given)["failed"]
