@@ -10,6 +10,7 @@ import tempfile
 import typing as t
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible.module_utils.common.parameters import remove_values
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
@@ -31,8 +32,9 @@ class ActionModule(ActionBase):
         try:
             wanted = _read(self._task.args, self._connection.transport == "local")
         except InputError as exc:
-            msg = f"Nothing was checked:\n{exc}"
-            return {"changed": False, "failed": True, "msg": msg, "problems": list(exc.problems)}
+            refused = {"changed": False, "failed": True, "msg": f"Nothing was checked:\n{exc}", "problems": list(exc.problems)}
+            # As a module's results are treated: a password may have been written in the place of something else.
+            return dict(remove_values(refused, filter(None, [str(self._task.args.get("password") or "")])))
         found: list[Result] = []
         batches = _batches(self._task.args, wanted)
         for number, batch in enumerate(batches, 1):

@@ -151,6 +151,14 @@ def test_without_a_resolver_nobody_waits_for_each_batch(act: Acting, monkeypatch
     assert len(act.calls) == 3
 
 
+@pytest.mark.parametrize("where", [{"address": "secret 1"}, {"resolver": ["secret 1"]}, {"timeout": "secret 1"}])
+def test_a_mistake_does_not_repeat_the_password(act: Acting, where: Data) -> None:
+    result = act({"domains": ["a.tld"], "password": "secret 1", **where})
+    assert result["failed"]
+    assert result["problems"]
+    assert "secret 1" not in str(result)
+
+
 @pytest.mark.parametrize("show", [True, False])
 def test_a_failure_says_in_few_lines_what_has_been_printed(act: Acting, monkeypatch: pytest.MonkeyPatch, show: bool) -> None:
     monkeypatch.setattr(act, "module", lambda **_arguments: {"domains": FOUND})
