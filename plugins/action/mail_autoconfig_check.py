@@ -81,10 +81,11 @@ def _unwritable(reports: t.Iterable[t.Mapping[str, t.Any]]) -> list[str]:
     """What would keep reports from being written."""
     problems, seen = [], set()
     for index, report in enumerate(reports):
-        path = os.path.abspath(os.path.expanduser(report.get("path") or "x"))
+        path = _target(report.get("path") or "x")
         directory, where = os.path.dirname(path), f"reports[{index}].path: {report.get('path')}"
-        if os.path.isdir(path):
-            problems.append(f"{where} is a directory, not a file")
+        if os.path.exists(path) and not os.path.isfile(path):
+            # A device would be gone afterwards.
+            problems.append(f"{where} is a directory or a device, not a file")
         elif not os.path.isdir(directory):
             problems.append(f"{where} cannot be written: there is no directory {directory}")
         elif not os.access(directory, os.W_OK | os.X_OK):
@@ -93,6 +94,11 @@ def _unwritable(reports: t.Iterable[t.Mapping[str, t.Any]]) -> list[str]:
             problems.append(f"{where} is listed twice")
         seen.add(path)
     return problems
+
+
+def _target(path: str) -> str:
+    """The file that a path means, so that a symbolic link stays one."""
+    return os.path.realpath(os.path.expanduser(path))
 
 
 def _batches(arguments: t.Mapping[str, t.Any], wanted: options.Options) -> list[Result]:
@@ -112,7 +118,7 @@ def _alike(data: Result, domain: str, wanted: options.Options) -> Result:
 
 def _written(report: options.ReportFile, found: list[Result], summary: t.Mapping[str, int]) -> t.Iterator[str]:
     """Write a report, in one step; why that failed, if it did."""
-    path = os.path.abspath(os.path.expanduser(report.path))
+    path = _target(report.path)
     temporary = ""
     try:
         descriptor, temporary = tempfile.mkstemp(dir=os.path.dirname(path), prefix=".mail_autoconfig_check.")

@@ -182,6 +182,16 @@ def test_a_directory_in_which_nobody_may_write(act: Acting, tmp_path: Path, monk
     assert result["problems"] == [f"reports[0].path: {tmp_path}/x cannot be written: no right to write in {tmp_path}"]
 
 
+def test_no_device_is_replaced_and_a_link_stays_one(act: Acting, tmp_path: Path) -> None:
+    pipe, link = tmp_path / "pipe", tmp_path / "link"
+    os.mkfifo(pipe)
+    link.symlink_to("report")
+    result = act({"domains": ["a.tld"], "reports": [{"format": "json", "path": str(pipe)}]})
+    assert result["problems"] == [f"reports[0].path: {pipe} is a directory or a device, not a file"]
+    assert not act({"domains": ["a.tld"], "reports": [{"format": "json", "path": str(link)}]}).get("failed")
+    assert (link.is_symlink(), json.loads((tmp_path / "report").read_text())["domains"][0]["domain"]) == (True, "a.tld")
+
+
 @pytest.mark.parametrize(("written", "shown"), [("no", False), ("off", False), ("0", False), ("yes", True), (1, True)])
 def test_strings_in_place_of_booleans(act: Acting, monkeypatch: pytest.MonkeyPatch, written: Any, shown: bool) -> None:
     rendered: list[str] = []
