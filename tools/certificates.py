@@ -10,6 +10,10 @@ import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
+# As long as the name of a well-known authority, so that tools/delta_chat.py can put the one in the place of the other.
+SUBJECT = "/O=mailops.autoconfig/CN=Testing authority"
+_DAYS = 30
+
 
 def _openssl(*arguments: str) -> None:
     subprocess.run(["openssl", *arguments], check=True, capture_output=True)
@@ -45,12 +49,29 @@ class Authority:
         self._directory = directory
         self.certificate = directory / "ca.pem"
         self._key = directory / "ca.key"
-        if not self.certificate.exists():
+        if not self._can_be_used():
             _openssl(
-                *("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "30", "-subj", "/CN=Test authority"),
+                *("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", str(_DAYS), "-subj", SUBJECT),
                 *("-addext", "basicConstraints=critical,CA:TRUE", "-addext", "keyUsage=critical,keyCertSign,cRLSign"),
                 *("-keyout", str(self._key), "-out", str(self.certificate)),
             )
+
+    def _can_be_used(self) -> bool:
+        """Whether there is one of the right name that does not expire during the tests."""
+        question = [
+            "openssl",
+            "x509",
+            "-noout",
+            "-subject",
+            "-nameopt",
+            "compat",
+            "-checkend",
+            "86400",
+            "-in",
+            str(self.certificate),
+        ]
+        answer = subprocess.run(question, check=False, capture_output=True, text=True)
+        return answer.returncode == 0 and f"subject={SUBJECT}\n" in answer.stdout
 
     def issue(self, directory: Path, names: Iterable[str]) -> None:
         """Write ``fullchain.pem`` and ``privkey.pem`` for the names into a directory, as certbot does."""

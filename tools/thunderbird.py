@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from .private_apache import free_ports
+from .resolver import with_name_server
 
 _PREFERENCES: dict[str, str | int | bool] = {
     "app.update.enabled": False,
@@ -73,10 +74,6 @@ STARTTLS, SSL = 2, 3
 PASSWORD_CLEARTEXT = 3
 
 
-# Gives a program, and nobody else, another /etc/resolv.conf: the first argument.
-_WITH_RESOLVER = ("unshare", "--mount", "sh", "-c", 'mount --bind "$0" /etc/resolv.conf && exec "$@"')
-
-
 class Thunderbird:
     """One Thunderbird with a profile below ``directory``; a context manager that ends it.
 
@@ -94,12 +91,8 @@ class Thunderbird:
         preferences = {**_PREFERENCES, "marionette.port": self._port}
         lines = [f"user_pref({_literal(name)}, {_literal(value)});\n" for name, value in sorted(preferences.items())]
         (profile / "user.js").write_text("".join(lines))
-        resolver: tuple[str, ...] = ()
-        if name_server:
-            (directory / "resolv.conf").write_text(f"nameserver {name_server}\noptions attempts:1 timeout:2\n")
-            resolver = (*_WITH_RESOLVER, str(directory / "resolv.conf"))
         self._command = [
-            *resolver,
+            *(with_name_server(directory, name_server) if name_server else ()),
             *(found, "--headless", "--marionette", "-remote-allow-system-access", "--no-remote"),
             *("-profile", str(profile)),
         ]

@@ -197,7 +197,7 @@ def test_a_certificate_is_read(certificates: Faulty) -> None:
     facts = der.certificate(pair[0].public_bytes(serialization.Encoding.DER))
     assert facts.names == ("one.example", "two.example")
     assert facts.subject == "Somebody, one.example"
-    assert facts.issuer == "Test authority"
+    assert facts.issuer == "mailops.autoconfig, Testing authority"
     assert (facts.not_before, facts.not_after) == (pair[0].not_valid_before_utc, pair[0].not_valid_after_utc)
 
 
