@@ -191,7 +191,7 @@ class _Dialogue:
         elif command == "LOGIN":
             name, password = line.split(" ", 2)[2].strip('"').split('" "')
             self.server.logins.append((name, password))
-            good = self.server.accounts.get(name) == password
+            good = "PLAIN" in self._mechanisms() and self.server.accounts.get(name) == password
             self.say(f"{tag} OK in" if good else f"{tag} NO [AUTHENTICATIONFAILED] no")
         elif command == "LOGOUT":
             self.say("* BYE", f"{tag} OK")

@@ -16,7 +16,7 @@ from .clients import Client
 from .clients import Step as Act
 from .model import ASKS, FAILS, UNKNOWN, WORKS, ClientResult, Service, Step
 from .names import Names, base_domain, mx_of
-from .parsing import DocumentError, apple, autodiscover, mozilla, pacc
+from .parsing import DocumentError, apple, autodiscover, mozilla, pacc, trees
 from .readers import Taken, Who
 from .web import REDIRECTS, Answer, Question, Web
 
@@ -96,8 +96,18 @@ class _Game:
 
     def fetch(self, question: Question) -> Answer:
         answer = self.world.web.fetch(question)
+        if self.client.full_redirects:
+            answer = self._full_redirects_of(answer)
         self.asked += answer.urls
         self.note(str(question), str(answer), answer.milliseconds)
+        return answer
+
+    def _full_redirects_of(self, answer: Answer) -> Answer:
+        """The answer, or the redirect to a path on the way to it, with which the client does nothing."""
+        for number, hop in enumerate(answer.hops):
+            if not urlsplit(hop.headers["location"].strip()).scheme:
+                self.reasons.append(f"{hop.url}: it does not follow a redirect to a path, only to a full URL")
+                return dataclasses.replace(hop, hops=answer.hops[:number])
         return answer
 
     def note(self, question: str, answer: str, milliseconds: int = 0) -> None:
@@ -106,6 +116,10 @@ class _Game:
     def end(self, winner: str, taken: Taken, asks: t.Iterable[str] = (), insecure: bool = False) -> Play:
         listed = tuple(each for each in (taken.asks, *asks) if each)
         return Play(self.client, taken.services, winner, taken.because, listed, tuple(self.steps), tuple(self.asked), insecure)
+
+    def dead_end(self, answer: Answer, taken: Taken) -> Play:
+        """The end at a document that is of no use, after which the client looks at no other."""
+        return self.end("", dataclasses.replace(taken, because=f"{answer.url}: {taken.because}; {SEARCH_ENDS}"))
 
 
 def play(client: Client, world: World) -> Play:
@@ -171,7 +185,7 @@ def _mozilla(game: _Game, act: Act, asked: Question, asks: t.Sequence[str] = ())
     try:
         taken = readers.from_mozilla(mozilla.read(answer.body), answer.media_type, game.client.reader, game.world.who)
     except DocumentError as exc:
-        taken, readable = Taken(because=str(exc)), False
+        taken, readable = Taken(because=str(exc)), act.ends == table.NESTED and trees.nested(answer.body)
     if not taken.because:
         insecure = not answer.secure
         if insecure and game.client.distrusts_http:
@@ -180,8 +194,9 @@ def _mozilla(game: _Game, act: Act, asked: Question, asks: t.Sequence[str] = ())
     game.note(answer.url, taken.because)
     game.reasons.append(f"{answer.url}: {taken.because}")
     last = act is game.client.steps[-1]
-    if (act.ends == table.DOCUMENT and readable) or (act.ends == table.STATUS and answer.status == 200 and not last):
-        return game.end("", dataclasses.replace(taken, because=f"{answer.url}: {taken.because}; {SEARCH_ENDS}"))
+    ends = act.ends in (table.DOCUMENT, table.NESTED) and readable
+    if ends or (act.ends == table.STATUS and answer.status == 200 and not last):
+        return game.dead_end(answer, taken)
     return None
 
 
@@ -204,7 +219,8 @@ def _outlook(game: _Game, act: Act, asked: Question, asks: t.Sequence[str] = ())
         except DocumentError as exc:
             game.note(answer.url, str(exc))
             game.reasons.append(f"{answer.url}: {exc}")
-            return None
+            ends = act.ends == table.NESTED and trees.nested(answer.body)
+            return game.dead_end(answer, Taken(because=str(exc))) if ends else None
         if not document.redirect_url.startswith("https://"):
             break
         asked = dataclasses.replace(asked, url=document.redirect_url)
@@ -212,8 +228,7 @@ def _outlook(game: _Game, act: Act, asked: Question, asks: t.Sequence[str] = ())
     if taken.because:
         game.note(answer.url, taken.because)
         game.reasons.append(f"{answer.url}: {taken.because}")
-        end = act.ends == table.DOCUMENT
-        return game.end("", dataclasses.replace(taken, because=f"{answer.url}: {taken.because}; {SEARCH_ENDS}")) if end else None
+        return game.dead_end(answer, taken) if act.ends == table.NESTED else None
     host = urlsplit(answer.url).hostname or ""
     if game.client.distrusts_strangers and base_domain(host) != base_domain(game.world.domain):
         asks = (*asks, f"it asks the user whether {host} may tell the settings of {game.world.domain}")

@@ -113,13 +113,15 @@ def _service(server: mozilla.Server, reader: Reader, who: Who) -> tuple[Service 
     if not 0 < port < 65536:
         return None, f"{name}: there is no port"
     known = [socket for socket in server.socket_types if socket in _SOCKETS and (reader.plain or socket != "plain")]
-    tls = _SOCKETS[known[0]] if known else reader.unknown_socket
+    by_port = STARTTLS if port in STARTTLS_PORTS else TLS
+    unknown = by_port if reader.unknown_socket == "port" else reader.unknown_socket
+    tls = _SOCKETS[known[0]] if known else unknown
     if not tls:
         return None, f"{name}: the socketType {', '.join(server.socket_types)[:50] or 'is missing'} cannot be used"
     methods = tuple(each for each in server.authentication if not reader.authentication or each in reader.authentication)
     if reader.needs_authentication and not methods:
         return None, f"{name}: no authentication that it knows ({', '.join(server.authentication)[:100] or 'none is given'})"
-    if server.username is None and (reader.strict or server.direction == "incoming"):
+    if server.username is None and (reader.strict or reader.needs_username or server.direction == "incoming"):
         return None, f"{name}: there is no user name"
     written = (server.username or "") if not reader.trims else (server.username or "").strip()
     username = who.form(written) if reader.username else ""
@@ -159,7 +161,7 @@ def from_autodiscover(document: autodiscover.Document, rules: str, who: Who) -> 
 
 
 def _protocol(protocol: autodiscover.Protocol, rules: str, who: Who) -> Service | None:
-    kind = _TYPES.get(protocol.type if rules != "outlook" else protocol.type.upper(), "")
+    kind = _TYPES.get(protocol.type.upper() if rules in ("outlook", "delta") else protocol.type, "")
     port = int(protocol.port) if re.fullmatch("[0-9]{1,5}", protocol.port) else 0
     host = protocol.server.lower()
     if not kind or not 0 < port < 65536 or not re.fullmatch(r"[a-z0-9.-]{1,253}", host):

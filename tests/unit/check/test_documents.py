@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig_check.parsing import autodiscover
+from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig_check.clients import CLIENTS
+from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig_check.parsing import autodiscover, mozilla
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig_check.parsing.autodiscover import Protocol
-from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig_check.readers import Who, from_autodiscover
+from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig_check.readers import (
+    Taken,
+    Who,
+    from_autodiscover,
+    from_mozilla,
+)
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig_check.verdicts import documents
 
 WHO = Who("anna@server.tld")
@@ -49,3 +55,36 @@ def test_without_login_name_outlook_takes_the_local_part() -> None:
     answer = autodiscover.Document(accounts=1, account_type="email", action="settings", protocols=tuple(nameless))
     names = {rules: from_autodiscover(answer, rules, WHO).services[0].username for rules in ("outlook", "thunderbird", "delta")}
     assert names == {"outlook": "%EMAILLOCALPART%", "thunderbird": "%EMAILADDRESS%", "delta": "%EMAILADDRESS%"}
+
+
+def test_types_in_lower_case_are_read_by_outlook_and_delta_chat() -> None:
+    both = (protocol(993, "SSL", kind="imap"), protocol(465, "SSL", kind="smtp"))
+    answer = autodiscover.Document(accounts=1, account_type="email", action="settings", protocols=both)
+    found = {
+        rules: len(from_autodiscover(answer, rules, WHO).services) for rules in ("outlook", "delta", "thunderbird", "fairemail")
+    }
+    assert found == {"outlook": 2, "delta": 2, "thunderbird": 0, "fairemail": 0}
+
+
+def mozilla_server(direction: str, port: int, socket_type: str, username: str | None = "%EMAILADDRESS%") -> mozilla.Server:
+    kind = "imap" if direction == "incoming" else "smtp"
+    return mozilla.Server(direction, kind, "mail.server.tld", str(port), (socket_type,), username, ("password-cleartext",))
+
+
+def taken(client: str, *servers: mozilla.Server) -> Taken:
+    """What a client takes from Mozilla's file with these servers."""
+    (reader,) = (each.reader for each in CLIENTS if each.id == client)
+    return from_mozilla(mozilla.Document("server.tld", ("server.tld",), servers), "text/xml", reader, WHO)
+
+
+@pytest.mark.parametrize(("port", "mode"), [(993, "tls"), (143, "starttls"), (2143, "tls")])
+def test_delta_chat_tries_what_is_usual_on_a_port_if_socket_type_is_unknown(port: int, mode: str) -> None:
+    servers = [mozilla_server(direction, port, "TLS") for direction in ("incoming", "outgoing")]
+    assert [service.tls for service in taken("deltachat", *servers).services] == [mode, mode]
+    assert taken("thunderbird", *servers).because
+
+
+def test_delta_chat_wants_a_user_name_for_sending_too() -> None:
+    servers = [mozilla_server("incoming", 993, "SSL"), mozilla_server("outgoing", 465, "SSL", None)]
+    assert "there is no user name" in taken("deltachat", *servers).because
+    assert not taken("thunderbird", *servers).because

@@ -410,7 +410,7 @@ def test_of_whom_a_web_page_ends_the_search(certificates: Faulty) -> None:
         told = {each["where"]: each["what"] for each in found}
         (of_file,) = (what for where, what in told.items() if where.endswith("config-v1.1.xml"))
         (of_autodiscover,) = (what for where, what in told.items() if where.endswith("autodiscover.xml"))
-        assert of_file.endswith(", which ends the search of KMail")
+        assert of_file.endswith(", which ends the search of KMail, Delta Chat")
         assert of_autodiscover == "a web page comes where settings belong"
 
 

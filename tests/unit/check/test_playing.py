@@ -75,6 +75,50 @@ def test_delta_chat_ends_at_a_document_without_servers(certificates: Faulty) -> 
     assert found["k9"]["verdict"] == "works"
 
 
+# What a real Delta Chat does with each, is in tests/e2e/test_check_agreement.py.
+@pytest.mark.parametrize("body", [b"", b"<feed/>", b"<html><body>Shop</body></html>", b"<clientConfig><emailProvider>"])
+def test_delta_chat_ends_at_whatever_has_its_tags_nested(certificates: Faulty, body: bytes) -> None:
+    with world(certificates) as made:
+        made.web.pages[made.page("autoconfig", FILE)] = (200, {"Content-Type": XML}, body)
+        client = clients(made)["deltachat"]
+    assert (client["verdict"], client["settings"]) == ("fails", [])
+    assert client["because"].startswith(f"https://autoconfig.{DOMAIN}{FILE}?")
+    assert client["because"].endswith("; its search ends there")
+
+
+def test_delta_chat_goes_on_after_a_web_page_that_is_no_xml(certificates: Faulty) -> None:
+    with world(certificates) as made:
+        made.web.pages[made.page("autoconfig", FILE)] = (200, {}, b"<html><body>Shop<br></body></html>")
+        client = clients(made)["deltachat"]
+    assert (client["verdict"], client["winner"]) == ("works", f"https://{DOMAIN}{WELL_KNOWN}")
+
+
+def test_delta_chat_ends_at_a_web_page_in_place_of_autodiscover(certificates: Faulty) -> None:
+    with world(certificates) as made:
+        for label in ("autoconfig", ""):
+            del made.web.pages[made.page(label, WELL_KNOWN if not label else FILE)]
+        made.web.pages[made.page("", POX)] = HTML
+        client = clients(made)["deltachat"]
+    assert "it is a web page; its search ends there" in client["because"]
+
+
+def test_delta_chat_follows_redirects_to_full_urls_only(certificates: Faulty) -> None:
+    with world(certificates) as made:
+        there = made.page("autoconfig", "/there.xml")
+        made.web.pages[there] = made.web.pages[made.page("autoconfig", FILE)]
+        made.web.pages[made.page("autoconfig", FILE)] = (302, {"Location": "/there.xml"}, b"")
+        found = clients(made)
+        made.web.pages[made.page("autoconfig", FILE)] = (302, {"Location": f"https://autoconfig.{DOMAIN}/there.xml"}, b"")
+        full = clients(made)["deltachat"]
+        without(made, "", "autodiscover")
+        made.web.pages[made.page("autoconfig", FILE)] = (302, {"Location": "/there.xml"}, b"")
+        nothing = clients(made)["deltachat"]
+    assert (found["thunderbird"]["winner"], full["winner"]) == (f"https://autoconfig.{DOMAIN}/there.xml",) * 2
+    assert found["deltachat"]["winner"] == f"https://{DOMAIN}{WELL_KNOWN}"
+    assert nothing["verdict"] == "fails"
+    assert "it does not follow a redirect to a path, only to a full URL" in nothing["because"]
+
+
 def test_thunderbird_reads_the_type_and_others_do_not(certificates: Faulty) -> None:
     with world(certificates) as made:
         for key in ((("autoconfig", FILE)), ("", WELL_KNOWN)):

@@ -5,6 +5,7 @@ PRIVATE to the collection. XML 1.0; a DTD is refused at its first character, by 
 
 from __future__ import annotations
 
+import re
 import typing as t
 import xml.etree.ElementTree as ET
 from xml.parsers import expat
@@ -15,6 +16,8 @@ _DEEPEST = 50
 _MOST_ELEMENTS = 50_000
 # The name of a name space is part of the name of each element in it, so that a long one takes its square.
 _LONGEST_NAMESPACE = 200
+_QUOTE_OR_END = re.compile("[>\"']")
+_BRACKET = re.compile("[<>]")
 
 
 class _Stop(Exception):  # noqa: N818
@@ -83,6 +86,51 @@ def root(data: bytes) -> ET.Element:
         if looks_like_html(data):
             raise DocumentError("html", "it is a web page") from None
         raise DocumentError("not_xml", f"it is not well-formed XML ({exc})") from None
+
+
+def nested(data: bytes) -> bool:
+    """Whether each end tag closes the last tag that is open: all that quick-xml asks for, which Delta Chat reads with.
+
+    Any root will do, none too, and what is open at the end may stay open.
+    """
+    text = data.decode("utf-8", "replace")
+    opened: list[str] = []
+    at = text.find("<")
+    while at >= 0:
+        after = _after(text, at)
+        if after < 0:
+            return False
+        tag = text[at + 1 : after - 1]
+        if tag.startswith("/"):
+            if not opened or opened.pop() != tag[1:].strip():
+                return False
+        elif not tag.startswith(("!", "?")) and not tag.endswith("/"):
+            opened.append(tag.partition(" ")[0].strip())
+        at = text.find("<", after)
+    return True
+
+
+def _after(text: str, at: int) -> int:
+    """Where that ends which begins with ``<`` here; -1 if it does not."""
+    for begins, ends in (("<!--", "-->"), ("<![CDATA[", "]]>"), ("<?", "?>")):
+        if text.startswith(begins, at):
+            found = text.find(ends, at + len(begins))
+            return found + len(ends) if found >= 0 else -1
+    depth, declaration = 0, text.startswith("<!", at)
+    while True:
+        stop = (_BRACKET if declaration else _QUOTE_OR_END).search(text, at)
+        if stop is None:
+            return -1
+        at = stop.end()
+        if stop[0] in "\"'":
+            # A bracket in quotes is none.
+            at = text.find(stop[0], at) + 1
+            if at == 0:
+                return -1
+        elif declaration:
+            depth += 1 if stop[0] == "<" else -1
+        if stop[0] == ">" and depth == 0:
+            return at
 
 
 def looks_like_html(data: bytes) -> bool:

@@ -187,6 +187,48 @@ def test_depth_is_counted_downwards_only() -> None:
     assert len(trees.root(b"<a>" + b"<b></b>" * 1000 + b"</a>")) == 1000
 
 
+NESTED = {
+    b"": True,
+    b"welcome": True,
+    b"<a><b></b></a>": True,
+    b"<a><b/><b c='>'/></a>": True,
+    b"<a>\n  <b\n c='1'>\n</b >\n": True,
+    b"<?xml version='1.0'?><!DOCTYPE a [<!ENTITY b 'c'>]><a>&b;</a>": True,
+    b"<!-- <a> --><![CDATA[ </a> ]]>": True,
+    b"<a><b></a></b>": False,
+    b"<html><br></html>": False,
+    b"</a>": False,
+    b"<a": False,
+    b"<a b='>": False,
+    b"<a><!-- </a>": False,
+    b"<![CDATA[": False,
+    b"<!DOCTYPE a [<!ENTITY b 'c'>": False,
+    b"<?xml": False,
+}
+
+
+@pytest.mark.parametrize("text", NESTED)
+def test_whether_tags_are_nested(text: bytes) -> None:
+    """As Delta Chat 2.65 takes each of them; tests/e2e/test_check_agreement.py has it do so with some."""
+    assert trees.nested(text) is NESTED[text]
+
+
+@settings(max_examples=300, deadline=None)
+@given(data=st.one_of(mutated(MOZILLA), mutated(POX), st.binary(max_size=300)))
+def test_mutants_of_tags(data: bytes) -> None:
+    assert trees.nested(data) in (True, False)
+
+
+@settings(max_examples=200, deadline=None)
+@given(data=mutated(MOZILLA))
+def test_what_is_xml_is_nested(data: bytes) -> None:
+    try:
+        trees.root(data)
+    except DocumentError:
+        return
+    assert trees.nested(data)
+
+
 # -- DER ------------------------------------------------------------------------------------------------------------------
 
 
