@@ -1,17 +1,33 @@
-"""What the check says of Thunderbird, and what a real Thunderbird does with the same fault."""
+"""What the check says of Thunderbird and Delta Chat, and what a real one does with the same fault."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
 from tests.conftest import need
 from tests.unit.check.conftest import Faulty
-from tests.unit.check.test_faults import BY_ITSELF, FAULTS, check
-from tests.unit.check.world import ADDRESS, World
+from tests.unit.check.parsing.test_hostile import NESTED
+from tests.unit.check.test_faults import (
+    APEX,
+    AUTOCONFIG,
+    AUTODISCOVER,
+    BY_ITSELF,
+    FAULTS,
+    WELL_KNOWN,
+    check,
+    each,
+    in_file,
+    mechanisms,
+    on,
+    other_mode,
+    says,
+)
+from tests.unit.check.world import ADDRESS, DOMAIN, PASSWORD, XML, World
+from tools.delta_chat import DeltaChat, Server
 from tools.thunderbird import SSL, STARTTLS, Thunderbird
 
 # An address of loopback on which nobody else listens, nor another process of these tests.
@@ -42,11 +58,15 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Faulty:
 @pytest.fixture(scope="module")
 def thunderbird(certificates: Faulty, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Thunderbird]:
     need("thunderbird", "unshare")
-    if os.geteuid() != 0:
-        pytest.skip("only root may take the ports that Thunderbird asks")
+    need_root()
     with Thunderbird(tmp_path_factory.mktemp("thunderbird"), name_server=LOOPBACK) as program:
         program.trust(certificates.authority.certificate)
         yield program
+
+
+def need_root() -> None:
+    if os.geteuid() != 0:
+        pytest.skip("only root may take the ports that clients ask")
 
 
 def filled(username: str) -> str:
@@ -80,3 +100,115 @@ def test_a_real_thunderbird_agrees(thunderbird: Thunderbird, certificates: Fault
     finally:
         made.close()
     assert told(found) == expected(ours)
+
+
+# -- Delta Chat -----------------------------------------------------------------------------------------------------------
+# It logs in as well, so that what is wrong with mail servers counts too.
+
+NOT_HERE = (404, {}, b"")
+FILE = (
+    b'<clientConfig version="1.1"><emailProvider id="server.tld"><domain>server.tld</domain>%s%s</emailProvider></clientConfig>'
+)
+NAME = "<username>%EMAILADDRESS%</username>\n      <authentication>password-cleartext</authentication>\n    "
+OLD_PAGE = (200, {"Content-Type": "text/html"}, b"<html><head><meta charset=utf-8></head><body>Welcome<br></body></html>")
+
+
+def only_autodiscover(*changes: tuple[str, str]) -> Callable[[World], None]:
+    return each(on(AUTOCONFIG, NOT_HERE), on(WELL_KNOWN, NOT_HERE), *(says(key, *changes) for key in (AUTODISCOVER, APEX)))
+
+
+def file_says(text: bytes) -> Callable[[World], None]:
+    return on(AUTOCONFIG, (200, {"Content-Type": XML}, text))
+
+
+def moved(location: str) -> Callable[[World], None]:
+    """The file is elsewhere, and what it leads to has it."""
+
+    def change(made: World) -> None:
+        pages = made.web.pages
+        pages["https", f"autoconfig.{DOMAIN}", "/elsewhere.xml"] = pages[made.page(*AUTOCONFIG)]
+        pages[made.page(*AUTOCONFIG)] = (302, {"Location": location}, b"")
+        pages[made.page(*WELL_KNOWN)] = NOT_HERE
+        pages[made.page(*APEX)] = pages[made.page(*AUTODISCOVER)] = NOT_HERE
+
+    return change
+
+
+# It looks up addresses and nothing else, and reads no profile. The last one see below.
+NOT_ASKED = ("dns.srv", "dns.mx", "dns.ms_txt", "dns.caa", "dns.tlsa", "dns.server")
+ASKED = {name for name, fault in FAULTS.items() if not fault[1].startswith(NOT_ASKED) and "profile" not in name}
+ASKED.discard("submission offers no authentication")
+BREAKS_OF_DELTA_CHAT = {
+    **{name: fault[0] for name, fault in FAULTS.items() if name in ASKED},
+    **{f"by itself: {name}": fault[0] for name, fault in BY_ITSELF.items() if not name.startswith(("_", "the domain does"))},
+    "Autodiscover alone": only_autodiscover(),
+    "Autodiscover alone, with types in lower case": only_autodiscover(("<Type>IMAP</Type>", "<Type>imap</Type>")),
+    "Autodiscover alone, at its own host": each(only_autodiscover(), on(APEX, NOT_HERE)),
+    "Autodiscover alone, without a server for sending": only_autodiscover(("<Type>SMTP</Type>", "<Type>EXPR</Type>")),
+    "a web page that is no XML": on(AUTOCONFIG, OLD_PAGE),
+    "a web page that is no XML, everywhere": each(*(on(key, OLD_PAGE) for key in (AUTOCONFIG, WELL_KNOWN, APEX, AUTODISCOVER))),
+    **{f"the file is {text!r}": file_says(text) for text in NESTED},
+    "a file without servers": file_says(FILE % (b"", b"")),
+    "no user name for sending": in_file((f"{NAME}</outgoingServer>", "</outgoingServer>")),
+    "a redirect within the host, in full": moved(f"https://autoconfig.{DOMAIN}/elsewhere.xml"),
+    "a redirect within the host, by its path": moved("/elsewhere.xml"),
+}
+
+
+@pytest.fixture(scope="module")
+def delta_chat(certificates: Faulty, tmp_path_factory: pytest.TempPathFactory) -> DeltaChat:
+    need("deltachat-rpc-server", "unshare")
+    need_root()
+    return DeltaChat(tmp_path_factory.mktemp("delta_chat"), certificates.authority.certificate, LOOPBACK)
+
+
+def both(
+    delta_chat: DeltaChat, certificates: Faulty, breaks: Callable[[World], None], mode: str = "tls"
+) -> tuple[Any, Any, World]:
+    """What Delta Chat does, what the check says of it, and where."""
+    made = World(certificates, mode, LOOPBACK, usual_ports=True)
+    try:
+        wanted = made.wanted()
+        breaks(made)
+        data = check(made, wanted=False, **wanted, address=ADDRESS, password=PASSWORD)
+        for server in (made.imap, made.smtp):
+            server.logins.clear()
+        return delta_chat.set_up(ADDRESS, PASSWORD), next(one for one in data["clients"] if one["client"] == "deltachat"), made
+    finally:
+        made.close()
+
+
+@pytest.mark.parametrize("name", BREAKS_OF_DELTA_CHAT)
+def test_a_real_delta_chat_agrees(delta_chat: DeltaChat, certificates: Faulty, name: str) -> None:
+    account, ours, made = both(delta_chat, certificates, BREAKS_OF_DELTA_CHAT[name])
+    assert (account.error == "") == (ours["verdict"] == "works"), (account.error, ours["because"])
+    if not account.error:
+        # It may be on its way to its mail already.
+        assert set(made.imap.logins) == set(made.smtp.logins) == {(ADDRESS, PASSWORD)}
+        for service in ours["settings"]:
+            one = Server(service["host"], service["port"], service["tls"], filled(service["username"]))
+            # Where it has not been told the TLS mode, it tries both.
+            assert one in account.servers[service["protocol"]]
+            assert {server._replace(tls=one.tls) for server in account.servers[service["protocol"]]} == {one}
+
+
+def test_a_real_delta_chat_agrees_with_starttls(delta_chat: DeltaChat, certificates: Faulty) -> None:
+    account, ours, made = both(delta_chat, certificates, lambda made: None, "starttls")
+    assert (account.error, ours["verdict"]) == ("", "works")
+    assert {server.tls for servers in account.servers.values() for server in servers} == {"starttls"}
+    assert set(made.imap.logins) == set(made.smtp.logins) == {(ADDRESS, PASSWORD)}
+
+
+STRICTER = {
+    "submission offers no authentication": mechanisms("smtp"),
+    "nothing has TLS": each(
+        only_autodiscover(("<SSL>on</SSL>", "<SSL>off</SSL>")), other_mode("imap", "none"), other_mode("smtp", "none")
+    ),
+}
+
+
+@pytest.mark.parametrize("name", STRICTER)
+def test_the_check_is_stricter_than_a_real_delta_chat(delta_chat: DeltaChat, certificates: Faulty, name: str) -> None:
+    """It sets itself up, and then no mail goes out, or everybody on the way can read the password."""
+    account, ours, _made = both(delta_chat, certificates, STRICTER[name])
+    assert (account.error, ours["verdict"]) == ("", "fails")
