@@ -105,7 +105,7 @@ def nested(data: bytes) -> bool:
             if not opened or opened.pop() != tag[1:].strip():
                 return False
         elif not tag.startswith(("!", "?")) and not tag.endswith("/"):
-            opened.append(tag.partition(" ")[0].strip())
+            opened.append(tag.split(maxsplit=1)[0] if tag.strip() else "")
         at = text.find("<", after)
     return True
 

@@ -193,6 +193,7 @@ NESTED = {
     b"<a><b></b></a>": True,
     b"<a><b/><b c='>'/></a>": True,
     b"<a>\n  <b\n c='1'>\n</b >\n": True,
+    b"<a\nb='1'><c\td='2'></c></a>": True,
     b"<?xml version='1.0'?><!DOCTYPE a [<!ENTITY b 'c'>]><a>&b;</a>": True,
     b"<!-- <a> --><![CDATA[ </a> ]]>": True,
     b"<a><b></a></b>": False,
