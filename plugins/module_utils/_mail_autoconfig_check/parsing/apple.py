@@ -10,7 +10,7 @@ import plistlib
 import typing as t
 from xml.parsers import expat
 
-from .. import der
+from ..._mail_autoconfig import der
 from . import LARGEST, DocumentError, trees
 
 _DOCTYPE = b'<!DOCTYPE plist PUBLIC "-//Apple//DTD PLIST 1.0//EN" "http://www.apple.com/DTDs/PropertyList-1.0.dtd">'

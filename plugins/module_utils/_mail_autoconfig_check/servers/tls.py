@@ -10,7 +10,7 @@ import datetime
 import ssl
 import typing as t
 
-from .. import der
+from ..._mail_autoconfig import der
 from ..connections import VERIFY
 from ..model import CertificateFacts
 

@@ -9,11 +9,12 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig import der
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.documents import apple as apple_documents
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.documents import outlook, thunderbird
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.documents import pacc as pacc_documents
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.input.model import Provider
-from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig_check import der, names, readers
+from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig_check import names, readers
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig_check.clients import CLIENTS
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig_check.parsing import (
     LARGEST,

@@ -7,13 +7,17 @@ there is, so that garbage ends in :class:`DerError`.
 
 from __future__ import annotations
 
+import base64
 import dataclasses
 import datetime
 import hashlib
+import re
 import typing as t
 
 _SEQUENCE, _SET, _OID, _OCTETS, _BITS = 0x30, 0x31, 0x06, 0x04, 0x03
 _SUBJECT_ALTERNATIVE_NAME = "2.5.29.17"
+_AUTHORITY_INFORMATION = "1.3.6.1.5.5.7.1.1"
+_CA_ISSUERS = "1.3.6.1.5.5.7.48.2"
 _COMMON_NAME, _ORGANIZATION = "2.5.4.3", "2.5.4.10"
 _SIGNED_DATA = "1.2.840.113549.1.7.2"
 _MOST_CERTIFICATES = 10
@@ -22,6 +26,8 @@ _MOST_NAMES = 1000
 _MOST_VALUES = 10_000
 _LONGEST_OID = 64
 _LONGEST_NAME = 253
+# As OpenSSL takes them where it loads a certificate (PEM_read_bio_X509_AUX); older programs write the others.
+_PEM = re.compile(rb"-----BEGIN (?:TRUSTED |X509 )?CERTIFICATE-----(.*?)-----END", re.DOTALL)
 
 
 class DerError(ValueError):
@@ -30,7 +36,14 @@ class DerError(ValueError):
 
 @dataclasses.dataclass(frozen=True)
 class Certificate:
-    """What a certificate says; ``key`` is the SHA-256 of its SubjectPublicKeyInfo in hexadecimal, as TLSA 3 1 1 has it."""
+    """What a certificate says; digests are SHA-256, hexadecimal.
+
+    :ivar names: DNS names in its subjectAltName, lower case
+    :ivar common_name: what counts for a host where there is no subjectAltName (RFC 6125 section 6.4.4); else empty
+    :ivar key: of its SubjectPublicKeyInfo, as TLSA 3 1 1 has it
+    :ivar names_issuer: whether it says where to get its issuer's certificate (RFC 5280 section 4.2.2.1)
+    :ivar fingerprint: of the certificate
+    """
 
     names: tuple[str, ...]
     subject: str
@@ -39,6 +52,9 @@ class Certificate:
     not_after: datetime.datetime
     key: str
     self_issued: bool
+    common_name: str = ""
+    names_issuer: bool = False
+    fingerprint: str = ""
 
 
 class _Value(t.NamedTuple):
@@ -122,6 +138,11 @@ def _shown(name: t.Mapping[str, str]) -> str:
     return ", ".join(dict.fromkeys(name[kind] for kind in (_ORGANIZATION, _COMMON_NAME) if kind in name))[:200]
 
 
+def in_pem(content: bytes) -> list[bytes]:
+    """The certificates in a PEM file, in DER, in their order (RFC 7468 section 5)."""
+    return [base64.b64decode(body) for body in _PEM.findall(content)]
+
+
 def certificate(data: bytes) -> Certificate:
     """Read a certificate. Raises DerError."""
     try:
@@ -138,31 +159,44 @@ def _certificate(data: bytes) -> Certificate:
     _serial, _algorithm, issuer, validity, subject, key = fields[:6]
     begins, ends = _all(_expect(validity, _SEQUENCE))[:2]
     subject_name, issuer_name = _name(_expect(subject, _SEQUENCE)), _name(_expect(issuer, _SEQUENCE))
+    extensions = dict(_extensions(fields[6:]))
     return Certificate(
-        names=tuple(_alternative_names(fields[6:]))[:_MOST_NAMES],
+        names=tuple(_alternative_names(extensions))[:_MOST_NAMES],
         subject=_shown(subject_name),
         issuer=_shown(issuer_name),
         not_before=_time(begins),
         not_after=_time(ends),
         key=hashlib.sha256(key.whole).hexdigest(),
         self_issued=subject.whole == issuer.whole,
+        common_name="" if _SUBJECT_ALTERNATIVE_NAME in extensions else subject_name.get(_COMMON_NAME, "").lower(),
+        names_issuer=_CA_ISSUERS in _access_methods(extensions),
+        fingerprint=hashlib.sha256(outer.whole).hexdigest(),
     )
 
 
-def _alternative_names(rest: t.Iterable[_Value]) -> t.Iterator[str]:
-    """The DNS names (RFC 5280 section 4.2.1.6)."""
+def _extensions(rest: t.Iterable[_Value]) -> t.Iterator[tuple[str, bytes]]:
+    """The extensions by their identifiers (RFC 5280 section 4.2)."""
     for field in rest:
-        if field.tag != 0xA3:
-            continue
-        for extension in _all(_expect(_one(field.content)[0], _SEQUENCE)):
-            parts = _all(_expect(extension, _SEQUENCE))
-            if _oid(_expect(parts[0], _OID)) == _SUBJECT_ALTERNATIVE_NAME:
-                names = _one(_expect(parts[-1], _OCTETS))[0]
-                yield from (
-                    name.content[:_LONGEST_NAME].decode("ascii", "replace").lower()
-                    for name in _all(names.content)
-                    if name.tag == 0x82
-                )
+        if field.tag == 0xA3:
+            for extension in _all(_expect(_one(field.content)[0], _SEQUENCE)):
+                parts = _all(_expect(extension, _SEQUENCE))
+                yield _oid(_expect(parts[0], _OID)), _expect(parts[-1], _OCTETS)
+
+
+def _alternative_names(extensions: t.Mapping[str, bytes]) -> t.Iterator[str]:
+    """The DNS names (RFC 5280 section 4.2.1.6)."""
+    if _SUBJECT_ALTERNATIVE_NAME in extensions:
+        for name in _all(_one(extensions[_SUBJECT_ALTERNATIVE_NAME])[0].content):
+            if name.tag == 0x82:
+                yield name.content[:_LONGEST_NAME].decode("ascii", "replace").lower()
+
+
+def _access_methods(extensions: t.Mapping[str, bytes]) -> list[str]:
+    """What the certificate says where to get (RFC 5280 section 4.2.2.1)."""
+    if _AUTHORITY_INFORMATION not in extensions:
+        return []
+    described = _all(_one(extensions[_AUTHORITY_INFORMATION])[0].content)
+    return [_oid(_expect(_all(_expect(each, _SEQUENCE))[0], _OID)) for each in described]
 
 
 def signed(data: bytes) -> tuple[bytes, tuple[Certificate, ...]]:
