@@ -305,6 +305,9 @@ options:
           removal_date:
             description: Day on which the device removes the profile with its accounts, C(YYYY-MM-DD).
             type: str
+      certificates:
+        description: As O(certificates), for this provider.
+        type: str
       logo:
         description: >-
           Image on the controller for the setup page that the role renders, relative to the playbook - SVG, PNG, JPEG or WebP, at
@@ -323,14 +326,25 @@ options:
     description: Whether to serve over HTTPS where there is a certificate.
     type: bool
     default: true
+  certificates:
+    description:
+      - Where the certificates of the host names come from.
+      - V(found) takes O(certificate_file) first, and then the best of all certificates on this host that names the host and can
+        serve, wherever it is - certbot's, dehydrated's, mod_md's, or one that a site of others uses. RV(certificate_names) says
+        which, and why.
+      - V(given) takes O(certificate_file) and nothing else.
+    type: str
+    choices: [found, given]
+    default: found
   certificate_file:
     description:
-      - Path of the certificate chain on the managed host, in which C({domain}) stands for the mail domain.
+      - Path of the certificate chain on the managed host, in which C({domain}) stands for the mail domain, and C(*) for any part
+        of the path without a slash. Of those that fit, the names in them decide.
       - By default C(/etc/letsencrypt/live/{domain}/fullchain.pem), where that exists.
       - A host name that no certificate names is served over HTTP only, and a warning says so.
     type: path
   certificate_key_file:
-    description: Path of the key, likewise. Required with O(certificate_file).
+    description: Path of the key, likewise; C(*) stands for the same as there. Required with O(certificate_file).
     type: path
   signing_certificate:
     description:
@@ -517,7 +531,7 @@ options:
         itself.
     type: list
     elements: str
-    choices: [urls, dns_records, dns_record_sets]
+    choices: [urls, dns_records, dns_record_sets, certificate_names]
   apache_is_coming:
     description:
       - In check mode, take a missing Apache for one that the real run has just installed, instead of failing.
@@ -639,6 +653,34 @@ dns_record_sets:
       type: A
       ttl: 300
       rdata: [203.0.113.7, 203.0.113.8]
+certificate_names:
+  description:
+    - For each host name the certificate that serves it, with the whole days and the share of its lifetime that are left, or why
+      none does.
+  returned: success, see O(return_lists)
+  type: list
+  elements: dict
+  sample:
+    - name: autoconfig.server.tld
+      domain: server.tld
+      provider: server.tld
+      certificate_file: /etc/letsencrypt/live/server.tld/fullchain.pem
+      certificate_key_file: /etc/letsencrypt/live/server.tld/privkey.pem
+      reason: certbot
+      days_left: 58
+      lifetime_left: 0.65
+    - name: autodiscover.server.tld
+      domain: server.tld
+      provider: server.tld
+      reason: no certificate on this host names it
+certificates_obsolete:
+  description: Certificates that these sites used before, and that no site of this Apache uses any more. Nothing removes them.
+  returned: success
+  type: list
+  elements: dict
+  sample:
+    - certificate_file: /etc/letsencrypt/live/former.tld/fullchain.pem
+      certificate_key_file: /etc/letsencrypt/live/former.tld/privkey.pem
 problems:
   description: Everything that is wrong with the input, a line each.
   returned: when the input is refused

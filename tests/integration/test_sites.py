@@ -6,6 +6,7 @@ import os
 
 import pytest
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.apache import sites
+from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.certificates import Certificate
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.host.debian import Debian
 
 from tests.conftest import Playbook
@@ -66,7 +67,7 @@ def test_an_unknown_name_is_told_nothing(
     authority.issue(unknown, ["unknown.tld", "autoconfig.unknown.tld"])
     file = sites.default_site(
         {apache.http_port: ("*",), apache.https_port: ("*",)},
-        sites.Certificate(f"{unknown}/fullchain.pem", f"{unknown}/privkey.pem"),
+        Certificate(f"{unknown}/fullchain.pem", f"{unknown}/privkey.pem"),
         sites.SiteOptions(http_port=apache.http_port, https_port=apache.https_port),
         Debian(str(apache.config_directory)),
         "server.tld",

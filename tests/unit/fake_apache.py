@@ -6,7 +6,6 @@ answer is what the run expects of them, if the running configuration has them; t
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import dataclasses
 import fnmatch
@@ -23,10 +22,9 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig import run as publish
-from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.apache.sites import Certificate
+from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.certificates import Certificate, PairFacts
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.clients import Request
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.dns.records import Record
-from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.host.certificates import PairFacts
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.host.commands import Result, Runner
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.host.debian import Debian
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.host.means import Means
@@ -98,6 +96,7 @@ class Configuration:
         self._defines = set(defines)
         self.hosts: list[Host] = []
         self.modules: list[str] = []
+        self.certificates: list[str] = []
         self.includes: list[tuple[int, str, str]] = []
         self._read(f"{directory}/apache2.conf", 0, "*")
         self._read_lines(list(company), "-c/-C directives", 0)
@@ -136,6 +135,8 @@ class Configuration:
                 f"AH00526: Syntax error on {place}:\nInvalid command '{name}', perhaps misspelled or defined by a module not "
                 "included in the server configuration"
             )
+        elif name == "SSLCertificateFile":
+            self.certificates.append(rest)
 
     def _holds(self, section: str, condition: str) -> bool:
         words = condition.removeprefix("!").strip('"')
@@ -174,7 +175,8 @@ class Configuration:
         told = {
             "DUMP_INCLUDES": self._dump_includes(),
             "DUMP_VHOSTS": self._dump_hosts(),
-            "DUMP_RUN_CFG": ['ServerRoot: "/etc/apache2"', f'Main ErrorLog: "{log}"', f'PidFile: "{pid_file}"'],
+            "DUMP_RUN_CFG": [f'ServerRoot: "{self._directory}"', f'Main ErrorLog: "{log}"', f'PidFile: "{pid_file}"'],
+            "DUMP_CERTS": ["Server certificates:", *(f"  {path}" for path in self.certificates)],
             "DUMP_MODULES": ["Loaded Modules:", " core_module (static)", *(f" {name}_module (shared)" for name in self.modules)],
         }
         return "".join(f"{line}\n" for define, lines in told.items() if define in self._defines for line in lines)
@@ -263,7 +265,11 @@ class FakeApache:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self.layout = Debian(f"{root}/etc/apache2", f"{root}/var/lib/apache2")
+        stores = tuple(
+            (origin, Certificate(f"{root}{pattern.file}", f"{root}{pattern.key}"))
+            for origin, pattern in Debian().certificate_stores
+        )
+        self.layout = Debian(f"{root}/etc/apache2", f"{root}/var/lib/apache2", stores)
         self.document_root = root / "var/www/autoconfig"
         self.state = root / "var/lib/mail_autoconfig"
         self.error_log = root / "var/log/apache2/error.log"
@@ -311,7 +317,7 @@ class FakeApache:
         def server(platform: Platform, run: Runner, pid_file: str, error_log: str) -> Server:
             return FakeServer(self, platform, run, pid_file, error_log)
 
-        return Means(self.inspect, server, self.ask, self.twin, patience=0)
+        return Means(self.inspect, self.names, server, self.ask, self.twin, patience=0)
 
     def options(self, **changes: t.Any) -> Options:
         """The module's options for this instance, with one domain unless others are given."""
@@ -476,9 +482,13 @@ class FakeApache:
         if known is None:
             return PairFacts(problem=f"it or its key {pair.key} is not in PEM form")
         digest = hashlib.sha256(pair.file.encode())
-        body = base64.b64encode(digest.digest()).decode()
-        key = f"-----BEGIN PUBLIC KEY-----\n{body}\n-----END PUBLIC KEY-----\n"
-        return PairFacts(names=tuple(known), public_key=key, fingerprint=digest.hexdigest())
+        key = hashlib.sha256(digest.digest()).hexdigest()
+        return PairFacts(names=tuple(known), key=key, fingerprint=digest.hexdigest())
+
+    def names(self, path: str) -> tuple[str, ...]:
+        """In the place of ``certificates.names``."""
+        known = self.certificates.get(path, [])
+        return known.names if isinstance(known, PairFacts) else tuple(known)
 
     def ask(self, questions: Sequence[Question]) -> dict[Question, Answer]:
         """In the place of ``asking.ask``."""

@@ -14,7 +14,7 @@ import xml.etree.ElementTree as ET
 import pytest
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig import publication
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.apache.common import OFF
-from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.host.certificates import PairFacts
+from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.certificates import PairFacts
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.host.debian import Debian
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.host.survey import Survey
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.input import settings
@@ -454,7 +454,7 @@ def prepared(php: str) -> Publications:
             "addresses": ["185.68.8.228"],
         }
     )
-    (pair,) = publication.candidates(wanted)
+    (pair,) = publication.candidates(wanted).pairs
     names = ("server.tld", "autoconfig.server.tld", "autodiscover.server.tld")
     return publication.publish(wanted, Survey(installed=True, pairs={pair: PairFacts(names=names)}), Debian())
 

@@ -8,6 +8,7 @@ import typing as t
 
 import pytest
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig import manifest as manifests
+from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.certificates import Certificate
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.files import File, Kind, digest
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.manifest import (
     Holding,
@@ -31,11 +32,13 @@ MANIFEST = Manifest(
             ("server.tld", "other.example"),
             {SITE: Owned(Kind.CONFIGURATION, ("aa",)), DOCUMENT: Owned(Kind.DOCUMENT, ("bb", "cc"))},
             {"sites": ("autoconfig.server.tld",), "conf": ()},
+            certificates=(Certificate("/tls/server.tld.pem", "/tls/server.tld.key"),),
         ),
         "(all)": Holding((), {}, {"sites": ("autoconfig-default",)}, "server.tld"),
     },
     ("/var/www/autoconfig",),
     {"/etc/apache2/conf-available/autoconfig.server.tld-01234567.lua": Owned(Kind.SCRIPT, ("dd",))},
+    (Certificate("/tls/former.pem", "/tls/former.key"),),
 )
 
 
@@ -70,10 +73,11 @@ _names = st.text(st.characters(codec="utf-8"), max_size=8)
 _paths = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=8).map("/{}".format)
 _owned = st.dictionaries(_paths, st.builds(Owned, st.sampled_from(Kind), st.lists(_names, max_size=2).map(tuple)), max_size=3)
 _lists = st.lists(_names, max_size=2).map(tuple)
-_holdings = st.builds(Holding, _lists, _owned, st.dictionaries(st.sampled_from(["conf", "sites"]), _lists), _names)
+_pairs = st.lists(st.builds(Certificate, _paths, _paths), max_size=2).map(tuple)
+_holdings = st.builds(Holding, _lists, _owned, st.dictionaries(st.sampled_from(["conf", "sites"]), _lists), _names, _pairs)
 
 
-@given(st.builds(Manifest, _paths, st.dictionaries(_names, _holdings, max_size=2), st.lists(_paths).map(tuple), _owned))
+@given(st.builds(Manifest, _paths, st.dictionaries(_names, _holdings, max_size=2), st.lists(_paths).map(tuple), _owned, _pairs))
 def test_any_manifest_is_read_as_it_was_written(manifest: Manifest) -> None:
     assert read(write(manifest)) == manifest
 
@@ -160,6 +164,8 @@ DAMAGED = {
     "no version": b'{"providers": {}}',
     "version 0": changed(version=0),
     "a version in words": changed(version="2"),
+    "half of a pair": changed(obsolete=[["/tls/x.pem"]]),
+    "a pair that is no path": with_provider(certificates=[["x", "/y"]]),
     "no providers": b'{"version": 2}',
     "a list of providers": changed(providers=[]),
     "a provider that is a list": changed(providers={"server.tld": []}),
@@ -259,3 +265,9 @@ def test_in_between_a_file_that_moves_to_another_provider_has_both_digests(giver
     # As the next run finds it after a kill.
     found = read(write(in_between(before, after)))
     assert sorted(found.files["/x"].digests) == ["new", "old"]
+
+
+def test_both_pairs_count_as_used_in_between() -> None:
+    old, new = (Certificate(f"/tls/{name}.pem", f"/tls/{name}.key") for name in ("old", "new"))
+    before, after = (Manifest("/etc/apache2", {"a": Holding(("a",), certificates=(pair,))}) for pair in (old, new))
+    assert in_between(before, dataclasses.replace(after, obsolete=(old,))).certificates == {old, new}

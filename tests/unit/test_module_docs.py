@@ -14,6 +14,7 @@ import pytest
 import yaml
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig import report, run
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.apache.sites import PHP_MODES
+from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.certificates import SOURCES
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.dns.records import FURTHER_DOMAINS
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.input import settings
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.input.spec import argument_spec
@@ -63,6 +64,7 @@ def test_the_choices_of_the_options_are_those_of_the_library() -> None:
     assert choices == {
         "state": ("present", "absent"),
         "responder": settings.RESPONDERS,
+        "certificates": SOURCES,
         "php": PHP_MODES,
         "dns_further_domains": FURTHER_DOMAINS,
         "return_lists": report.LISTS,
@@ -161,7 +163,7 @@ def test_what_the_report_holds_is_documented(module: t.Any) -> None:
     always = {name for name, value in documented.items() if value["returned"] in ("success", "success, and when changes fail")}
     assert always == {
         *("changed_files", "enabled", "disabled", "needs_reload"),
-        *("rehearsed", "rehearsal", "apache_running", "reloaded", "asked"),
+        *("rehearsed", "rehearsal", "apache_running", "reloaded", "asked", "certificates_obsolete"),
     }
     assert set(documented) - always == {*report.LISTS, "problems", "details", "rolled_back"}
 

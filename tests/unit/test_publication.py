@@ -12,9 +12,12 @@ from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfi
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.apache import signing
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.apache.dump import Dump, Include, VirtualHost
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.apache.neighbours import Ground
-from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.apache.sites import Certificate
+from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.certificates import (
+    Certificate,
+    PairFacts,
+    Search,
+)
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.files import Kind
-from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.host.certificates import PairFacts
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.host.debian import Debian
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.host.survey import Survey
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.input import settings
@@ -38,12 +41,17 @@ def pem(name: str) -> str:
     return f"-----BEGIN PUBLIC KEY-----\n{base64.b64encode(name.encode()).decode()}\n-----END PUBLIC KEY-----\n"
 
 
+def digest_of(name: str) -> str:
+    """The digest of such a key."""
+    return signing.key_digest(pem(name))
+
+
 def live(domain: str) -> Certificate:
     return Certificate(f"/etc/letsencrypt/live/{domain}/fullchain.pem", f"/etc/letsencrypt/live/{domain}/privkey.pem")
 
 
 def facts(*names: str, **changes: t.Any) -> PairFacts:
-    return dataclasses.replace(PairFacts(names=names, public_key=pem(names[0] if names else ""), fingerprint="aa"), **changes)
+    return dataclasses.replace(PairFacts(names=names, key=digest_of(names[0] if names else ""), fingerprint="aa"), **changes)
 
 
 def ground(*hosts: VirtualHost) -> Ground:
@@ -122,8 +130,8 @@ def test_without_certificate_it_is_http_and_that_is_said() -> None:
     assert found.findings.problems == ()
     assert warnings(found) == [
         "server.tld: no certificate names autoconfig.server.tld, autodiscover.server.tld (looked at "
-        "/etc/letsencrypt/live/server.tld/fullchain.pem): served over HTTP only, which K-9 marks as untrusted and Delta Chat, "
-        "aerc, Geary and Outlook do not ask"
+        "/etc/letsencrypt/live/server.tld/fullchain.pem and everywhere else on this host): served over HTTP only, which K-9 "
+        "marks as untrusted and Delta Chat, aerc, Geary and Outlook do not ask"
     ]
     assert sites(found) == ["autoconfig.server.tld", "autoconfig-default"]
     assert "ssl" not in found.modules
@@ -133,15 +141,15 @@ def test_https_can_be_off() -> None:
     found = publish(survey(EVERY_NAME), https=False)
     assert warnings(found) == ["server.tld: https is off: Delta Chat, aerc and Geary ask over HTTPS only"]
     assert "ssl" not in found.modules
-    assert publication.candidates(settings.read({"domain": "server.tld", "https": False})) == []
+    assert publication.candidates(settings.read({"domain": "server.tld", "https": False})) == Search()
 
 
 def test_candidates_are_the_pairs_of_all_domains_each_once() -> None:
     wanted = settings.read({"providers": [provider("a.tld", "b.tld"), provider("c.tld")]})
-    assert publication.candidates(wanted) == [live("a.tld"), live("b.tld"), live("c.tld")]
+    assert publication.candidates(wanted).pairs == (live("a.tld"), live("b.tld"), live("c.tld"))
     one = {"certificate_file": "/tls/chain.pem", "certificate_key_file": "/tls/key.pem"}
     shared = publication.candidates(settings.read({"providers": [provider("a.tld", "b.tld")], **one}))
-    assert dict.fromkeys(shared) == {Certificate("/tls/chain.pem", "/tls/key.pem"): None}
+    assert shared.pairs == (Certificate("/tls/chain.pem", "/tls/key.pem"),)
 
 
 @pytest.mark.parametrize(
@@ -201,6 +209,58 @@ def test_a_further_domain_may_be_in_the_certificate_of_the_first() -> None:
 def test_many_names_without_certificate_are_counted_after_six() -> None:
     (line,) = warnings(publish(None, provider(*(f"d{number}.tld" for number in range(10)))))
     assert "autodiscover.d2.tld and 14 more (looked at" in line
+
+
+def test_a_provider_may_say_otherwise_than_the_others_where_certificates_come_from() -> None:
+    names = [f"{label}.{domain}" for domain in ("a.tld", "b.tld") for label in LABELS]
+    where = survey(pairs={Certificate("/tls/x.pem", "/tls/x.key"): facts(*names)})
+    found = publish(where, provider("a.tld", certificates="given"), provider("b.tld"))
+    assert [bool(item.certificates) for item in found.items] == [False, True]
+    found = publish(where, provider("a.tld"), provider("b.tld", certificates="found"), certificates="given")
+    assert [bool(item.certificates) for item in found.items] == [False, True]
+    (line,) = [line for line in warnings(found) if "no certificate names" in line]
+    assert "(looked at /etc/letsencrypt/live/a.tld/fullchain.pem):" in line
+    assert publication.candidates(settings.read({"domain": "a.tld", "certificates": "given"})).everywhere is False
+    one = {"providers": [provider("a.tld", certificates="found")], "certificates": "given"}
+    assert publication.candidates(settings.read(one)).everywhere
+
+
+def test_all_that_names_a_host_without_certificate_is_told_with_what_is_wrong_with_it() -> None:
+    expired = facts("autoconfig.server.tld", problem="it has expired (long ago)", is_input=False)
+    where = survey(pairs={Certificate("/tls/x.pem", "/tls/x.key"): expired})
+    assert "/tls/x.pem is not used: it has expired (long ago)" in warnings(publish(where))
+    where = survey({"server.tld": EVERY_NAME["server.tld"]})
+    where = dataclasses.replace(where, pairs={**where.pairs, Certificate("/tls/x.pem", "/tls/x.key"): expired})
+    assert warnings(publish(where)) == []
+
+
+def test_a_certificate_that_should_have_been_renewed_is_a_warning() -> None:
+    day = 86400
+    for left, expected in ((31, []), (29, [f"{live('server.tld').file} ends in 29 days, 32% of its lifetime"])):
+        ending = dataclasses.replace(EVERY_NAME["server.tld"], begins=1.0, ends=1.0 + 90 * day)
+        found = publish(survey({"server.tld": ending}, moment=(90 - left) * day))
+        assert [line.partition(",  and")[0].partition(", and")[0] for line in warnings(found)] == expected
+
+
+def test_a_star_needs_no_file_for_every_domain() -> None:
+    options = {"certificate_file": "/tls/*.pem", "certificate_key_file": "/tls/*.key"}
+    found = publish(survey(pairs={Certificate("/tls/x.pem", "/tls/x.key"): EVERY_NAME["server.tld"]}), **options)
+    assert (found.findings.problems, warnings(found)) == ((), [])
+    wanted = publication.candidates(settings.read({"domain": "server.tld", **options}))
+    assert (wanted.pairs, wanted.patterns) == ((), (Certificate("/tls/*.pem", "/tls/*.key"),))
+
+
+def test_the_manifest_knows_which_certificates_are_in_use_and_the_result_those_that_are_left() -> None:
+    first = publish(survey(EVERY_NAME))
+    manifest = manifest_of(first)
+    assert manifest.certificates == {live("server.tld")}
+    kept = publish(survey(EVERY_NAME, manifest=manifest, left=frozenset({live("server.tld")})))
+    assert kept.obsolete == ()
+    gone = publish(survey(manifest=manifest, left=frozenset({live("server.tld")})))
+    assert gone.obsolete == (live("server.tld"),)
+    where = survey(manifest=manifest, left=frozenset({live("server.tld")}))
+    removed = publication.remove(settings.read({"domain": "server.tld"}), where)
+    assert removed.obsolete == (live("server.tld"),)
 
 
 # -- the responder, signing, pages --------------------------------------------------------------------------------------
@@ -264,8 +324,7 @@ def test_a_pair_that_cannot_sign_is_refused() -> None:
 
 
 def test_the_key_of_a_tls_certificate_signs_only_if_that_is_said() -> None:
-    key = signing.public_key(pem("server.tld"))
-    where = survey({"server.tld": dataclasses.replace(EVERY_NAME["server.tld"], public_key=key)}, signing=signer("server.tld"))
+    where = survey({"server.tld": EVERY_NAME["server.tld"]}, signing=signer("server.tld"))
     (problem,) = publish(where, **SIGNING).findings.problems
     assert problem.startswith("signing_key: /s/k.pem is the TLS key of /etc/letsencrypt/live/server.tld/fullchain.pem")
     assert publish(where, **SIGNING, signing_with_tls_key=True).findings.problems == ()

@@ -7,13 +7,14 @@ import typing as t
 import pytest
 import yaml
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig import plan, report
+from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.certificates import Certificate, Origin
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.host.rehearsal import Rehearsal
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.host.transaction import Outcome
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.manifest import Manifest
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.plan import Current, FileState
 from ansible_collections.mailops.autoconfig.plugins.modules import mail_autoconfig
 
-from tests.unit.test_publication import EVERY_NAME, provider, publish, survey
+from tests.unit.test_publication import EVERY_NAME, facts, provider, publish, survey
 
 if t.TYPE_CHECKING:
     from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.publication import Publications
@@ -85,6 +86,37 @@ def test_many_domains_come_without_lists_unless_they_are_wanted() -> None:
 
 def test_lists_that_nobody_wants_are_left_out() -> None:
     assert set(report.LISTS) & set(result(publish(), wanted=())) == set()
+
+
+def test_each_host_name_is_told_with_its_certificate_or_why_it_has_none() -> None:
+    day = 86400
+    found = facts("autoconfig.server.tld", begins=0, ends=90 * day, origin=Origin.CERTBOT)
+    told = result(publish(survey({"server.tld": found}, moment=60.5 * day)))
+    assert told["certificate_names"] == [
+        {
+            "name": "autoconfig.server.tld",
+            "domain": "server.tld",
+            "provider": "server.tld",
+            "certificate_file": "/etc/letsencrypt/live/server.tld/fullchain.pem",
+            "certificate_key_file": "/etc/letsencrypt/live/server.tld/privkey.pem",
+            "reason": "certbot",
+            "days_left": 29,
+            "lifetime_left": 0.33,
+        },
+        {
+            "name": "autodiscover.server.tld",
+            "domain": "server.tld",
+            "provider": "server.tld",
+            "reason": "no certificate on this host names it",
+        },
+    ]
+
+
+def test_certificates_that_nobody_uses_any_more_are_told() -> None:
+    former = frozenset({Certificate("/tls/former.pem", "/tls/former.key")})
+    assert result(publish(survey(EVERY_NAME, left=former)))["certificates_obsolete"] == [
+        {"certificate_file": "/tls/former.pem", "certificate_key_file": "/tls/former.key"}
+    ]
 
 
 def test_every_key_is_documented() -> None:

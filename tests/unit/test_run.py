@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.apache.common import HEADER
+from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.certificates import PairFacts
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.host import filesystem
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.host import survey as surveys
-from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.host.certificates import PairFacts
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.input.reading import InputError
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.questions import Answer, Question
 
@@ -59,8 +59,8 @@ def test_without_a_certificate_it_is_http_only_and_that_is_said(apache: FakeApac
     assert "ssl" not in preparation.plan.enable["mods"]
     assert about(preparation, "no certificate names") == [
         f"server.tld: no certificate names autoconfig.server.tld, autodiscover.server.tld (looked at {apache.root}/live/"
-        "server.tld/fullchain.pem): served over HTTP only, which K-9 marks as untrusted and Delta Chat, aerc, Geary and Outlook "
-        "do not ask"
+        "server.tld/fullchain.pem and everywhere else on this host): served over HTTP only, which K-9 marks as untrusted and "
+        "Delta Chat, aerc, Geary and Outlook do not ask"
     ]
     assert {request.url.partition(":")[0] for request in preparation.requests} == {"http"}
 

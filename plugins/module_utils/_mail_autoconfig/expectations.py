@@ -8,12 +8,11 @@ from __future__ import annotations
 import typing as t
 
 from . import clients
-from .apache import sites as site
 from .apache.dump import VirtualHost
 from .apache.routes import ROUTES
 from .apache.sites import HostGroup, SiteOptions
+from .certificates import Certificate, PairFacts
 from .documents import Document, apple, outlook, pacc, thunderbird
-from .host.certificates import PairFacts
 from .publication import Publication, Publications
 from .questions import MANY, Expectation, Question
 
@@ -30,7 +29,7 @@ _REQUEST = (
 )
 
 
-def of_hosts(publications: Publications, pairs: t.Mapping[site.Certificate, PairFacts]) -> tuple[Expectation, ...]:
+def of_hosts(publications: Publications, pairs: t.Mapping[Certificate, PairFacts]) -> tuple[Expectation, ...]:
     """What our own hosts must answer: everything at the first and last of a provider, something at each site and certificate."""
     found: list[Expectation] = []
     if not publications.desired:
@@ -44,9 +43,7 @@ def of_hosts(publications: Publications, pairs: t.Mapping[site.Certificate, Pair
     return tuple(found)
 
 
-def of_certificates(
-    publications: Publications, pairs: t.Mapping[site.Certificate, PairFacts]
-) -> dict[site.Certificate, Expectation]:
+def of_certificates(publications: Publications, pairs: t.Mapping[Certificate, PairFacts]) -> dict[Certificate, Expectation]:
     """One question for each certificate of our hosts, to see whether it is shown."""
     port = publications.settings.site.https_port
     ips = publications.placement.addresses.get(port, ())
@@ -66,7 +63,7 @@ def _of_host(
     group: HostGroup,
     host: str,
     domain: str,
-    pairs: t.Mapping[site.Certificate, PairFacts],
+    pairs: t.Mapping[Certificate, PairFacts],
     thorough: bool,
 ) -> t.Iterator[Expectation]:
     options = publications.settings.site

@@ -9,6 +9,7 @@ import dataclasses
 import json
 import typing as t
 
+from .certificates import Certificate
 from .files import File, Kind, digest
 
 VERSION = 2
@@ -37,6 +38,7 @@ class Holding:
 
     :ivar files: by path
     :ivar enabled: names by kind of link (``sites``, ``conf``)
+    :ivar certificates: pairs of others that serve its hosts
     :ivar of: for what all providers share: the one whose certificate and logs it uses
     """
 
@@ -44,6 +46,7 @@ class Holding:
     files: t.Mapping[str, Owned] = dataclasses.field(default_factory=dict)
     enabled: t.Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
     of: str = ""
+    certificates: tuple[Certificate, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,12 +56,19 @@ class Manifest:
     :ivar instance: Apache's configuration directory; empty in what version 1 wrote
     :ivar directories: those that we have made above the providers' own
     :ivar retired: files that nobody needs any more but workers of Apache that had not ended yet
+    :ivar obsolete: pairs of others that our sites used once, and use no more
     """
 
     instance: str = ""
     providers: t.Mapping[str, Holding] = dataclasses.field(default_factory=dict)
     directories: tuple[str, ...] = ()
     retired: t.Mapping[str, Owned] = dataclasses.field(default_factory=dict)
+    obsolete: tuple[Certificate, ...] = ()
+
+    @property
+    def certificates(self) -> frozenset[Certificate]:
+        """All pairs that our sites use."""
+        return frozenset(pair for holding in self.providers.values() for pair in holding.certificates)
 
     @property
     def files(self) -> dict[str, Owned]:
@@ -97,12 +107,14 @@ def write(manifest: Manifest) -> bytes:
         "instance": manifest.instance,
         "directories": list(manifest.directories),
         "retired": _files(manifest.retired),
+        **({"obsolete": _pairs(manifest.obsolete)} if manifest.obsolete else {}),
         "providers": {
             name: {
                 "domains": list(holding.domains),
                 "enabled": {kind: list(names) for kind, names in holding.enabled.items()},
                 "files": _files(holding.files),
                 **({"of": holding.of} if holding.of else {}),
+                **({"certificates": _pairs(holding.certificates)} if holding.certificates else {}),
             }
             for name, holding in manifest.providers.items()
         },
@@ -112,6 +124,10 @@ def write(manifest: Manifest) -> bytes:
 
 def _files(files: t.Mapping[str, Owned]) -> dict[str, t.Any]:
     return {path: {"kind": owned.kind.value, "digests": list(owned.digests)} for path, owned in files.items()}
+
+
+def _pairs(pairs: t.Iterable[Certificate]) -> list[list[str]]:
+    return [[pair.file, pair.key] for pair in pairs]
 
 
 def read(content: bytes) -> Manifest:
@@ -128,6 +144,7 @@ def read(content: bytes) -> Manifest:
             providers={name: _holding(entry) for name, entry in data["providers"].items()},
             directories=tuple(map(_path, _strings(data.get("directories", [])))),
             retired=_owned(data.get("retired", {})),
+            obsolete=_certificates(data.get("obsolete", [])),
         )
     except ManifestError:
         raise
@@ -136,12 +153,18 @@ def read(content: bytes) -> Manifest:
 
 
 def _holding(entry: t.Any) -> Holding:
+    (of,) = _strings([entry.get("of", "")])
     return Holding(
-        _strings(entry["domains"]),
-        _owned(entry["files"]),
-        {kind: _strings(names) for kind, names in entry["enabled"].items()},
-        *_strings([entry.get("of", "")]),
+        domains=_strings(entry["domains"]),
+        files=_owned(entry["files"]),
+        enabled={kind: _strings(names) for kind, names in entry["enabled"].items()},
+        of=of,
+        certificates=_certificates(entry.get("certificates", [])),
     )
+
+
+def _certificates(entries: t.Any) -> tuple[Certificate, ...]:
+    return tuple(Certificate(*map(_path, _strings(entry))) for entry in entries)
 
 
 def _owned(entry: t.Any) -> dict[str, Owned]:
@@ -188,6 +211,7 @@ def in_between(before: Manifest, after: Manifest) -> Manifest:
             {**old.files, **files},
             {kind: tuple(dict.fromkeys((*old.enabled.get(kind, ()), *holding.enabled.get(kind, ())))) for kind in kinds},
             holding.of,
+            tuple(dict.fromkeys((*holding.certificates, *old.certificates))),
         )
     directories = tuple(dict.fromkeys((*before.directories, *after.directories)))
-    return Manifest(after.instance or before.instance, merged, directories, {**before.retired, **after.retired})
+    return Manifest(after.instance or before.instance, merged, directories, {**before.retired, **after.retired}, after.obsolete)

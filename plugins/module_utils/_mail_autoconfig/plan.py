@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
+from .certificates import Certificate
 from .files import File, Kind, digest
 from .findings import Findings, some, total
 from .manifest import Holding, Manifest, Owned, holding_of
@@ -37,17 +38,19 @@ ABSENT = FileState()
 
 @dataclasses.dataclass(frozen=True)
 class Desired:
-    """What one provider shall have; names in ``enabled`` by kind of link, ``of`` as in Holding."""
+    """What one provider shall have; names in ``enabled`` by kind of link, ``of`` and ``certificates`` as in Holding."""
 
     provider: str
     domains: tuple[str, ...]
     files: tuple[File, ...]
     enabled: t.Mapping[str, tuple[str, ...]]
     of: str = ""
+    certificates: tuple[Certificate, ...] = ()
 
     def holding(self) -> Holding:
         """The manifest's entry for it."""
-        return dataclasses.replace(holding_of(self.domains, self.files, self.enabled), of=self.of)
+        holding = holding_of(self.domains, self.files, self.enabled)
+        return dataclasses.replace(holding, of=self.of, certificates=self.certificates)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -174,11 +177,18 @@ def make(
         disable=disable,
         before=current.manifest,
         # Without anything of ours there is no manifest, and nothing to bind to an instance.
-        manifest=Manifest(instance if providers or retired else "", providers, current.manifest.directories, retired),
+        manifest=_manifest(instance if providers or retired else "", providers, retired, current.manifest),
         leftovers=current.leftovers,
         reload_pending=current.reload_pending,
         findings=findings,
     )
+
+
+def _manifest(instance: str, providers: t.Mapping[str, Holding], retired: t.Mapping[str, Owned], before: Manifest) -> Manifest:
+    """The manifest behind the change."""
+    used = {pair for holding in providers.values() for pair in holding.certificates}
+    obsolete = tuple(sorted({*before.obsolete, *before.certificates} - used)) if instance else ()
+    return Manifest(instance, providers, before.directories, retired, obsolete)
 
 
 def _writes(

@@ -15,12 +15,12 @@ from .apache import neighbours, signing
 from .apache import sites as site
 from .apache.common import HEADER
 from .apache.neighbours import Placement
-from .apache.sites import Certificate, HostGroup
+from .apache.sites import HostGroup
+from .certificates import FOUND, Certificate, Certificates, Choice, PairFacts, Search, pair_at
 from .dns import records as dns
 from .documents import Document, apple, outlook, pacc, thunderbird
 from .files import File, Kind, digest
 from .findings import Findings, of_each, some, total
-from .host.certificates import Certificates, key_digest, pair_at
 from .host.platform import Platform
 from .host.survey import Survey
 from .input.model import Provider
@@ -40,6 +40,7 @@ class Publication:
     """What one provider publishes.
 
     :ivar groups: its host names by certificate
+    :ivar choices: why each host name has its certificate, or has none
     :ivar served: what records say of the hosts
     :ivar dns_options: how they say it
     """
@@ -47,6 +48,7 @@ class Publication:
     provider: Provider
     documents: tuple[Document, ...]
     groups: tuple[HostGroup, ...]
+    choices: t.Mapping[str, Choice]
     served: dns.Served
     dns_options: dns.DnsOptions
 
@@ -75,6 +77,8 @@ class Publications:
     :ivar modules: of Apache, that are needed
     :ivar dropped: ids of providers that go
     :ivar adopted: paths of files of somebody else in whose place ours come
+    :ivar moment: of the survey
+    :ivar obsolete: certificates that our sites used before, and that nobody uses any more
     """
 
     settings: Settings
@@ -85,6 +89,8 @@ class Publications:
     dropped: frozenset[str]
     findings: Findings
     adopted: frozenset[str] = frozenset()
+    moment: float = 0
+    obsolete: tuple[Certificate, ...] = ()
 
     @property
     def displaced(self) -> tuple[str, ...]:
@@ -104,18 +110,33 @@ class Publications:
         return tuple(request for item in self.items for request in _requests(self.settings, item))
 
 
-def candidates(settings: Settings) -> list[Certificate]:
+def candidates(settings: Settings) -> Search:
     """The certificates that a run may use."""
     if not settings.https:
-        return []
+        return Search()
     domains = dict.fromkeys(domain for provider in settings.providers for domain in provider.domains)
-    return [pair_at(settings.certificate_file, settings.certificate_key_file, domain) for domain in domains]
+    pairs = tuple(dict.fromkeys(pair_at(settings.certificate_file, settings.certificate_key_file, domain) for domain in domains))
+    is_pattern = "*" in settings.certificate_file
+    return Search(
+        () if is_pattern else pairs,
+        pairs if is_pattern else (),
+        frozenset(f"{label}.{domain}" for domain in domains for label in _LABELS),
+        any(_looks_everywhere(settings, provider) for provider in settings.providers),
+    )
+
+
+def _looks_everywhere(settings: Settings, provider: Provider) -> bool:
+    return (provider.certificates or settings.certificates) == FOUND
+
+
+def _certificates(settings: Settings, survey: Survey) -> Certificates:
+    return Certificates(settings.certificate_file, settings.certificate_key_file, survey.pairs, survey.manifest.certificates)
 
 
 def publish(settings: Settings, survey: Survey, platform: Platform) -> Publications:
     """Work out what to publish."""
     settings, responding = _settle_responder(settings, survey)
-    certificates = Certificates(settings.certificate_file, settings.certificate_key_file, survey.pairs)
+    certificates = _certificates(settings, survey)
     items, describing = _items(settings, certificates, survey.manifest)
     items = _widened(settings, items, survey)
     wanted = _wanted(settings, items, survey.manifest, platform)
@@ -132,7 +153,7 @@ def publish(settings: Settings, survey: Survey, platform: Platform) -> Publicati
         [
             responding,
             describing,
-            _certificate_findings(settings, certificates),
+            _certificate_findings(settings, items, certificates, survey.moment),
             _ground_findings(settings, survey),
             placement.findings,
             _signing_findings(settings, items, survey),
@@ -148,13 +169,15 @@ def publish(settings: Settings, survey: Survey, platform: Platform) -> Publicati
         dropped=frozenset(dropped & set(survey.manifest.providers)),
         findings=findings,
         adopted=wanted.adopted,
+        moment=survey.moment,
+        obsolete=_obsolete(survey, desired, others),
     )
 
 
 def remove(settings: Settings, survey: Survey) -> Publications:
     """Work out how to take away the providers that are named, or all with ``purge``, with the records that they had."""
     manifest = survey.manifest
-    certificates = Certificates(settings.certificate_file, settings.certificate_key_file, survey.pairs)
+    certificates = _certificates(settings, survey)
     items, _describing = _items(settings, certificates, manifest)
     dropped = set(manifest.providers) if settings.purge else {provider.id for provider in settings.providers}
     remaining = set(manifest.providers) - dropped - {SHARED}
@@ -178,7 +201,25 @@ def remove(settings: Settings, survey: Survey) -> Publications:
     ]
     placement = Placement("", {}, {}, Findings())
     findings = Findings(tuple(problems), tuple(warnings))
-    return Publications(settings, items, placement, (), (), frozenset(dropped & set(manifest.providers)), findings)
+    return Publications(
+        settings=settings,
+        items=items,
+        placement=placement,
+        desired=(),
+        modules=(),
+        dropped=frozenset(dropped & set(manifest.providers)),
+        findings=findings,
+        moment=survey.moment,
+        obsolete=_obsolete(survey, (), {name: manifest.providers[name] for name in remaining}),
+    )
+
+
+def _obsolete(survey: Survey, desired: t.Iterable[Desired], others: t.Mapping[str, Holding]) -> tuple[Certificate, ...]:
+    """Certificates that our sites used before, and that are there for nobody any more."""
+    used = {pair for item in desired for pair in item.certificates} | {
+        pair for holding in others.values() for pair in holding.certificates
+    }
+    return tuple(sorted(survey.left - used))
 
 
 def _owner_of_default(manifest: Manifest) -> str:
@@ -214,9 +255,11 @@ def _items(settings: Settings, certificates: Certificates, manifest: Manifest) -
     for provider in settings.providers:
         documents = _documents(settings, provider)
         served, without_pacc = _served(settings, provider, documents, earlier)
-        groups = _host_groups(settings, provider, served.labels, certificates)
+        domains = [domain for domain in provider.domains if dns.has_hosts(provider, domain, settings.dns.further_domains)]
+        choices = _choices(settings, provider, domains, served.labels, certificates)
+        groups = _host_groups(domains, choices, served.labels)
         served = _served_over_tls(settings, served, groups, certificates)
-        items.append(Publication(provider, documents, groups, served, settings.dns))
+        items.append(Publication(provider, documents, groups, choices, served, settings.dns))
         about_documents = Findings(warnings=tuple(warning for document in documents for warning in document.warnings))
         found = [about_documents, without_pacc, _host_findings(settings, provider, groups, certificates)]
         findings[provider.id] = total(found)
@@ -262,17 +305,19 @@ def _served(
     return dns.Served(digests, https_port=settings.site.https_port), findings
 
 
-def _host_groups(
-    settings: Settings, provider: Provider, labels: t.Sequence[str], certificates: Certificates
-) -> tuple[HostGroup, ...]:
+def _choices(
+    settings: Settings, provider: Provider, domains: t.Iterable[str], labels: t.Sequence[str], certificates: Certificates
+) -> dict[str, Choice]:
+    """What serves each host name."""
+    hosts = [(f"{label}.{domain}", domain) for domain in domains for label in labels]
+    if not settings.https:
+        return {host: Choice(reason="https is off") for host, _domain in hosts}
+    return certificates.choose(hosts, _looks_everywhere(settings, provider))
+
+
+def _host_groups(domains: t.Iterable[str], choices: t.Mapping[str, Choice], labels: t.Sequence[str]) -> tuple[HostGroup, ...]:
     """The host names by certificate."""
-    first = provider.domains[0]
-
-    def certificate_for(name: str, domain: str) -> Certificate | None:
-        return certificates.choose(name, (domain, first)) if settings.https else None
-
-    domains = [domain for domain in provider.domains if dns.has_hosts(provider, domain, settings.dns.further_domains)]
-    return site.host_groups(domains, certificate_for, labels)
+    return site.host_groups(domains, lambda name, _domain: choices[name].pair, labels)
 
 
 def _host_findings(settings: Settings, provider: Provider, groups: t.Iterable[HostGroup], certificates: Certificates) -> Findings:
@@ -283,9 +328,10 @@ def _host_findings(settings: Settings, provider: Provider, groups: t.Iterable[Ho
     without = [name for group in groups if group.certificate is None for name in group.names]
     warnings = []
     if without:
+        where = " and everywhere else on this host" if _looks_everywhere(settings, provider) else ""
         warnings.append(
-            f"no certificate names {some(without)} (looked at {certificates.at(first).file}): served over HTTP only, which K-9 "
-            "marks as untrusted and Delta Chat, aerc, Geary and Outlook do not ask"
+            f"no certificate names {some(without)} (looked at {certificates.at(first).file}{where}): served over HTTP only, "
+            "which K-9 marks as untrusted and Delta Chat, aerc, Geary and Outlook do not ask"
         )
     if provider.id in settings.pages and f"autoconfig.{first}" in without:
         warnings.append(
@@ -304,7 +350,7 @@ def _served_over_tls(
     keys: dict[str, str] = {}
     for group in groups if settings.tlsa else ():
         if group.certificate is not None:
-            keys.update(dict.fromkeys(group.names, key_digest(certificates.facts[group.certificate].public_key)))
+            keys.update(dict.fromkeys(group.names, certificates.facts[group.certificate].key))
     return dataclasses.replace(served, keys=keys, secure=site.secure_names(groups))
 
 
@@ -374,7 +420,8 @@ def _desired(settings: Settings, items: t.Iterable[Publication], placement: Plac
             placement.guards,
         )
         files = (*zones.get(item.provider.id, ()), *site.document_files(item.provider, item.documents, settings.site), *sites)
-        found.append(Desired(item.provider.id, item.provider.domains, files, _enabled(files)))
+        used = tuple(sorted(set(item.certificates)))
+        found.append(Desired(item.provider.id, item.provider.domains, files, _enabled(files), certificates=used))
     return found
 
 
@@ -414,7 +461,7 @@ def _shared(
     provider = candidates[0].provider
     certificate = min(candidates[0].certificates, default=None)
     files = (site.default_site(defaults, certificate, settings.site, platform, provider.domains[0], placement.prefix),)
-    return Desired(SHARED, (), files, _enabled(files), provider.id)
+    return Desired(SHARED, (), files, _enabled(files), provider.id, (certificate,) if secure and certificate else ())
 
 
 def has_tls(holding: Holding) -> bool:
@@ -459,23 +506,44 @@ def closed(modules: t.Iterable[str], survey: Survey) -> tuple[str, ...]:
 # -- what is wrong ----------------------------------------------------------------------------------------------------
 
 
-def _certificate_findings(settings: Settings, certificates: Certificates) -> Findings:
+def _certificate_findings(settings: Settings, items: t.Sequence[Publication], certificates: Certificates, now: float) -> Findings:
     """What is wrong with certificates: one that the administrator named must be there, at least for a provider's first domain."""
+    if not settings.https:
+        return Findings()
     problems: list[str] = []
     warnings: list[str] = []
-    firsts = {provider.domains[0] for provider in settings.providers} if settings.https else set()
-    for domain in (domain for provider in settings.providers if settings.https for domain in provider.domains):
-        pair, facts = certificates.at(domain), certificates.of(domain)
-        strict = settings.certificate_is_given and domain in firsts
-        for path in facts.missing if strict else ():
-            problems.append(
-                f"{'certificate_file' if path == pair.file else 'certificate_key_file'}: {path} does not exist on this host"
-            )
-        if facts.problem and strict and facts.is_input:
-            problems.append(f"certificate_file: {pair.file} cannot serve: {facts.problem}")
-        elif facts.problem:
-            warnings.append(f"{pair.file} is not used: {facts.problem}")
+    is_literal = "*" not in settings.certificate_file
+    for item in items if is_literal else ():
+        for number, domain in enumerate(item.provider.domains):
+            pair, facts = certificates.at(domain), certificates.of(domain)
+            strict = settings.certificate_is_given and number == 0
+            for path in facts.missing if strict else ():
+                option = "certificate_file" if path == pair.file else "certificate_key_file"
+                problems.append(f"{option}: {path} does not exist on this host")
+            if facts.problem and strict and facts.is_input:
+                problems.append(f"certificate_file: {pair.file} cannot serve: {facts.problem}")
+            elif facts.problem:
+                warnings.append(_not_used(pair, facts))
+    for item in items:
+        without = [name for name, choice in item.choices.items() if choice.pair is None]
+        warnings += [_not_used(pair, facts) for name in without for pair, facts in certificates.naming(name) if facts.problem]
+    ending: dict[Certificate, list[str]] = {}
+    for name, choice in ((name, choice) for item in items for name, choice in item.choices.items()):
+        if choice.pair and choice.facts.is_ending(now):
+            ending.setdefault(choice.pair, []).append(name)
+    warnings += [_ending(pair, certificates.facts[pair], names, now) for pair, names in sorted(ending.items())]
     return Findings(tuple(problems), tuple(warnings))
+
+
+def _not_used(pair: Certificate, facts: PairFacts) -> str:
+    return f"{pair.file} is not used: {facts.problem}"
+
+
+def _ending(pair: Certificate, facts: PairFacts, names: t.Sequence[str], now: float) -> str:
+    return (
+        f"{pair.file} ends in {facts.days_left(now)} days, {facts.lifetime_left(now):.0%} of its lifetime, and should have been "
+        f"renewed by now; then {some(names)} can be reached over HTTP only"
+    )
 
 
 def _ground_findings(settings: Settings, survey: Survey) -> Findings:
@@ -531,7 +599,7 @@ def _tls_key_problems(
     """The signing key must not be a TLS key, whose owner is root alone for good reason."""
     used = {group.certificate for item in items for group in item.groups if group.certificate}
     for certificate in sorted(used)[:_COMPARED_CERTIFICATES]:
-        if found.public_key and survey.pairs[certificate].public_key == found.public_key:
+        if found.public_key and survey.pairs[certificate].key == signing.key_digest(found.public_key):
             return [
                 f"signing_key: {signer.key} is the TLS key of {certificate.file}, and everything that runs as {found.user} could "
                 "read it: make a pair of its own, or say signing_with_tls_key: true"

@@ -18,7 +18,7 @@ from .publication import Publications
 MANY_DOMAINS = 200
 # Nobody reads more, and Ansible prints each with its frame.
 MANY_WARNINGS = 50
-LISTS = ("urls", "dns_records", "dns_record_sets")
+LISTS = ("urls", "dns_records", "dns_record_sets", "certificate_names")
 
 
 def lists(publications: Publications, wanted: t.Collection[str] | None) -> dict[str, t.Any]:
@@ -32,7 +32,22 @@ def lists(publications: Publications, wanted: t.Collection[str] | None) -> dict[
         found["dns_records"] = [record.to_dict() for record in publications.records]
     if "dns_record_sets" in chosen:
         found["dns_record_sets"] = dns.record_sets(publications.records)
+    if "certificate_names" in chosen:
+        found["certificate_names"] = list(_certificate_names(publications))
     return found
+
+
+def _certificate_names(publications: Publications) -> t.Iterator[dict[str, t.Any]]:
+    """What serves each host name over TLS, or why nothing does; nothing of what is taken away."""
+    for item in publications.items if publications.desired else ():
+        for name, domain in (host for group in item.groups for host in group.hosts):
+            choice = item.choices[name]
+            entry: dict[str, t.Any] = {"name": name, "domain": domain, "provider": item.provider.id, "reason": choice.reason}
+            if choice.pair:
+                now = publications.moment
+                entry["certificate_file"], entry["certificate_key_file"] = choice.pair.file, choice.pair.key
+                entry["days_left"], entry["lifetime_left"] = choice.facts.days_left(now), choice.facts.lifetime_left(now)
+            yield entry
 
 
 def shown(warnings: t.Sequence[str]) -> tuple[str, ...]:
@@ -61,6 +76,9 @@ def result(
         "apache_running": outcome.running,
         "reloaded": outcome.reloaded,
         "asked": outcome.asked,
+        "certificates_obsolete": [
+            {"certificate_file": pair.file, "certificate_key_file": pair.key} for pair in publications.obsolete
+        ],
         "diff": planning.diffs(plan, current),
         **lists(publications, wanted),
     }

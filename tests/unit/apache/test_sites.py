@@ -13,7 +13,8 @@ from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfi
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.apache import (
     sites as site,
 )
-from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.apache.sites import Certificate, SiteOptions
+from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.apache.sites import SiteOptions
+from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.certificates import Certificate
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.documents import apple, outlook, thunderbird
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.files import Kind
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.host.debian import Debian

@@ -1,108 +1,23 @@
-"""Which certificate serves which host name, and whether it can serve at all."""
+"""Where certificates lie on a host, and whether they can serve at all."""
 
 from __future__ import annotations
 
 import hashlib
 import ssl
 import subprocess
+import time
 import typing as t
 from pathlib import Path
 
 import pytest
-from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.apache.sites import Certificate
+from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.certificates import (
+    Certificate,
+    PairFacts,
+)
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.host import certificates as tls
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.host import commands
-from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.host.certificates import Certificates, PairFacts
 
 from tools.certificates import Authority
-
-OPENSSL = """\
-subject=O=x,CN=ignored.tld
-X509v3 Subject Alternative Name: critical
-    DNS:Server.tld, DNS:*.server.tld, IP Address:203.0.113.7, email:x@server.tld, DNS:autoconfig.other.tld
-"""
-
-
-def pair(domain: str) -> Certificate:
-    return Certificate(f"/tls/{domain}.pem", f"/tls/{domain}.key")
-
-
-def certificates(**names: list[str]) -> Certificates:
-    """Certificates of domains, with their names."""
-    facts = {pair(domain.replace("_", ".")): PairFacts(names=tuple(found)) for domain, found in names.items()}
-    return Certificates("/tls/{domain}.pem", "/tls/{domain}.key", facts)
-
-
-# -- choosing -----------------------------------------------------------------------------------------------------------
-
-
-def test_names_are_found_in_the_words_of_openssl() -> None:
-    assert tls.names_in(OPENSSL) == ("server.tld", "*.server.tld", "autoconfig.other.tld")
-    assert tls.names_in("No extensions matching SAN") == ()
-
-
-def test_the_common_name_counts_only_where_there_are_no_other_names() -> None:
-    assert tls.names_in("subject=O=x,CN=Server.tld\nnotBefore=x\n") == ("server.tld",)
-    assert tls.names_in("subject=CN=server.tld,O=x\n") == ("server.tld",)
-    assert tls.names_in("subject=CN=server.tld\nX509v3 Subject Alternative Name: \n    IP Address:203.0.113.7\n") == ()
-
-
-@pytest.mark.parametrize(
-    ("name", "host", "expected"),
-    [
-        ("autoconfig.server.tld", "autoconfig.server.tld", True),
-        ("*.server.tld", "autoconfig.server.tld", True),
-        ("*.server.tld", "server.tld", False),
-        ("*.server.tld", "autoconfig.sub.server.tld", False),
-        ("server.tld", "autoconfig.server.tld", False),
-        ("*.tld", "autoconfig.server.tld", False),
-        ("a*.server.tld", "autoconfig.server.tld", False),
-        ("*", "autoconfig.server.tld", False),
-    ],
-)
-def test_a_wildcard_stands_for_one_whole_label(name: str, host: str, expected: bool) -> None:
-    assert tls.covers([name], host) is expected
-
-
-def test_the_digest_of_a_key_is_that_of_all_its_lines() -> None:
-    # Made by openssl: pkey -pubout, and the sha256sum of pkey -pubin -outform DER.
-    public_key = """\
------BEGIN PUBLIC KEY-----
-MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE2pXeq22VTj5UvMs4vCtuYf+6ejDC
-H4FEIWtXvvM/CqsI+ql58e5BV1IAzLqqub+dpfcKmwkxS3spIy9/5tp0/w==
------END PUBLIC KEY-----
-"""
-    assert tls.key_digest(public_key) == "4d70f9e62e8e49b6440c7a68c59a39474264ab4ceef5484180b906eac1f56300"
-
-
-def test_the_place_of_a_certificate_follows_from_the_domain() -> None:
-    assert certificates().at("server.tld") == pair("server.tld")
-    fixed = Certificates("/tls/all.pem", "/tls/all.key", {})
-    assert fixed.at("server.tld") == fixed.at("other.tld") == pair("all")
-
-
-def test_the_first_certificate_that_names_the_host_is_chosen() -> None:
-    found = certificates(other_tld=["other.tld"], server_tld=["server.tld", "autoconfig.other.tld", "autoconfig.server.tld"])
-    assert found.choose("autoconfig.other.tld", ("other.tld", "server.tld")) == pair("server.tld")
-    assert found.choose("autoconfig.server.tld", ("server.tld", "server.tld")) == pair("server.tld")
-
-
-def test_a_host_that_no_certificate_names_has_none() -> None:
-    found = certificates(server_tld=["server.tld", "autoconfig.server.tld"], empty_tld=[])
-    assert found.choose("autodiscover.server.tld", ("server.tld",)) is None
-    assert found.choose("autoconfig.other.tld", ("other.tld", "server.tld")) is None
-    assert found.choose("autoconfig.empty.tld", ("empty.tld",)) is None
-    assert found.choose("autoconfig.server.tld", ("server.tld",)) == pair("server.tld")
-
-
-@pytest.mark.parametrize("facts", [PairFacts(missing=("/x",)), PairFacts(problem="x"), PairFacts(problem="x", is_input=False)])
-def test_a_certificate_that_is_missing_or_cannot_serve_serves_no_host(facts: PairFacts) -> None:
-    names = ("autoconfig.server.tld",)
-    found = Certificates("/tls/{domain}.pem", "/tls/{domain}.key", {pair("server.tld"): facts})
-    assert found.choose(names[0], ("server.tld",)) is None
-    assert found.of("server.tld") == facts
-    assert found.of("absent.tld").missing == ("/tls/absent.tld.pem",)
-
 
 # -- looking at one -----------------------------------------------------------------------------------------------------
 
@@ -140,8 +55,11 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
 def test_a_sound_pair_tells_its_names_key_and_fingerprint(sound: Certificate) -> None:
     facts = inspect(sound)
     der = ssl.PEM_cert_to_DER_cert(Path(sound.file).read_text())
-    assert facts == PairFacts(names=("server.tld",), public_key=facts.public_key, fingerprint=hashlib.sha256(der).hexdigest())
-    assert facts.public_key.startswith("-----BEGIN PUBLIC KEY-----\n")
+    command = f"openssl x509 -in {sound.file} -noout -pubkey | openssl pkey -pubin -outform DER | sha256sum"
+    key = subprocess.run(["sh", "-c", command], check=True, capture_output=True, text=True).stdout.split()[0]
+    begins, ends = (ssl.cert_time_to_seconds(dates(sound)[name]) for name in ("notBefore", "notAfter"))
+    digest = hashlib.sha256(der).hexdigest()
+    assert facts == PairFacts(names=("server.tld",), key=key, fingerprint=digest, begins=begins, ends=ends)
 
 
 def test_the_fingerprint_is_that_of_the_first_certificate_of_a_chain(sound: Certificate, tmp_path: Path) -> None:
@@ -187,11 +105,15 @@ def test_a_certificate_that_has_expired_or_is_not_valid_yet_cannot_serve(sound: 
     day = 86400
     begins = ssl.cert_time_to_seconds(dates(sound)["notBefore"])
     late, early = inspect(sound, begins + 11 * day), inspect(sound, begins - day)
-    assert late.problem == f"it has expired ({dates(sound)['notAfter']})"
-    assert early.problem == f"it is not valid before {dates(sound)['notBefore']}"
+    assert late.problem == f"it has expired ({shown(dates(sound)['notAfter'])})"
+    assert early.problem == f"it is not valid before {shown(dates(sound)['notBefore'])}"
     assert late.is_input is early.is_input is False
     assert late.names == ("server.tld",)
     assert inspect(sound, begins + 9 * day).problem == ""
+
+
+def shown(moment: str) -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(ssl.cert_time_to_seconds(moment)))
 
 
 def dates(found: Certificate) -> dict[str, str]:
@@ -235,9 +157,49 @@ def signed_by(issuer: Certificate, directory: Path, extensions: str) -> Certific
     return found
 
 
-def test_without_openssl_nothing_can_be_told(sound: Certificate) -> None:
-    def run(*_arguments: t.Any) -> t.NoReturn:
-        raise FileNotFoundError(2, "No such file or directory", "openssl")
+def without_openssl(*_arguments: t.Any) -> t.NoReturn:
+    raise FileNotFoundError(2, "No such file or directory", "openssl")
 
+
+def test_a_program_is_run_only_for_a_lone_certificate_that_says_where_its_issuer_is(sound: Certificate, tmp_path: Path) -> None:
+    assert tls.inspect(sound, without_openssl).problem == ""
+    root = own(tmp_path / "root", subject="/CN=root")
+    leaf = signed_by(root, tmp_path / "leaf", "authorityInfoAccess=caIssuers;URI:http://ca.invalid/ca.der\n")
     with pytest.raises(FileNotFoundError):
-        tls.inspect(sound, run)
+        tls.inspect(leaf, without_openssl)
+
+
+@pytest.mark.parametrize("label", ["TRUSTED CERTIFICATE", "X509 CERTIFICATE"])
+def test_older_words_for_a_certificate_are_understood_as_openssl_does(sound: Certificate, tmp_path: Path, label: str) -> None:
+    other = tmp_path / "other.pem"
+    other.write_text(Path(sound.file).read_text().replace("CERTIFICATE-", f"{label}-"))
+    assert inspect(Certificate(str(other), sound.key)) == inspect(sound)
+
+
+# -- where they lie -----------------------------------------------------------------------------------------------------
+
+
+def test_a_star_stands_for_the_same_in_both_paths_and_both_files_must_be_there(tmp_path: Path) -> None:
+    for path in ("a/x_ecc/c.pem", "a/x_ecc/k.pem", "a/y_ecc/c.pem", "b/z_ecc/c.pem", "b/z_ecc/k.pem", "b/z/c.pem", "b/z/k.pem"):
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).touch()
+    pattern = Certificate(f"{tmp_path}/*/*_ecc/c.pem", f"{tmp_path}/*/*_ecc/k.pem")
+    assert tls.matching(pattern) == [
+        Certificate(f"{tmp_path}/a/x_ecc/c.pem", f"{tmp_path}/a/x_ecc/k.pem"),
+        Certificate(f"{tmp_path}/b/z_ecc/c.pem", f"{tmp_path}/b/z_ecc/k.pem"),
+    ]
+    assert tls.matching(Certificate(f"{tmp_path}/a/*/c.pem", f"{tmp_path}/b/z/k.pem"))[1].key == f"{tmp_path}/b/z/k.pem"
+    assert tls.matching(Certificate("/nowhere/*/c", "/nowhere/*/k")) == []
+
+
+def test_other_characters_of_shells_stand_for_themselves(tmp_path: Path) -> None:
+    for name in ("[a]", "a"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "c1").touch()
+    assert [pair.file for pair in tls.matching(Certificate(f"{tmp_path}/[a]/c*", f"{tmp_path}/a/c1"))] == [f"{tmp_path}/[a]/c1"]
+
+
+def test_the_names_of_a_file_are_read_without_its_key(sound: Certificate, tmp_path: Path) -> None:
+    assert tls.names(sound.file) == ("server.tld",)
+    assert tls.names(own(tmp_path, subject="/CN=Other.tld", san="").file) == ("other.tld",)
+    assert tls.names(sound.key) == tls.names("/nowhere") == ()

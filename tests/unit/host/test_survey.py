@@ -11,11 +11,15 @@ from pathlib import Path
 import pytest
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig import manifest as manifests
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.apache import signing
-from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.apache.sites import Certificate
+from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.certificates import (
+    Certificate,
+    Origin,
+    PairFacts,
+    Search,
+)
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.host import server as servers
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.host import sockets
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.host import survey as surveys
-from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.host.certificates import PairFacts
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.host.commands import Result
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.host.platform import Variables
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.host.survey import Survey
@@ -264,10 +268,87 @@ def test_a_full_file_system_is_told_before(apache: FakeApache, monkeypatch: pyte
 def test_each_pair_is_looked_at_once(apache: FakeApache) -> None:
     live = apache.add_certificate("server.tld", *NAMES)
     pair, absent = Certificate(f"{live}/fullchain.pem", f"{live}/privkey.pem"), Certificate("/nowhere/c", "/nowhere/k")
-    found = survey(apache, pairs=[pair, absent, pair]).pairs
+    found = survey(apache, search=Search(pairs=(pair, absent, pair))).pairs
     assert found[pair].names == NAMES
     assert found[absent] == PairFacts(("/nowhere/c", "/nowhere/k"))
     assert [command[0] for command in apache.commands].count("openssl") == 1
+
+
+def found(apache: FakeApache, *hosts: str, **search: t.Any) -> dict[str, Origin]:
+    """What is found for the hosts: paths below the root, and where each was found."""
+    pairs = survey(apache, search=Search(hosts=frozenset(hosts), **search)).pairs
+    return {pair.file[len(str(apache.root)) :]: facts.origin for pair, facts in pairs.items()}
+
+
+def store(apache: FakeApache, path: str, key: str, *names: str) -> None:
+    """A pair somewhere below the root."""
+    for name in (path, key):
+        (apache.root / name).parent.mkdir(parents=True, exist_ok=True)
+        (apache.root / name).write_text("PEM\n")
+    apache.certificates[str(apache.root / path)] = list(names)
+
+
+def test_every_store_is_searched_for_certificates_that_name_a_host(apache: FakeApache) -> None:
+    live, md = "etc/letsencrypt/live", "etc/apache2/md/domains/server.tld"
+    store(apache, f"{live}/autoconfig.server.tld-0001/fullchain.pem", f"{live}/autoconfig.server.tld-0001/privkey.pem", *NAMES)
+    store(apache, f"{live}/shop.tld/fullchain.pem", f"{live}/shop.tld/privkey.pem", "shop.tld", "*.shop.tld")
+    store(apache, f"{live}/wild/fullchain.pem", f"{live}/wild/privkey.pem", "*.server.tld")
+    store(apache, f"{live}/no-key/fullchain.pem", f"{live}/no-key/other.pem", *NAMES)
+    store(apache, f"{md}/pubcert.pem", f"{md}/privkey.pem", *NAMES)
+    store(apache, f"{md}/pubcert.secp384r1.pem", f"{md}/privkey.secp384r1.pem", *NAMES)
+    store(apache, "var/lib/dehydrated/certs/x/fullchain.pem", "var/lib/dehydrated/certs/x/privkey.pem", NAMES[1])
+    assert found(apache, *NAMES, everywhere=True) == {
+        f"/{live}/autoconfig.server.tld-0001/fullchain.pem": Origin.CERTBOT,
+        f"/{live}/wild/fullchain.pem": Origin.CERTBOT,
+        "/var/lib/dehydrated/certs/x/fullchain.pem": Origin.DEHYDRATED,
+        f"/{md}/pubcert.pem": Origin.MOD_MD,
+        f"/{md}/pubcert.secp384r1.pem": Origin.MOD_MD,
+    }
+    assert found(apache, *NAMES) == {}
+    assert found(apache, "autoconfig.other.tld", everywhere=True) == {}
+
+
+def test_what_the_administrator_names_is_his_wherever_it_lies(apache: FakeApache) -> None:
+    live = "etc/letsencrypt/live"
+    for name in ("a", "b"):
+        store(apache, f"{live}/{name}/fullchain.pem", f"{live}/{name}/privkey.pem", *NAMES)
+    pattern = Certificate(f"{apache.root}/{live}/*/fullchain.pem", f"{apache.root}/{live}/*/privkey.pem")
+    for everywhere in (True, False):
+        assert set(found(apache, *NAMES, patterns=(pattern,), everywhere=everywhere).values()) == {Origin.GIVEN}
+    one = Certificate(*(path.replace("*", "a") for path in (pattern.file, pattern.key)))
+    assert found(apache, *NAMES, pairs=(one,), everywhere=True) == {
+        f"/{live}/a/fullchain.pem": Origin.CERTBOT,
+        f"/{live}/b/fullchain.pem": Origin.CERTBOT,
+    }
+
+
+def test_what_a_site_of_others_uses_is_found_with_its_key(apache: FakeApache) -> None:
+    store(apache, "srv/shop.pem", "srv/shop.key", "shop.tld", *NAMES)
+    for module in ("setenvif", "socache_shmcb", "ssl"):
+        apache.enable("mods", module)
+    pair = f"SSLCertificateFile {apache.root}/srv/shop.pem\nSSLCertificateKeyFile {apache.root}/srv/shop.key\n"
+    apache.add_site("shop", f"<VirtualHost *:443>\nServerName shop.tld\nSSLEngine on\n{pair}</VirtualHost>\n")
+    assert found(apache, *NAMES, everywhere=True) == {"/srv/shop.pem": Origin.NEIGHBOUR}
+    assert found(apache, "autoconfig.other.tld", everywhere=True) == {}
+
+
+def test_a_store_of_mod_md_that_is_elsewhere_is_found_by_its_directive(apache: FakeApache) -> None:
+    store(apache, "srv/md/domains/x/pubcert.pem", "srv/md/domains/x/privkey.pem", *NAMES)
+    Path(apache.layout.available("mods"), "md.load").write_text("LoadModule md_module x.so\n")
+    (Path(apache.layout.config_directory) / "conf-available/md.conf").write_text(f'MDStoreDir "{apache.root}/srv/md"\n')
+    apache.enable("conf", "md")
+    assert found(apache, *NAMES, everywhere=True) == {}
+    apache.enable("mods", "md")
+    assert found(apache, *NAMES, everywhere=True) == {"/srv/md/domains/x/pubcert.pem": Origin.MOD_MD}
+
+
+def test_certificates_that_our_sites_left_are_told_while_they_are_there(apache: FakeApache) -> None:
+    live = apache.add_certificate("server.tld", *NAMES)
+    apache.publish()
+    pair = Certificate(f"{live}/fullchain.pem", f"{live}/privkey.pem")
+    assert survey(apache).left == {pair}
+    Path(pair.file).unlink()
+    assert survey(apache).left == frozenset()
 
 
 def run_openssl(apache: FakeApache) -> None:

@@ -43,6 +43,7 @@ def test_a_domain_is_enough() -> None:
         site=SiteOptions(),
         responder="auto",
         https=True,
+        certificates="found",
         certificate_file="/etc/letsencrypt/live/{domain}/fullchain.pem",
         certificate_key_file="/etc/letsencrypt/live/{domain}/privkey.pem",
         certificate_is_given=False,
@@ -179,7 +180,10 @@ def test_a_path_that_something_would_read_otherwise_is_refused(option: str, path
     assert problems_of(**{option: path}) == [f"{option}: {path!r} {NOT_A_PATH}"]
 
 
-@pytest.mark.parametrize("path", [*PATHS.values(), "/tls/{domain}/../x.pem", "/tls/{other}.pem", "/tls/{{domain}}.pem"])
+@pytest.mark.parametrize(
+    "path",
+    [*(path for path in PATHS.values() if path != "/var/*"), "/tls/{domain}/../x.pem", "/tls/{other}.pem", "/tls/{{domain}}.pem"],
+)
 def test_a_certificates_path_is_checked_likewise(path: str) -> None:
     shown = path.replace("{domain}", "domain")
     assert problems_of(certificate_file=path, certificate_key_file=path) == [
@@ -198,6 +202,24 @@ def test_the_root_of_the_file_system_is_no_document_root(path: str) -> None:
 )
 def test_certificate_and_key_go_together(given: str, asked: str) -> None:
     assert problems_of(**{given: "/tls/x.pem"}) == [f"{asked}: is required with its counterpart"]
+
+
+def test_a_star_in_the_path_of_a_key_stands_for_one_in_that_of_its_certificate() -> None:
+    files = {"certificate_file": "/tls/*/{domain}*.pem", "certificate_key_file": "/tls/*/key"}
+    assert settings.read({"domain": "server.tld", **files}).certificate_file == "/tls/*/{domain}*.pem"
+    assert problems_of(certificate_file="/tls/*.pem", certificate_key_file="/tls/*/*.key") == [
+        "certificate_key_file: has more * than certificate_file, whose parts they stand for"
+    ]
+
+
+def test_where_certificates_come_from_can_be_said_for_all_and_for_one() -> None:
+    providers = [{"domains": ["a.tld"], "certificates": "given", **SERVERS}, {"domains": ["b.tld"], **SERVERS}]
+    read = settings.read({"certificates": "found", "providers": providers})
+    assert (read.certificates, [provider.certificates for provider in read.providers]) == ("found", ["given", ""])
+    assert problems_of(certificates="bought") == ["certificates: 'bought' is unknown; allowed are found, given"]
+    assert problems_of(providers=[{**providers[0], "certificates": "bought"}]) == [
+        "providers[0].certificates: 'bought' is unknown; allowed are found, given"
+    ]
 
 
 WRONG: dict[str, tuple[Options, str]] = {

@@ -8,8 +8,10 @@ a flood of downloads cannot take all of Apache's workers, and only a few of thos
 
 from __future__ import annotations
 
+import base64
 import dataclasses
 import datetime
+import hashlib
 import re
 import ssl
 
@@ -162,6 +164,12 @@ def public_key(output: str) -> str:
     """The public key in an output of openssl; empty if there is none."""
     found = re.search("-----BEGIN PUBLIC KEY-----.*?-----END PUBLIC KEY-----", output, re.DOTALL)
     return found.group() if found else ""
+
+
+def key_digest(public_key: str) -> str:
+    """The SHA-256 of a public key (PEM, SubjectPublicKeyInfo), hexadecimal."""
+    body = "".join(line for line in public_key.splitlines() if not line.startswith("-----"))
+    return hashlib.sha256(base64.b64decode(body)).hexdigest()
 
 
 def definitions(signer: Signer, provider: str) -> list[Node]:

@@ -11,6 +11,7 @@ import re
 import typing as t
 
 from .. import clients
+from ..certificates import Certificate
 from ..documents import Document, apple, outlook, pacc, page, thunderbird
 from ..files import File, Kind
 from ..host.platform import Platform
@@ -33,14 +34,6 @@ _DEFAULT_NAME = "autoconfig-default.invalid"
 # Addresses of virtual hosts by port: "*", "192.0.2.7", "[2001:db8::7]".
 Addresses = t.Mapping[int, t.Sequence[str]]
 PHP_MODES = ("none", "mod_php", "fpm")
-
-
-@dataclasses.dataclass(frozen=True, order=True)
-class Certificate:
-    """A certificate chain and its key, as paths on the host."""
-
-    file: str
-    key: str
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,27 +1,25 @@
-"""Which certificate serves which host name, and whether it can serve at all.
+"""Certificates on a host: where they lie, and whether they can serve at all.
 
-PRIVATE to the collection. Clients hide TLS errors and take the host for absent (Thunderbird), so a name that no certificate has
-must be served over HTTP alone rather than be redirected to an HTTPS that fails. And Apache ends at a reload whose certificate it
-cannot use, which its configtest does not notice: so a pair is tried here, by the same OpenSSL.
+PRIVATE to the collection. Apache ends at a reload whose certificate it cannot use, which its configtest does not notice: so a
+pair is tried here, by the same OpenSSL. What a certificate says is read without a program, because thousands of processes take
+longer than all the rest of a run.
 """
 
 from __future__ import annotations
 
-import base64
 import dataclasses
-import hashlib
+import datetime
+import glob
 import os
 import re
 import ssl
 import time
 import typing as t
 
-from ..apache.signing import public_key
-from ..apache.sites import Certificate
+from .. import der
+from ..certificates import Certificate, PairFacts
 from .commands import Runner
 
-# Arguments of ``openssl x509``.
-_QUESTIONS = ("-noout", "-subject", "-nameopt", "RFC2253", "-dates", "-pubkey", "-ext", "subjectAltName,authorityInfoAccess")
 _REASONS = {
     "KEY_VALUES_MISMATCH": "the key {key} does not belong to it",
     "KEY_TYPE_MISMATCH": "the key {key} does not belong to it",
@@ -34,44 +32,36 @@ _REASONS = {
 }
 
 
-@dataclasses.dataclass(frozen=True)
-class PairFacts:
-    """What there is to know of a certificate and its key.
-
-    :ivar missing: the paths that do not exist
-    :ivar problem: why it cannot serve; empty if it can
-    :ivar is_input: whether the problem is a mistake (another key, no certificate) rather than the time that has passed
-    :ivar names: DNS names in it, lower case
-    :ivar public_key: in PEM form (SubjectPublicKeyInfo)
-    :ivar fingerprint: SHA-256 of the certificate (DER), hexadecimal
-    """
-
-    missing: tuple[str, ...] = ()
-    problem: str = ""
-    is_input: bool = True
-    names: tuple[str, ...] = ()
-    public_key: str = ""
-    fingerprint: str = ""
+# -- where they lie -----------------------------------------------------------------------------------------------------
 
 
-def names_in(output: str) -> tuple[str, ...]:
-    """The DNS names in an output of ``openssl x509``; the common name only where there is no subjectAltName (RFC 6125 6.4.4)."""
-    names = re.findall(r"DNS:([^\s,]+)", output)
-    if not names and "Subject Alternative Name" not in output:
-        names = re.findall(r"^subject=(?:.*,)?CN=([A-Za-z0-9.*-]+)", output, re.MULTILINE)
-    return tuple(name.lower() for name in names)
+def matching(pattern: Certificate) -> list[Certificate]:
+    """The pairs of which both files exist, sorted. In both paths ``*`` stands for a part without a slash, the same in both."""
+    expression = re.compile("([^/]*)".join(map(re.escape, pattern.file.split("*"))))
+    found = []
+    for file in sorted(glob.glob("*".join(map(glob.escape, pattern.file.split("*"))))):
+        matched = expression.fullmatch(file)
+        key = _filled(pattern.key, matched.groups() if matched else ())
+        if os.path.isfile(key):
+            found.append(Certificate(file, key))
+    return found
 
 
-def covers(names: t.Iterable[str], host: str) -> bool:
-    """Whether one of a certificate's names is the host's; ``*`` stands for one whole label (RFC 6125 section 6.4.3)."""
-    parent = host.partition(".")[2]
-    return any(name in (host, f"*.{parent}") for name in names)
+def _filled(pattern: str, parts: t.Iterable[str]) -> str:
+    """A pattern with a part in the place of each star."""
+    texts = pattern.split("*")
+    return texts[0] + "".join(part + text for part, text in zip(parts, texts[1:]))
 
 
-def key_digest(public_key: str) -> str:
-    """The SHA-256 of a public key (PEM, SubjectPublicKeyInfo), hexadecimal, as TLSA has it with selector 1 (RFC 6698)."""
-    body = "".join(line for line in public_key.splitlines() if not line.startswith("-----"))
-    return hashlib.sha256(base64.b64decode(body)).hexdigest()
+def names(path: str) -> tuple[str, ...]:
+    """The DNS names in a certificate; none where it cannot be read."""
+    try:
+        return _names(_read(path)[0])
+    except (OSError, der.DerError):
+        return ()
+
+
+# -- whether they can serve ---------------------------------------------------------------------------------------------
 
 
 def inspect(pair: Certificate, run: Runner, now: float | None = None) -> PairFacts:
@@ -82,12 +72,23 @@ def inspect(pair: Certificate, run: Runner, now: float | None = None) -> PairFac
     problem = refused(pair)
     if problem:
         return PairFacts(problem=problem)
-    output = run(["openssl", "x509", "-in", pair.file, *_QUESTIONS], {"LC_ALL": "C"}).output
-    facts = PairFacts(names=names_in(output), public_key=public_key(output), fingerprint=_fingerprint(pair.file))
-    problem = _date_problem(output, time.time() if now is None else now)
+    try:
+        certificate, count = _read(pair.file)
+    except der.DerError as exc:
+        return PairFacts(problem=f"it is not a certificate that can be read ({exc})")
+    facts = PairFacts(
+        names=_names(certificate),
+        key=certificate.key,
+        fingerprint=certificate.fingerprint,
+        begins=certificate.not_before.timestamp(),
+        ends=certificate.not_after.timestamp(),
+    )
+    problem = _date_problem(certificate, time.time() if now is None else now)
     if problem:
         return dataclasses.replace(facts, problem=problem, is_input=False)
-    return dataclasses.replace(facts, problem=_chain_problem(pair.file, output, run))
+    # Authorities of one's own do not say where their certificate is, and what they issue is none of our business.
+    is_alone = count == 1 and certificate.names_issuer
+    return dataclasses.replace(facts, problem=_chain_problem(pair.file, run) if is_alone else "")
 
 
 def refused(pair: Certificate, is_weak_allowed: bool = False) -> str:
@@ -118,65 +119,33 @@ def refused(pair: Certificate, is_weak_allowed: bool = False) -> str:
     return ""
 
 
-def _fingerprint(path: str) -> str:
-    with open(path, encoding="ascii", errors="replace") as stream:
-        found = re.search("-----BEGIN (?:TRUSTED )?CERTIFICATE-----.*?-----END", stream.read(), re.DOTALL)
-    body = re.sub("-----[^-]*-----|-----END|[^A-Za-z0-9+/=]", "", found.group()) if found else ""
-    return hashlib.sha256(base64.b64decode(body)).hexdigest()
+def _read(path: str) -> tuple[der.Certificate, int]:
+    """The first certificate in a file, and how many there are. Raises DerError, OSError."""
+    with open(path, "rb") as stream:
+        found = der.in_pem(stream.read())
+    if not found:
+        raise der.DerError("it has no certificate in PEM form")
+    return der.certificate(found[0]), len(found)
 
 
-def _date_problem(output: str, now: float) -> str:
-    dates = dict(re.findall(r"^(notBefore|notAfter)=(.*)$", output, re.MULTILINE))
-    if "notAfter" in dates and now > ssl.cert_time_to_seconds(dates["notAfter"]):
-        return f"it has expired ({dates['notAfter']})"
-    if "notBefore" in dates and now < ssl.cert_time_to_seconds(dates["notBefore"]):
-        return f"it is not valid before {dates['notBefore']}"
+def _names(certificate: der.Certificate) -> tuple[str, ...]:
+    """The common name counts only where there are no other names (RFC 6125 section 6.4.4)."""
+    return certificate.names or tuple(filter(None, [certificate.common_name]))
+
+
+def _date_problem(certificate: der.Certificate, now: float) -> str:
+    if now > certificate.not_after.timestamp():
+        return f"it has expired ({_shown(certificate.not_after)})"
+    if now < certificate.not_before.timestamp():
+        return f"it is not valid before {_shown(certificate.not_before)}"
     return ""
 
 
-def _chain_problem(path: str, output: str, run: Runner) -> str:
-    """Whether the certificates between it and its root are missing: a lone certificate that says where to get its issuer.
+def _shown(moment: datetime.datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M:%S} UTC"
 
-    Authorities of one's own say no such thing, and what they issue is not known to this host; that is none of our business.
-    """
-    with open(path, "rb") as stream:
-        alone = stream.read().count(b"-----BEGIN CERTIFICATE-----") == 1
-    if not alone or "CA Issuers" not in output:
-        return ""
+
+def _chain_problem(path: str, run: Runner) -> str:
+    """Whether the certificates between one and its root are missing."""
     said = run(["openssl", "verify", path], {"LC_ALL": "C"}).said
     return "its chain is incomplete: it needs the certificates of its issuers behind it" if "local issuer" in said else ""
-
-
-@dataclasses.dataclass(frozen=True)
-class Certificates:
-    """Chooses certificates for host names.
-
-    :ivar file: path pattern of the chain, ``{domain}`` is the mail domain
-    :ivar key: path pattern of the key
-    :ivar facts: of every pair that may be chosen
-    """
-
-    file: str
-    key: str
-    facts: t.Mapping[Certificate, PairFacts]
-
-    def at(self, domain: str) -> Certificate:
-        """The pair of paths for a mail domain, whether it exists or not."""
-        return pair_at(self.file, self.key, domain)
-
-    def of(self, domain: str) -> PairFacts:
-        """What is known of it."""
-        return self.facts.get(self.at(domain), PairFacts((self.at(domain).file,)))
-
-    def choose(self, host: str, candidates: t.Iterable[str]) -> Certificate | None:
-        """The first certificate among those of the candidate domains that can serve and names the host."""
-        for domain in dict.fromkeys(candidates):
-            facts = self.of(domain)
-            if not (facts.missing or facts.problem) and covers(facts.names, host):
-                return self.at(domain)
-        return None
-
-
-def pair_at(file: str, key: str, domain: str) -> Certificate:
-    """The pair of paths for a mail domain."""
-    return Certificate(file.replace("{domain}", domain), key.replace("{domain}", domain))

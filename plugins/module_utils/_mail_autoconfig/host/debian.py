@@ -10,6 +10,7 @@ import dataclasses
 import os
 import re
 
+from ..certificates import Certificate, Origin
 from .platform import Link
 
 DEFAULT_CONFIG_DIRECTORY = "/etc/apache2"
@@ -26,10 +27,18 @@ class Debian:
 
     :ivar config_directory: ``/etc/apache2``, or another for a further instance
     :ivar state_directory: where a2enmod keeps its notes
+    :ivar certificate_stores: as the packages certbot and dehydrated have them
     """
 
     config_directory: str = DEFAULT_CONFIG_DIRECTORY
     state_directory: str = ""
+    certificate_stores: tuple[tuple[Origin, Certificate], ...] = (
+        (Origin.CERTBOT, Certificate("/etc/letsencrypt/live/*/fullchain.pem", "/etc/letsencrypt/live/*/privkey.pem")),
+        (
+            Origin.DEHYDRATED,
+            Certificate("/var/lib/dehydrated/certs/*/fullchain.pem", "/var/lib/dehydrated/certs/*/privkey.pem"),
+        ),
+    )
 
     @property
     def main_file(self) -> str:

@@ -8,14 +8,15 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
-from ..apache.sites import Certificate
+from ..certificates import Certificate, PairFacts
 from . import asking, certificates, twin
-from .certificates import PairFacts
 from .commands import Runner
 from .platform import Platform
 from .server import Server
 
 Inspect = t.Callable[[Certificate, Runner], PairFacts]
+# From the path of a certificate.
+ReadNames = t.Callable[[str], tuple[str, ...]]
 # From the platform, the runner, and the paths of the file with the process number and of the error log.
 MakeServer = t.Callable[[Platform, Runner, str, str], Server]
 # With the arguments of twin.run.
@@ -24,12 +25,13 @@ RunInTwin = t.Callable[..., twin.Outcome]
 
 @dataclasses.dataclass(frozen=True)
 class Means:
-    """How certificates are looked at, Apache's processes are found, it is asked, and changes are rehearsed.
+    """How certificates and their names are looked at, Apache's processes are found, it is asked, and changes are rehearsed.
 
     :ivar patience: how long answers may be wrong after a reload, in seconds
     """
 
     inspect: Inspect = certificates.inspect
+    names: ReadNames = certificates.names
     server: MakeServer = Server
     ask: asking.Ask = asking.ask
     twin: RunInTwin = twin.run

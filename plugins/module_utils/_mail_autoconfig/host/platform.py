@@ -8,6 +8,8 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
+from ..certificates import Certificate, Origin
+
 # What can be switched on, in the order in which that is done: modules before what uses them, sites last.
 KINDS = ("mods", "conf", "sites")
 
@@ -48,6 +50,10 @@ class Platform(t.Protocol):
     @property
     def missing(self) -> str:
         """What to say where there is no Apache."""
+
+    @property
+    def certificate_stores(self) -> tuple[tuple[Origin, Certificate], ...]:
+        """Where programs that get certificates keep them, with ``*`` for a part without a slash."""
 
     def available(self, kind: str) -> str:
         """The directory of the files that can be switched on; ``kind`` is one of KINDS."""

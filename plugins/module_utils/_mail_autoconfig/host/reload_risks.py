@@ -13,7 +13,7 @@ import typing as t
 from ..apache import key_pairs
 from ..apache.directives import ConfigurationError, logical_lines, split_words
 from ..apache.key_pairs import Pair
-from ..apache.sites import Certificate
+from ..certificates import Certificate
 from . import certificates
 
 # A program that knows passphrases. Debian's own asks a person, who is not there at a reload.

@@ -14,19 +14,19 @@ import re
 import shutil
 import stat
 import tempfile
+import time
 import typing as t
 
 from .. import manifest as manifests
-from ..apache import dump, listens, signing
+from ..apache import dump, key_pairs, listens, signing
 from ..apache.common import OFF
 from ..apache.neighbours import Ground
-from ..apache.sites import Certificate
+from ..certificates import Certificate, Origin, PairFacts, Search
 from ..files import Kind, digest
 from ..manifest import Manifest, ManifestError, Owned
 from ..plan import Current
 from ..questions import MANY, Expectation
-from . import filesystem, reload_risks, sockets
-from .certificates import PairFacts
+from . import certificates, filesystem, reload_risks, sockets
 from .commands import Result, Runner
 from .means import USUAL, Means
 from .platform import KINDS, Platform, Variables
@@ -36,6 +36,7 @@ from .transaction import MANIFEST, RELOAD_MARKER, ApplyError
 _FALLBACK = Variables("www-data", "www-data", "/var/log/apache2", "/var/run/apache2/apache2.pid")
 _NO_GROUND = Ground(dump.Dump(), "", "", 1)
 _NO_MANIFEST = Manifest()
+_NO_SEARCH = Search()
 # Of files that Apache may open, where it does not run or cannot be asked.
 _PLENTY = 1 << 20
 
@@ -51,6 +52,8 @@ class Survey:
     :ivar loaded: modules that Apache loads, ours or not
     :ivar requirements: for each module that we may need, those that it needs, and those that it cannot stand beside
     :ivar pairs: certificates that were looked at
+    :ivar left: certificates that our sites used before, or use, that are there and that no site of others uses
+    :ivar moment: when all this was so, in seconds since the epoch
     :ivar signing: of the pair that signs; None without one
     :ivar running: whether Apache runs
     :ivar taken: ports that Apache would newly listen on with a module, and which process has each already: by module
@@ -66,6 +69,8 @@ class Survey:
     loaded: frozenset[str] = frozenset()
     requirements: t.Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = dataclasses.field(default_factory=dict)
     pairs: t.Mapping[Certificate, PairFacts] = dataclasses.field(default_factory=dict)
+    left: frozenset[Certificate] = frozenset()
+    moment: float = dataclasses.field(default_factory=time.time)
     signing: signing.PairFacts | None = None
     running: bool = False
     taken: t.Mapping[str, t.Mapping[int, str]] = dataclasses.field(default_factory=dict)
@@ -97,14 +102,14 @@ class Surveyor:
 
     def survey(
         self,
-        pairs: t.Iterable[Certificate] = (),
+        search: Search = _NO_SEARCH,
         signer: signing.Signer | None = None,
         document_root: str = "",
         modules: t.Iterable[str] = (),
     ) -> Survey:
         """Look at everything. Raises ApplyError where a program that is part of the system is missing.
 
-        :arg pairs: certificates that may be used
+        :arg search: which certificates may be used
         :arg modules: modules that may be needed
         """
         manifest, manifest_problem = self._manifest()
@@ -123,7 +128,8 @@ class Surveyor:
             ),
             loaded=self.dump.modules,
             requirements=self._requirements(modules),
-            pairs=self._pairs(pairs),
+            pairs=self._pairs(search, manifest),
+            left=self._left(manifest),
             signing=self._signing(signer) if signer else None,
             running=server.master() is not None,
             taken=self._taken(modules),
@@ -232,11 +238,56 @@ class Surveyor:
                 waiting.extend(found[name][0])
         return found
 
-    def _pairs(self, pairs: t.Iterable[Certificate]) -> dict[Certificate, PairFacts]:
+    def _pairs(self, search: Search, manifest: Manifest) -> dict[Certificate, PairFacts]:
+        """What there is to know of every pair that may be used."""
+        found: dict[Certificate, Origin] = {}
+        for origin, pair in self._places(search, manifest):
+            found.setdefault(pair, origin)
+        origins = {pair: origin for pair, origin in found.items() if search.wants(self._means.names(pair.file))}
         try:
-            return {pair: self._means.inspect(pair, self._run) for pair in dict.fromkeys(pairs)}
+            return {
+                pair: dataclasses.replace(self._means.inspect(pair, self._run), origin=origins.get(pair, Origin.GIVEN))
+                for pair in dict.fromkeys((*search.pairs, *origins))
+            }
         except OSError as exc:
             raise ApplyError(f"openssl cannot be run: {exc}") from exc
+
+    def _places(self, search: Search, manifest: Manifest) -> t.Iterator[tuple[Origin, Certificate]]:
+        """The pairs on this host, in the order in which a place counts for one that several places name."""
+        for pattern in search.patterns:
+            yield from ((Origin.GIVEN, pair) for pair in certificates.matching(pattern))
+        if not search.everywhere:
+            return
+        for origin, pattern in self._platform.certificate_stores:
+            yield from ((origin, pair) for pair in certificates.matching(pattern))
+        for store in self._md_stores():
+            # Of several kinds of key, the files of each have a suffix (mod_md, md_store_fs.c).
+            pattern = Certificate(f"{store}/domains/*/pubcert*.pem", f"{store}/domains/*/privkey*.pem")
+            yield from ((Origin.MOD_MD, pair) for pair in certificates.matching(pattern))
+        if self.dump.certificates:
+            yield from (
+                (Origin.NEIGHBOUR, Certificate(pair.file, key)) for pair in self._of_others(manifest) for key in pair.keys
+            )
+
+    def _md_stores(self) -> list[str]:
+        """Where mod_md keeps what it has ordered."""
+        named: list[str] = []
+        if "md" in self.dump.modules:
+            for text in self.texts().values():
+                named += re.findall(r'^\s*MDStoreDir\s+"?([^"\s$]+)"?\s*$', text, re.IGNORECASE | re.MULTILINE)
+        root = self.dump.root or self._platform.config_directory
+        return list(dict.fromkeys(os.path.join(root, path) for path in (*named, "md")))
+
+    def _of_others(self, manifest: Manifest) -> tuple[key_pairs.Pair, ...]:
+        """The pairs that the sites of others use."""
+        theirs = {path: text for path, text in self.texts().items() if os.path.realpath(path) not in manifest.files}
+        templates = [template for path, text in theirs.items() for template in key_pairs.templates(path, text)]
+        return key_pairs.pairs(templates, self.dump.certificates, self.dump.root)
+
+    def _left(self, manifest: Manifest) -> frozenset[Certificate]:
+        theirs = {os.path.join(self.dump.root, path) for path in self.dump.certificates}
+        known = manifest.certificates | {*manifest.obsolete}
+        return frozenset(pair for pair in known if pair.file not in theirs and os.path.isfile(pair.file))
 
     def _signing(self, signer: signing.Signer) -> signing.PairFacts:
         """What there is to know of a signing pair. Nothing is written; one text is signed for trial."""

@@ -11,6 +11,7 @@ import datetime
 import re
 import typing as t
 
+from ..certificates import SOURCES
 from . import reading
 from .reading import Fields, InputError
 
@@ -164,6 +165,7 @@ class Provider:
     :ivar id: literal host name that names the provider
     :ivar domains: at least one, lower-case ASCII; the first names the sites
     :ivar logo: path of an image on the controller, for the setup page
+    :ivar certificates: one of ``certificates.SOURCES``; empty for what the administrator says of all
     """
 
     id: str
@@ -185,6 +187,7 @@ class Provider:
     config_update_url: str = ""
     profile: Profile | None = None
     logo: str = ""
+    certificates: str = ""
 
     @classmethod
     def from_dict(cls, value: t.Mapping[str, t.Any]) -> Provider:
@@ -263,6 +266,7 @@ def read_provider(fields: Fields) -> Provider:
         config_update_url=fields.text("config_update_url", reading.url),
         profile=_read_profile(fields.mapping("profile")),
         logo=fields.text("logo"),
+        certificates=fields.text("certificates", reading.one_of(*SOURCES)),
     )
     fields.close()
     return provider

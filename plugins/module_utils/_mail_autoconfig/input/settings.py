@@ -14,6 +14,7 @@ import typing as t
 from ..apache import directives as apache
 from ..apache import signing
 from ..apache.sites import PHP_MODES, SiteOptions
+from ..certificates import FOUND, SOURCES
 from ..clients import LABELS, PACC_LABEL
 from ..dns.records import FURTHER_DOMAINS, DnsOptions
 from ..documents import Document, page
@@ -39,13 +40,15 @@ class Settings:
     :ivar pages: rendered setup pages by provider and language
     :ivar pacc: whether to publish PACC's document too, tlsa: whether records name the keys of the hosts
     :ivar zone_file: path of the zone text, in which ``{domain}`` may stand; empty for none
-    :ivar certificate_file: pattern with ``{domain}``; ``certificate_is_given`` tells a wish from the default
+    :ivar certificates: one of ``certificates.SOURCES``, for providers that do not say it themselves
+    :ivar certificate_file: pattern with ``{domain}`` and ``*``; ``certificate_is_given`` tells a wish from the default
     """
 
     providers: tuple[Provider, ...]
     site: SiteOptions
     responder: str
     https: bool
+    certificates: str
     certificate_file: str
     certificate_key_file: str
     certificate_is_given: bool
@@ -69,11 +72,14 @@ def read(options: t.Mapping[str, t.Any]) -> Settings:
     file, key = fields.text("certificate_file", _path_pattern), fields.text("certificate_key_file", _path_pattern)
     if bool(file) != bool(key):
         fields.problem("certificate_key_file" if file else "certificate_file", "is required with its counterpart")
+    elif key.count("*") > file.count("*"):
+        fields.problem("certificate_key_file", "has more * than certificate_file, whose parts they stand for")
     settings = Settings(
         providers=providers,
         site=_read_site(fields),
         responder=fields.text("responder", reading.one_of(*RESPONDERS), default="auto"),
         https=bool(fields.boolean("https", True)),
+        certificates=fields.text("certificates", reading.one_of(*SOURCES), default=FOUND),
         certificate_file=file or LETS_ENCRYPT_FILE,
         certificate_key_file=key or LETS_ENCRYPT_KEY,
         certificate_is_given=bool(file),
@@ -238,8 +244,8 @@ def _path(value: str) -> str:
 
 
 def _path_pattern(value: str) -> str:
-    """A path in which ``{domain}`` may stand."""
-    _path(value.replace("{domain}", "domain"))
+    """A path in which ``{domain}`` may stand, and ``*`` for a part without a slash."""
+    _path(value.replace("{domain}", "domain").replace("*", "x"))
     return value
 
 

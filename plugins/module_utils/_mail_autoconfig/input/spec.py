@@ -128,6 +128,7 @@ _PROVIDERS: Spec = {
             "removal_date": {"type": "str"},
         },
     },
+    "certificates": {"type": "str"},
     "logo": {"type": "str"},
 }
 _SETUP_PAGES: Spec = {
@@ -150,6 +151,7 @@ def argument_spec() -> Spec:
         "providers": {"type": "list", "elements": "dict", "options": _PROVIDERS},
         "responder": {"type": "str", "choices": ["auto", "lua", "none"], "default": "auto"},
         "https": {"type": "bool", "default": True},
+        "certificates": {"type": "str", "choices": ["found", "given"], "default": "found"},
         "certificate_file": {"type": "path"},
         "certificate_key_file": {"type": "path", "no_log": False},
         "signing_certificate": {"type": "path"},
@@ -184,6 +186,10 @@ def argument_spec() -> Spec:
         "reload": {"type": "bool", "default": True},
         "rehearse": {"type": "bool", "default": True},
         "lock_timeout": {"type": "int", "default": 60},
-        "return_lists": {"type": "list", "elements": "str", "choices": ["urls", "dns_records", "dns_record_sets"]},
+        "return_lists": {
+            "type": "list",
+            "elements": "str",
+            "choices": ["urls", "dns_records", "dns_record_sets", "certificate_names"],
+        },
         "apache_is_coming": {"type": "bool", "default": False},
     }

@@ -1,0 +1,243 @@
+"""Which certificate serves which host name, and why. Pure.
+
+PRIVATE to the collection. Clients hide TLS errors and take the host for absent (Thunderbird), so a name that no certificate has
+must be served over HTTP alone rather than be redirected to an HTTPS that fails. ``host.certificates`` looks at what there is.
+"""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+import enum
+import functools
+import typing as t
+
+FOUND, GIVEN = "found", "given"
+# Where the certificates of a provider come from.
+SOURCES = (FOUND, GIVEN)
+_DAY = 86400
+# Programs renew at a third of the lifetime; of a certificate that lives for years a third would be a warning for years.
+_SHARE, _MOST_DAYS = 3, 30
+
+
+@dataclasses.dataclass(frozen=True, order=True)
+class Certificate:
+    """A certificate chain and its key, as paths on the host."""
+
+    file: str
+    key: str
+
+
+class Origin(enum.Enum):
+    """Where a pair was found, in words for the result."""
+
+    GIVEN = "certificate_file"
+    CERTBOT = "certbot"
+    DEHYDRATED = "dehydrated"
+    MOD_MD = "mod_md"
+    NEIGHBOUR = "site of others"
+
+
+@dataclasses.dataclass(frozen=True)
+class PairFacts:
+    """What there is to know of a certificate and its key; digests are SHA-256, hexadecimal.
+
+    :ivar missing: the paths that do not exist
+    :ivar problem: why it cannot serve; empty if it can
+    :ivar is_input: whether the problem is a mistake (another key, no certificate) rather than the time that has passed
+    :ivar names: DNS names in it, lower case
+    :ivar key: digest of its public key (SubjectPublicKeyInfo), as TLSA has it with selector 1 (RFC 6698)
+    :ivar fingerprint: digest of the certificate (DER)
+    :ivar begins: the time of its validity, in seconds since the epoch, with ``ends``; 0 where it is not known
+    """
+
+    missing: tuple[str, ...] = ()
+    problem: str = ""
+    is_input: bool = True
+    names: tuple[str, ...] = ()
+    key: str = ""
+    fingerprint: str = ""
+    begins: float = 0
+    ends: float = 0
+    origin: Origin = Origin.GIVEN
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether it can serve."""
+        return not (self.missing or self.problem)
+
+    def days_left(self, now: float) -> int:
+        """Whole days until its end."""
+        return int((self.ends - now) // _DAY)
+
+    def lifetime_left(self, now: float) -> float:
+        """The share of its lifetime that is left, from 0 to 1."""
+        life = self.ends - self.begins
+        return round(min(max((self.ends - now) / life, 0.0), 1.0), 2) if life > 0 else 0.0
+
+    def is_ending(self, now: float) -> bool:
+        """Whether it should have been renewed by now."""
+        return 0 < self.ends < now + min((self.ends - self.begins) / _SHARE, _MOST_DAYS * _DAY)
+
+
+@dataclasses.dataclass(frozen=True)
+class Search:
+    """Which certificates to look at.
+
+    :ivar pairs: paths that may exist or not
+    :ivar patterns: paths in which ``*`` stands for a part without a slash
+    :ivar hosts: names that are to be served; others than ``pairs`` count only if they name one of them
+    :ivar everywhere: whether to look at all places of this host
+    """
+
+    pairs: tuple[Certificate, ...] = ()
+    patterns: tuple[Certificate, ...] = ()
+    hosts: frozenset[str] = frozenset()
+    everywhere: bool = False
+
+    @functools.cached_property
+    def _wildcards(self) -> frozenset[str]:
+        return frozenset(map(_wildcard, self.hosts))
+
+    def wants(self, names: t.Iterable[str]) -> bool:
+        """Whether a certificate with these names is for one of the hosts."""
+        return any(name in self.hosts or name in self._wildcards for name in names)
+
+
+@dataclasses.dataclass(frozen=True)
+class Choice:
+    """What serves a host name: nothing over TLS if there is no pair.
+
+    :ivar reason: why this one, or why none, in words
+    """
+
+    pair: Certificate | None = None
+    facts: PairFacts = PairFacts()
+    reason: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Certificates:
+    """Chooses certificates for host names.
+
+    :ivar file: path pattern of the chain, ``{domain}`` is the mail domain, and ``*`` a part without a slash
+    :ivar key: path pattern of the key
+    :ivar facts: of every pair that may be chosen
+    :ivar used: pairs that our sites use until now
+    """
+
+    file: str
+    key: str
+    facts: t.Mapping[Certificate, PairFacts]
+    used: frozenset[Certificate] = frozenset()
+
+    def at(self, domain: str) -> Certificate:
+        """The pair of paths for a mail domain, whether it exists or not."""
+        return pair_at(self.file, self.key, domain)
+
+    def of(self, domain: str) -> PairFacts:
+        """What is known of it."""
+        return self.facts.get(self.at(domain), PairFacts((self.at(domain).file,)))
+
+    def choose(self, hosts: t.Sequence[tuple[str, str]], everywhere: bool) -> dict[str, Choice]:
+        """The best pair for each host name of a provider.
+
+        That of the host's mail domain comes first, then that of the provider's first domain, as ``file`` names them; then all
+        others: rather our own than one that belongs to a site of others, rather one that all hosts of the domain can share,
+        rather one with the name itself than with a wildcard, then as many hosts of the provider as possible, the one that is in
+        use, the one that lasts longest.
+
+        :arg hosts: host names with their mail domains, of which the first is the provider's first
+        :arg everywhere: whether any pair will do, or only those that ``file`` names
+        """
+        others = {host: self._naming(host, everywhere) for host, _domain in hosts}
+        together = _Together(hosts, others)
+        found = {}
+        for host, domain in hosts:
+            named = next((pair for pair in map(self.at, (domain, hosts[0][1])) if self._serves(pair, host)), None)
+            if named is not None:
+                found[host] = Choice(named, self.facts[named], _reason(self.facts[named], host, 0))
+            elif others[host]:
+                best = self._best(others[host], host, domain, together)
+                found[host] = Choice(best, self.facts[best], _reason(self.facts[best], host, len(others[host]) - 1))
+            else:
+                found[host] = Choice(reason=self._why_none(host, domain, everywhere))
+        return found
+
+    def naming(self, host: str) -> list[tuple[Certificate, PairFacts]]:
+        """The pairs that name a host, whether they can serve or not."""
+        pairs = (*self._by_name.get(host, ()), *self._by_name.get(_wildcard(host), ()))
+        return [(pair, self.facts[pair]) for pair in pairs]
+
+    @functools.cached_property
+    def _by_name(self) -> dict[str, list[Certificate]]:
+        found: dict[str, list[Certificate]] = {}
+        for pair, facts in self.facts.items():
+            for name in facts.names:
+                found.setdefault(name, []).append(pair)
+        return found
+
+    def _naming(self, host: str, everywhere: bool) -> list[Certificate]:
+        """The pairs that can serve a host, without those of literal paths unless any will do."""
+        is_pattern = "*" in self.file
+        return [
+            pair
+            for pair, facts in self.naming(host)
+            if facts.is_usable and (everywhere or (is_pattern and facts.origin is Origin.GIVEN))
+        ]
+
+    def _serves(self, pair: Certificate, host: str) -> bool:
+        facts = self.facts.get(pair)
+        return facts is not None and facts.is_usable and covers(facts.names, host)
+
+    def _best(self, pairs: t.Iterable[Certificate], host: str, domain: str, together: _Together) -> Certificate:
+        def rank(pair: Certificate) -> tuple[t.Any, ...]:
+            facts = self.facts[pair]
+            return (
+                {Origin.GIVEN: 0, Origin.NEIGHBOUR: 2}.get(facts.origin, 1),
+                not together.has_all_of(pair, domain),
+                host not in facts.names,
+                -together.of_provider[pair],
+                pair not in self.used,
+                -facts.ends,
+                pair,
+            )
+
+        return min(pairs, key=rank)
+
+    def _why_none(self, host: str, domain: str, everywhere: bool) -> str:
+        useless = [f"{pair.file} names it, but {facts.problem}" for pair, facts in self.naming(host) if facts.problem]
+        place = "on this host" if everywhere else f"at {self.at(domain).file}"
+        return "; ".join(dict.fromkeys(useless)) or f"no certificate {place} names it"
+
+
+class _Together:
+    """How many hosts of a provider each pair can serve."""
+
+    def __init__(self, hosts: t.Sequence[tuple[str, str]], pairs: t.Mapping[str, t.Sequence[Certificate]]) -> None:
+        self.of_provider = collections.Counter(pair for host, _domain in hosts for pair in pairs[host])
+        self._of_domain = collections.Counter((pair, domain) for host, domain in hosts for pair in pairs[host])
+        self._hosts = collections.Counter(domain for _host, domain in hosts)
+
+    def has_all_of(self, pair: Certificate, domain: str) -> bool:
+        return self._of_domain[pair, domain] == self._hosts[domain]
+
+
+def _reason(facts: PairFacts, host: str, others: int) -> str:
+    by_wildcard = "" if host in facts.names else ", by a wildcard"
+    more = f"; {others} more would do" if others else ""
+    return f"{facts.origin.value}{by_wildcard}{more}"
+
+
+def covers(names: t.Iterable[str], host: str) -> bool:
+    """Whether one of a certificate's names is the host's; ``*`` stands for one whole label (RFC 6125 section 6.4.3)."""
+    return any(name in (host, _wildcard(host)) for name in names)
+
+
+def _wildcard(host: str) -> str:
+    return f"*.{host.partition('.')[2]}"
+
+
+def pair_at(file: str, key: str, domain: str) -> Certificate:
+    """The pair of paths for a mail domain."""
+    return Certificate(file.replace("{domain}", domain), key.replace("{domain}", domain))
