@@ -110,9 +110,9 @@ class Configuration:
         host: Host | None = None
         for number, raw in enumerate(lines, 1):
             name, _space, rest = raw.strip().partition(" ")
-            if name in ("<IfDefine", "<IfModule"):
+            if name in ("<IfDefine", "<IfModule", "<IfFile"):
                 asides.append(not self._holds(name, rest.rstrip(">").strip()))
-            elif name in ("</IfDefine>", "</IfModule>"):
+            elif name in ("</IfDefine>", "</IfModule>", "</IfFile>"):
                 asides.pop()
             elif not name or name.startswith("#") or any(asides):
                 continue
@@ -140,6 +140,8 @@ class Configuration:
 
     def _holds(self, section: str, condition: str) -> bool:
         words = condition.removeprefix("!").strip('"')
+        if section == "<IfFile":
+            return os.path.exists(words) is not condition.startswith("!")
         module = re.sub(r"^mod_|\.c$|_module$", "", words)
         there = words in self._defines if section == "<IfDefine" else module in self.modules
         return there is not condition.startswith("!")

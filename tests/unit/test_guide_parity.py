@@ -246,6 +246,15 @@ DIFFERENCES = (
     Difference(
         (HTTPS,),
         (),
+        (
+            "IfFile /etc/letsencrypt/live/server.tld/fullchain.pem",
+            "IfFile /etc/letsencrypt/live/server.tld/privkey.pem",
+        ),
+        "Apache starts also when somebody has taken the certificate away.",
+    ),
+    Difference(
+        (HTTPS,),
+        (),
         ("SSLVerifyClient none", "Location / | If true | SSLVerifyClient none"),
         "Mail clients have no certificate.",
     ),
@@ -365,11 +374,13 @@ def site_statements(text: str) -> list[str]:
             scopes.pop()
         elif line.startswith("<"):
             scopes.append(words[1:-1])
-            if words[1:].startswith("VirtualHost") or [scope for scope in scopes if scope != switch] == [words[1:-1]]:
+            if words[1:].startswith(("VirtualHost", "IfFile")) or [scope for scope in scopes if scope != switch] == [words[1:-1]]:
                 found.append(words[1:-1])
         elif line and not line.startswith("#"):
             inner = [
-                scope for scope in scopes if not scope.startswith("VirtualHost") and scope not in ("IfModule mod_ssl.c", switch)
+                scope
+                for scope in scopes
+                if not scope.startswith(("VirtualHost", "IfFile")) and scope not in ("IfModule mod_ssl.c", switch)
             ]
             found.append(" | ".join([*inner, words]))
     return found

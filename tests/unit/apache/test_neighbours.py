@@ -92,6 +92,12 @@ def test_the_latest_default_of_all_addresses_decides() -> None:
     assert found.prefix == "zz-"
 
 
+def test_a_port_that_our_sites_leave_does_not_decide_about_their_names() -> None:
+    late = ground(host("zz.conf", "*:443"))
+    assert place(wanted(ports=(80, 443)), late).prefix == "zz.zz-"
+    assert place(dataclasses.replace(wanted(), names={80: NAMES, 443: ()}), late).prefix == ""
+
+
 def test_a_default_that_is_read_after_the_enabled_sites_stands_in_the_way() -> None:
     for item, includes in (
         (host(MAIN, line=300), {}),

@@ -88,7 +88,8 @@ def test_with_a_certificate_one_site_redirects_and_one_serves(make_provider: Mak
     assert list(files) == ["sites/autoconfig.server.tld.conf", "sites/autoconfig.server.tld-ssl.conf"]
     http, https = files.values()
     assert {line.scopes[0] for line in http} == {"VirtualHost *:80"}
-    assert {line.scopes[:2] for line in https} == {("IfModule mod_ssl.c", "VirtualHost *:443")}
+    guards = ("IfModule mod_ssl.c", "IfFile /tls/chain.pem", "IfFile /tls/key.pem")
+    assert {line.scopes[:4] for line in https} == {(*guards, "VirtualHost *:443")}
     assert of(http, "AliasMatch") == []
     assert of(https, "SSLEngine") == ["on"]
     assert of(https, "SSLCertificateFile") == ["/tls/chain.pem"]
@@ -156,7 +157,7 @@ def test_addresses_and_ports_are_those_of_the_options(make_provider: MakeProvide
     listen = ("203.0.113.7", "[2001:db8::7]")
     http, https = rendered(make_provider(), EVERYONE, listen=listen, http_port=8080, https_port=8443).values()
     assert http[0].scopes[0] == "VirtualHost 203.0.113.7:8080 [2001:db8::7]:8080"
-    assert https[0].scopes[1] == "VirtualHost 203.0.113.7:8443 [2001:db8::7]:8443"
+    assert https[0].scopes[3] == "VirtualHost 203.0.113.7:8443 [2001:db8::7]:8443"
 
 
 def test_what_the_script_reads_has_a_name_for_each_content_and_what_apache_sends_has_one(make_provider: MakeProvider) -> None:
@@ -200,7 +201,7 @@ def test_addresses_can_differ_by_port(make_provider: MakeProvider) -> None:
     files = site.site_files(provider, groups, [thunderbird.render(provider)], options, Debian(), addresses=addresses)
     http, https = (read(file.content) for file in files)
     assert {line.scopes[0] for line in http} == {"VirtualHost 203.0.113.7:80"}
-    assert {line.scopes[1] for line in https} == {"VirtualHost *:443 192.0.2.7:443 [2001:db8::7]:443"}
+    assert {line.scopes[3] for line in https} == {"VirtualHost *:443 192.0.2.7:443 [2001:db8::7]:443"}
 
 
 @pytest.mark.parametrize("prefix", ["", "zz-"])

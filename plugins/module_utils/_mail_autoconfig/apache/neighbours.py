@@ -109,7 +109,8 @@ def place(wanted: Wanted, ground: Ground) -> Placement:
     ground = ground.without(wanted.adopted)
     addresses = {port: _addresses(port, wanted.listen, ground) for port in wanted.names}
     shared = [(port, ip, ground.at(ip, port)) for port, ips in addresses.items() for ip in ips]
-    prefix = max(["", *(_late_enough(hosts, wanted.files, ground) for _port, _ip, hosts in shared)])
+    # A port that our sites leave must not give them names that the next run takes away again.
+    prefix = max(["", *(_late_enough(hosts, wanted.files, ground) for port, _ip, hosts in shared if wanted.names[port])])
     first_file = f"{prefix}{min(wanted.files, default='')}.conf"
     problems = (
         [] if ground.sites_line else [f"{ground.main_file} does not include {ground.sites}: Apache would not read our sites"]

@@ -160,8 +160,7 @@ def site_files(
         http = builder.redirecting(group) if group.certificate else [builder.serving(group)]
         files.append(configuration("sites", name, http))
         if group.certificate:
-            https = section("IfModule", ["mod_ssl.c"], [builder.serving(group)])
-            files.append(configuration("sites", f"{name}-ssl", [https]))
+            files.append(configuration("sites", f"{name}-ssl", [_secured(builder.serving(group), group.certificate)]))
     own_name = f"autoconfig.{provider.domains[0]}"
     if options.well_known:
         files.append(configuration("conf", f"{own_name}-well-known", builder.well_known()))
@@ -208,7 +207,7 @@ def default_site(
                 *logs(options.log_directory, f"autoconfig.{first_domain}", options.log_queries),
             ],
         )
-        nodes.append(section("IfModule", ["mod_ssl.c"], [host]) if tls else host)
+        nodes.append(_secured(host, certificate) if tls and certificate else host)
     return _configuration(layout, "sites", f"{prefix}autoconfig-default", nodes)
 
 
@@ -233,6 +232,16 @@ def guarded(nodes: t.Iterable[Node], guards: t.Mapping[str, str]) -> t.Iterator[
 
 def _configuration(layout: Platform, directory: str, name: str, nodes: t.Iterable[Node]) -> File:
     return File(f"{layout.available(directory)}/{name}.conf", file_bytes(nodes), Kind.CONFIGURATION, directory)
+
+
+def _secured(host: Node, certificate: Certificate) -> Node:
+    """A virtual host with TLS, which is there only with all that it needs.
+
+    A certificate that somebody takes away before its site would keep Apache from starting, with all other sites.
+    """
+    for path in dict.fromkeys((certificate.key, certificate.file)):
+        host = section("IfFile", [path], [host])
+    return section("IfModule", ["mod_ssl.c"], [host])
 
 
 def _tls(certificate: Certificate | None) -> list[Node]:
