@@ -29,14 +29,15 @@ class ActionModule(ActionBase):
 
     def run(self, tmp: t.Any = None, task_vars: t.Any = None) -> Result:
         super().run(tmp, task_vars)
+        arguments = _without_certificates(self._task.args)
         try:
-            wanted = _read(self._task.args, self._connection.transport == "local")
+            wanted = _read(arguments, self._connection.transport == "local")
         except InputError as exc:
             refused = {"changed": False, "failed": True, "msg": f"Nothing was checked:\n{exc}", "problems": list(exc.problems)}
             # As a module's results are treated: a password may have been written in the place of something else.
             return dict(remove_values(refused, filter(None, [str(self._task.args.get("password") or "")])))
         found: list[Result] = []
-        batches = _batches(self._task.args, wanted)
+        batches = _batches(arguments, wanted)
         for number, batch in enumerate(batches, 1):
             result = self._execute_module(module_name=MODULE, module_args=batch, task_vars=task_vars)
             if result.get("failed"):
@@ -56,6 +57,18 @@ class ActionModule(ActionBase):
             # It has been printed for people, who would not find it above thousands of lines of the same.
             del result["domains"]
         return result
+
+
+def _without_certificates(arguments: t.Mapping[str, t.Any]) -> t.Mapping[str, t.Any]:
+    """The same without the certificates of providers: the check has no need of their keys, and logs its arguments."""
+    providers = arguments.get("providers")
+    if not isinstance(providers, list):
+        return arguments
+    kept = [
+        {key: value for key, value in each.items() if not key.startswith("certificate")} if isinstance(each, dict) else each
+        for each in providers
+    ]
+    return {**arguments, "providers": kept}
 
 
 def _read(arguments: t.Mapping[str, t.Any], is_here: bool) -> options.Options:

@@ -308,6 +308,12 @@ options:
       certificates:
         description: As O(certificates), for this provider.
         type: str
+      certificate_content:
+        description: As O(certificate_content), for this provider.
+        type: str
+      certificate_key_content:
+        description: As O(certificate_key_content), for this provider.
+        type: str
       logo:
         description: >-
           Image on the controller for the setup page that the role renders, relative to the playbook - SVG, PNG, JPEG or WebP, at
@@ -346,6 +352,15 @@ options:
   certificate_key_file:
     description: Path of the key, likewise; C(*) stands for the same as there. Required with O(certificate_file).
     type: path
+  certificate_content:
+    description:
+      - A certificate chain (PEM) in the place of O(certificate_file), for example from a vault. It is written into
+        O(state_directory), readable by root alone, and goes with its provider.
+      - It must be able to serve, and name a host of each provider that has none of its own.
+    type: str
+  certificate_key_content:
+    description: Its key (PEM, without passphrase). No result, difference or log shows it. Required with O(certificate_content).
+    type: str
   signing_certificate:
     description:
       - Path on the managed host of the certificate (PEM) that signs Apple's profiles. Without it profiles are not signed, and

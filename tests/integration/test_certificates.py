@@ -13,7 +13,7 @@ from tools.certificates import Authority
 from tools.http_client import Client
 from tools.private_apache import PrivateApache
 
-from .test_safe_hands import CONFIG, published
+from .test_safe_hands import CONFIG, published, refused
 
 NAMES = ("autoconfig.server.tld", "autodiscover.server.tld")
 SECURE = """\
@@ -93,6 +93,73 @@ def test_a_certificate_that_is_taken_away_too_early_harms_nobody(
     assert client.request(f"http://{NAMES[0]}{CONFIG}").status == 200
     assert client.request("https://shop.tld/").status == 410
     assert certificate_of(apache, NAMES[0]) == certificate_of(apache, "shop.tld")
+
+
+def test_a_certificate_can_come_from_the_controller(
+    apache: PrivateApache, playbook: Playbook, client: Client, authority: Authority, tmp_path: Path
+) -> None:
+    def content(name: str, *names: str) -> dict[str, str]:
+        authority.issue(tmp_path / name, names)
+        files = {"certificate_content": "fullchain.pem", "certificate_key_content": "privkey.pem"}
+        return {option: (tmp_path / name / file).read_text() for option, file in files.items()}
+
+    first, second = (content(name, *NAMES) for name in ("first", "second"))
+    store = apache.state_directory / "certificates"
+    done = published(apache, playbook, **first)
+    assert serving(done) == dict.fromkeys(NAMES, "certificates: certificate_content")
+    assert {path.stat().st_mode & 0o777 for path in store.iterdir()} == {0o600}
+    assert len(list(store.iterdir())) == 2
+    assert [client.request(f"https://{name}{CONFIG}").status for name in NAMES] == [200, 200]
+
+    shown = certificate_of(apache, NAMES[0])
+    given = {**apache.module_options(), "domain": "server.tld"}
+    foreseen = playbook.module({**given, **second}, "--check", "--diff")
+    assert (foreseen["changed"], foreseen["rehearsed"], len(list(store.iterdir()))) == (True, True, 2)
+    renewed = playbook.module({**given, **second}, "--diff")
+    assert (renewed["changed"], renewed["reloaded"], renewed["diff"]) == (True, True, foreseen["diff"])
+    assert certificate_of(apache, NAMES[0]) != shown
+    assert len(list(store.iterdir())) == 2
+
+    for wrong, words in (
+        (
+            {**second, "certificate_key_content": first["certificate_key_content"]},
+            "certificate_key_content does not belong to it",
+        ),
+        (content("shop", "shop.tld"), "is for shop.tld, and for none of autoconfig.server.tld, autodiscover.server.tld"),
+    ):
+        assert words in refused(apache, playbook, **wrong)["problems"][0]
+    (store / next(path.name for path in store.iterdir() if path.suffix == ".key")).chmod(0o644)
+    published(apache, playbook, **second)
+    assert {path.stat().st_mode & 0o777 for path in store.iterdir()} == {0o600}
+
+    gone = playbook.module({**given, "state": "absent"}, "--diff")
+    assert not gone["failed"], gone
+    assert not store.exists()
+    secrets = [line for item in (first, second) for line in item["certificate_key_content"].splitlines()[1:-1]]
+    told = repr((done, foreseen, renewed, gone)) + "".join(
+        path.read_text() for path in apache.state_directory.rglob("*") if path.is_file()
+    )
+    assert not [line for line in secrets if line in told]
+
+
+def test_no_key_from_the_controller_is_shown_by_the_role_whatever_it_is_asked(
+    apache: PrivateApache, playbook: Playbook, authority: Authority, tmp_path: Path
+) -> None:
+    authority.issue(tmp_path / "pair", NAMES)
+    key = (tmp_path / "pair/privkey.pem").read_text()
+    own = {"certificate_content": (tmp_path / "pair/fullchain.pem").read_text(), "certificate_key_content": key}
+    servers = {"incoming": [{"type": "imap", "hostname": "mail.tld"}], "outgoing": [{"type": "smtp", "hostname": "mail.tld"}]}
+    variables = {
+        **apache.module_options(),
+        "providers": [{"domains": ["server.tld"], **servers, **own}],
+        "setup_page": True,
+        "check": True,
+        "check_options": {"resolver": ["127.0.0.1:9"], "timeout": 1},
+    }
+    output = playbook.role(variables, "-vvvv", "--diff")
+    assert "changed=1" in output
+    assert "PRIVATE KEY" not in output
+    assert not [line for line in key.splitlines()[1:-1] if line in output]
 
 
 def serving_nothing(result: dict[str, Any]) -> dict[str, str]:

@@ -9,6 +9,7 @@ import typing as t
 
 import pytest
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig import plan
+from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.certificates import Certificate
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.files import File, Kind, digest
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.manifest import Manifest, Owned
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.plan import (
@@ -27,7 +28,8 @@ SCRIPT = "/etc/apache2/conf-available/autoconfig.server.tld-well-known.lua"
 ZONE = "/etc/bind/server.tld.zone"
 INSTANCE = "/etc/apache2"
 EMPTY_ZONE = b"; empty\n"
-_KINDS = {".conf": Kind.CONFIGURATION, ".lua": Kind.SCRIPT, ".zone": Kind.ZONE}
+PAIR = "/var/lib/mail_autoconfig/certificates/server.tld-01234567.key"
+_KINDS = {".key": Kind.CERTIFICATE, ".conf": Kind.CONFIGURATION, ".lua": Kind.SCRIPT, ".zone": Kind.ZONE}
 
 
 def made(contents: t.Mapping[str, bytes]) -> tuple[File, ...]:
@@ -502,3 +504,31 @@ def test_no_plan_touches_what_is_not_ours(wanted: list[Desired], current: Curren
         assert state.kind == "absent" or path in ours
     had = current.manifest.named("sites")
     assert set(result.disable.get("sites", ())) <= had
+
+
+def test_half_of_a_pair_is_readable_by_its_owner_alone_and_is_never_shown() -> None:
+    one = desired("server.tld", ("server.tld",), {PAIR: b"secret"}, {})
+    result = make(EMPTY, one)
+    assert (result.write[PAIR].kind.mode, result.needs_reload) == (0o600, True)
+    assert plan.diffs(result, EMPTY)[0] == {
+        "before_header": PAIR,
+        "after_header": PAIR,
+        "before": "",
+        "after": "(what is in it is not shown)\n",
+    }
+    for mode, is_written in ((0o600, False), (0o644, True)):
+        current = Current({PAIR: there(b"secret", mode)}, {"mods": ("alias", "headers")}, holdings(one))
+        assert bool(make(current, one).write) is is_written
+    changed = dataclasses.replace(one, files=made({PAIR: b"other"}))
+    gone = make(current, dropped=["server.tld"])
+    assert gone.remove == (PAIR,)
+    assert "secret" not in repr([plan.diffs(gone, current), plan.diffs(make(current, changed), current)])
+
+
+def test_what_our_sites_use_no_more_is_remembered_until_they_use_it_again() -> None:
+    first, second = (Certificate(f"/tls/{name}.pem", f"/tls/{name}.key") for name in ("a", "b"))
+    one, other = (dataclasses.replace(WANTED, certificates=(pair,)) for pair in (first, second))
+    later = make(published(one), other).manifest
+    assert (later.certificates, later.obsolete) == ({second}, (first,))
+    again = make(dataclasses.replace(published(other), manifest=later), one).manifest
+    assert (again.certificates, again.obsolete) == ({first}, (second,))

@@ -14,6 +14,7 @@ from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfi
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.apache.neighbours import Ground
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.certificates import (
     Certificate,
+    Origin,
     PairFacts,
     Search,
 )
@@ -261,6 +262,74 @@ def test_the_manifest_knows_which_certificates_are_in_use_and_the_result_those_t
     where = survey(manifest=manifest, left=frozenset({live("server.tld")}))
     removed = publication.remove(settings.read({"domain": "server.tld"}), where)
     assert removed.obsolete == (live("server.tld"),)
+
+
+CONTENT = {
+    "certificate_content": "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n",
+    "certificate_key_content": "-----BEGIN PRIVATE KEY-----\nc2VjcmV0\n-----END PRIVATE KEY-----\n",
+}
+
+
+def bringing(item: PairFacts, *domains: str, **options: t.Any) -> tuple[Survey, dict[str, t.Any]]:
+    """A host, and the options of a provider that brings a certificate of which this is known."""
+    one = provider(*(domains or ("server.tld",)), **CONTENT, **options)
+    (pair,) = publication.candidates(settings.read({"providers": [one]})).contents
+    return survey(pairs={pair: dataclasses.replace(item, origin=Origin.CONTENT)}), one
+
+
+def test_a_certificate_that_a_provider_brings_is_a_file_of_its_own_for_root_alone() -> None:
+    found = publish(*bringing(EVERY_NAME["server.tld"]))
+    brought = [file for item in found.desired for file in item.files if file.kind is Kind.CERTIFICATE]
+    (pair,) = {group.certificate for group in found.items[0].groups}
+    assert [file.path for file in brought] == [pair.file, pair.key]
+    assert pair.file.startswith("/var/lib/mail_autoconfig/certificates/server.tld-")
+    assert [file.kind.mode for file in brought] == [0o600, 0o600]
+    assert b"c2VjcmV0" in brought[1].content
+    # It goes with the provider, so that nobody has to be told of it.
+    assert manifest_of(found).certificates == frozenset()
+    assert warnings(found) == []
+    other = publication.candidates(
+        settings.read({"domain": "server.tld", **CONTENT, "certificate_content": CONTENT["certificate_content"] + "more"})
+    )
+    assert pair not in other.contents
+
+
+def test_what_a_provider_brings_serves_no_other_provider() -> None:
+    where, one = bringing(facts("autoconfig.server.tld", "autoconfig.other.tld"))
+    found = publish(where, one, provider("other.tld"))
+    assert [bool(item.certificates) for item in found.items] == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("item", "expected"),
+    [
+        (
+            facts("autoconfig.server.tld", problem="its key is too small"),
+            "certificate_content cannot serve: its key is too small",
+        ),
+        (
+            facts("shop.tld"),
+            "certificate_content is for shop.tld, and for none of autoconfig.server.tld, autodiscover.server.tld",
+        ),
+    ],
+)
+def test_a_certificate_that_a_provider_brings_must_serve_a_host_of_it(item: PairFacts, expected: str) -> None:
+    assert publish(*bringing(item)).findings.problems == (f"server.tld: {expected}",)
+
+
+def test_a_certificate_that_has_expired_on_its_way_is_a_warning_and_is_not_written() -> None:
+    found = publish(*bringing(facts("autoconfig.server.tld", problem="it has expired", is_input=False)))
+    assert found.findings.problems == ()
+    assert "server.tld: certificate_content is not used: it has expired" in warnings(found)
+    assert not [file for item in found.desired for file in item.files if file.kind is Kind.CERTIFICATE]
+
+
+def test_beside_what_a_provider_brings_others_are_looked_for_unless_it_says_otherwise() -> None:
+    for certificates, count in (("found", 2), ("given", 1)):
+        where, one = bringing(facts("autoconfig.server.tld"), certificates=certificates)
+        more = {Certificate("/tls/x.pem", "/tls/x.key"): facts("autodiscover.server.tld")}
+        found = publish(dataclasses.replace(where, pairs={**where.pairs, **more}), one)
+        assert len(found.items[0].certificates) == count
 
 
 # -- the responder, signing, pages --------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ import collections
 import dataclasses
 import enum
 import functools
+import hashlib
 import typing as t
 
 FOUND, GIVEN = "found", "given"
@@ -32,6 +33,7 @@ class Origin(enum.Enum):
     """Where a pair was found, in words for the result."""
 
     GIVEN = "certificate_file"
+    CONTENT = "certificate_content"
     CERTBOT = "certbot"
     DEHYDRATED = "dehydrated"
     MOD_MD = "mod_md"
@@ -81,6 +83,19 @@ class PairFacts:
 
 
 @dataclasses.dataclass(frozen=True)
+class Content:
+    """A chain and its key (PEM)."""
+
+    chain: bytes
+    key: bytes = dataclasses.field(repr=False)
+
+    def at(self, directory: str, name: str) -> Certificate:
+        """Where it goes: another content goes elsewhere, so that no site ever finds a key that does not belong."""
+        digest = hashlib.sha256(self.chain + self.key).hexdigest()[:8]
+        return Certificate(f"{directory}/{name}-{digest}.pem", f"{directory}/{name}-{digest}.key")
+
+
+@dataclasses.dataclass(frozen=True)
 class Search:
     """Which certificates to look at.
 
@@ -88,12 +103,14 @@ class Search:
     :ivar patterns: paths in which ``*`` stands for a part without a slash
     :ivar hosts: names that are to be served; others than ``pairs`` count only if they name one of them
     :ivar everywhere: whether to look at all places of this host
+    :ivar contents: pairs that are not there yet, by where they go
     """
 
     pairs: tuple[Certificate, ...] = ()
     patterns: tuple[Certificate, ...] = ()
     hosts: frozenset[str] = frozenset()
     everywhere: bool = False
+    contents: t.Mapping[Certificate, Content] = dataclasses.field(default_factory=dict)
 
     @functools.cached_property
     def _wildcards(self) -> frozenset[str]:
@@ -139,7 +156,9 @@ class Certificates:
         """What is known of it."""
         return self.facts.get(self.at(domain), PairFacts((self.at(domain).file,)))
 
-    def choose(self, hosts: t.Sequence[tuple[str, str]], everywhere: bool) -> dict[str, Choice]:
+    def choose(
+        self, hosts: t.Sequence[tuple[str, str]], everywhere: bool, content: Certificate | None = None
+    ) -> dict[str, Choice]:
         """The best pair for each host name of a provider.
 
         That of the host's mail domain comes first, then that of the provider's first domain, as ``file`` names them; then all
@@ -149,19 +168,23 @@ class Certificates:
 
         :arg hosts: host names with their mail domains, of which the first is the provider's first
         :arg everywhere: whether any pair will do, or only those that ``file`` names
+        :arg content: a pair of the provider's own in the place of those that ``file`` names
         """
-        others = {host: self._naming(host, everywhere) for host, _domain in hosts}
+        is_pattern = "*" in self.file and content is None
+        others = {host: self._naming(host, everywhere, is_pattern) for host, _domain in hosts}
         together = _Together(hosts, others)
         found = {}
         for host, domain in hosts:
-            named = next((pair for pair in map(self.at, (domain, hosts[0][1])) if self._serves(pair, host)), None)
+            literal = (content,) if content else (self.at(domain), self.at(hosts[0][1]))
+            named = next((pair for pair in literal if self._serves(pair, host)), None)
             if named is not None:
                 found[host] = Choice(named, self.facts[named], _reason(self.facts[named], host, 0))
             elif others[host]:
                 best = self._best(others[host], host, domain, together)
                 found[host] = Choice(best, self.facts[best], _reason(self.facts[best], host, len(others[host]) - 1))
             else:
-                found[host] = Choice(reason=self._why_none(host, domain, everywhere))
+                place = "in certificate_content" if content else f"at {self.at(domain).file}"
+                found[host] = Choice(reason=self._why_none(host, "on this host" if everywhere else place))
         return found
 
     def naming(self, host: str) -> list[tuple[Certificate, PairFacts]]:
@@ -173,13 +196,13 @@ class Certificates:
     def _by_name(self) -> dict[str, list[Certificate]]:
         found: dict[str, list[Certificate]] = {}
         for pair, facts in self.facts.items():
-            for name in facts.names:
+            # What a provider has brought goes with it.
+            for name in facts.names if facts.origin is not Origin.CONTENT else ():
                 found.setdefault(name, []).append(pair)
         return found
 
-    def _naming(self, host: str, everywhere: bool) -> list[Certificate]:
+    def _naming(self, host: str, everywhere: bool, is_pattern: bool) -> list[Certificate]:
         """The pairs that can serve a host, without those of literal paths unless any will do."""
-        is_pattern = "*" in self.file
         return [
             pair
             for pair, facts in self.naming(host)
@@ -205,9 +228,8 @@ class Certificates:
 
         return min(pairs, key=rank)
 
-    def _why_none(self, host: str, domain: str, everywhere: bool) -> str:
+    def _why_none(self, host: str, place: str) -> str:
         useless = [f"{pair.file} names it, but {facts.problem}" for pair, facts in self.naming(host) if facts.problem]
-        place = "on this host" if everywhere else f"at {self.at(domain).file}"
         return "; ".join(dict.fromkeys(useless)) or f"no certificate {place} names it"
 
 

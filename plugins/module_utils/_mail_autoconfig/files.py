@@ -9,18 +9,27 @@ import dataclasses
 import enum
 import hashlib
 
+FILE_MODE = 0o644
+
 
 class Kind(enum.Enum):
     """What a file is to the host.
 
     Apache reads a ``CONFIGURATION`` and a ``SCRIPT`` (for mod_lua) when it starts, and a ``DOCUMENT`` at requests. A ``ZONE`` is
-    zone text, which may hold records of several providers.
+    zone text, which may hold records of several providers. A ``CERTIFICATE`` is half of a pair, a chain or its key, which Apache
+    reads when it starts, as root, and nobody else.
     """
 
     DOCUMENT = "document"
     CONFIGURATION = "configuration"
     SCRIPT = "script"
     ZONE = "zone"
+    CERTIFICATE = "certificate"
+
+    @property
+    def mode(self) -> int:
+        """The permission bits of such a file."""
+        return 0o600 if self is Kind.CERTIFICATE else FILE_MODE
 
 
 @dataclasses.dataclass(frozen=True)

@@ -13,14 +13,14 @@ from .files import File, Kind, digest
 from .findings import Findings, some, total
 from .manifest import Holding, Manifest, Owned, holding_of
 
-FILE_MODE = 0o644
 DIRECTORY_MODE = 0o755
 BACKUP_SUFFIX = ".before-mail_autoconfig"
 # The holder of what all providers share: no host name, so that no provider can have it.
 SHARED = "(all)"
 # A diff is for people; beyond this they read the files.
 MAX_DIFFS = 50
-_READ_AT_START = (Kind.CONFIGURATION, Kind.SCRIPT)
+_READ_AT_START = (Kind.CONFIGURATION, Kind.SCRIPT, Kind.CERTIFICATE)
+_NOT_SHOWN = "(what is in it is not shown)\n"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -201,7 +201,7 @@ def _writes(
     findings: list[Findings] = []
     for path, file in sorted(wanted.items()):
         state = current.files.get(path, ABSENT)
-        if path in ours and (state.content, state.mode, state.uid) == (file.content, FILE_MODE, current.user):
+        if path in ours and (state.content, state.mode, state.uid) == (file.content, file.kind.mode, current.user):
             continue
         known = (
             path in ours or (adopt and path in current.ours_by_header) or (file.kind is Kind.ZONE and state.content == empty_zone)
@@ -347,7 +347,10 @@ def diffs(plan: Plan, current: Current) -> list[dict[str, str]]:
     for path in sorted((*plan.write, *plan.remove)):
         before = current.files.get(path, ABSENT).content or b""
         after = plan.write[path].content if path in plan.write else b""
-        entries.append(_diff(path, before.decode("utf-8", "replace"), after.decode("utf-8", "replace")))
+        if (plan.write[path].kind if path in plan.write else plan.kind_of(path)) is Kind.CERTIFICATE:
+            entries.append(_diff(path, _NOT_SHOWN if before else "", _NOT_SHOWN if after else ""))
+        else:
+            entries.append(_diff(path, before.decode("utf-8", "replace"), after.decode("utf-8", "replace")))
     left_out = len(entries) - MAX_DIFFS
     entries = entries[:MAX_DIFFS]
     if left_out > 0:

@@ -16,7 +16,7 @@ from .apache import sites as site
 from .apache.common import HEADER
 from .apache.neighbours import Placement
 from .apache.sites import HostGroup
-from .certificates import FOUND, Certificate, Certificates, Choice, PairFacts, Search, pair_at
+from .certificates import FOUND, Certificate, Certificates, Choice, Content, PairFacts, Search, pair_at
 from .dns import records as dns
 from .documents import Document, apple, outlook, pacc, thunderbird
 from .files import File, Kind, digest
@@ -31,6 +31,8 @@ from .plan import SHARED, Desired, by_provider
 # A certificate a domain would make ten thousand comparisons of keys.
 _COMPARED_CERTIFICATES = 20
 _LABELS = (*clients.LABELS, clients.PACC_LABEL)
+# Where pairs go that providers bring, in the state directory.
+_CONTENTS = "certificates"
 # What a zone file holds that has no records any more.
 EMPTY_ZONE = dns.zone_text((), HEADER.text).encode()
 
@@ -122,7 +124,22 @@ def candidates(settings: Settings) -> Search:
         pairs if is_pattern else (),
         frozenset(f"{label}.{domain}" for domain in domains for label in _LABELS),
         any(_looks_everywhere(settings, provider) for provider in settings.providers),
+        dict(filter(None, (_content(settings, provider) for provider in settings.providers))),
     )
+
+
+def _content(settings: Settings, provider: Provider) -> tuple[Certificate, Content] | None:
+    """The pair that a provider brings: where it goes, and what it is."""
+    if not (provider.certificate_content and settings.https):
+        return None
+    content = Content(provider.certificate_content.encode(), provider.certificate_key_content.encode())
+    return content.at(f"{settings.state_directory}/{_CONTENTS}", provider.id), content
+
+
+def _brought(settings: Settings, provider: Provider) -> Certificate | None:
+    """Where the pair goes that a provider brings."""
+    found = _content(settings, provider)
+    return found[0] if found else None
 
 
 def _looks_everywhere(settings: Settings, provider: Provider) -> bool:
@@ -154,6 +171,7 @@ def publish(settings: Settings, survey: Survey, platform: Platform) -> Publicati
             responding,
             describing,
             _certificate_findings(settings, items, certificates, survey.moment),
+            _content_findings(settings, items, certificates),
             _ground_findings(settings, survey),
             placement.findings,
             _signing_findings(settings, items, survey),
@@ -312,7 +330,7 @@ def _choices(
     hosts = [(f"{label}.{domain}", domain) for domain in domains for label in labels]
     if not settings.https:
         return {host: Choice(reason="https is off") for host, _domain in hosts}
-    return certificates.choose(hosts, _looks_everywhere(settings, provider))
+    return certificates.choose(hosts, _looks_everywhere(settings, provider), _brought(settings, provider))
 
 
 def _host_groups(domains: t.Iterable[str], choices: t.Mapping[str, Choice], labels: t.Sequence[str]) -> tuple[HostGroup, ...]:
@@ -329,8 +347,9 @@ def _host_findings(settings: Settings, provider: Provider, groups: t.Iterable[Ho
     warnings = []
     if without:
         where = " and everywhere else on this host" if _looks_everywhere(settings, provider) else ""
+        looked_at = "certificate_content" if provider.certificate_content else certificates.at(first).file
         warnings.append(
-            f"no certificate names {some(without)} (looked at {certificates.at(first).file}{where}): served over HTTP only, "
+            f"no certificate names {some(without)} (looked at {looked_at}{where}): served over HTTP only, "
             "which K-9 marks as untrusted and Delta Chat, aerc, Geary and Outlook do not ask"
         )
     if provider.id in settings.pages and f"autoconfig.{first}" in without:
@@ -419,10 +438,22 @@ def _desired(settings: Settings, items: t.Iterable[Publication], placement: Plac
             placement.addresses,
             placement.guards,
         )
-        files = (*zones.get(item.provider.id, ()), *site.document_files(item.provider, item.documents, settings.site), *sites)
-        used = tuple(sorted(set(item.certificates)))
-        found.append(Desired(item.provider.id, item.provider.domains, files, _enabled(files), certificates=used))
+        used = set(item.certificates)
+        documents = site.document_files(item.provider, item.documents, settings.site)
+        files = (*zones.get(item.provider.id, ()), *documents, *_pair_files(settings, item.provider, used), *sites)
+        of_others = tuple(sorted(pair for pair in used if pair != _brought(settings, item.provider)))
+        found.append(Desired(item.provider.id, item.provider.domains, files, _enabled(files), certificates=of_others))
     return found
+
+
+def _pair_files(settings: Settings, provider: Provider, used: t.Collection[Certificate]) -> list[File]:
+    """The pair that a provider brings, if it serves anything."""
+    found = _content(settings, provider)
+    if found is None or found[0] not in used:
+        return []
+    pair, content = found
+    header = f"# {HEADER.text}\n".encode()
+    return [File(path, header + text, Kind.CERTIFICATE) for path, text in ((pair.file, content.chain), (pair.key, content.key))]
 
 
 def _enabled(files: t.Iterable[File]) -> dict[str, tuple[str, ...]]:
@@ -461,7 +492,8 @@ def _shared(
     provider = candidates[0].provider
     certificate = min(candidates[0].certificates, default=None)
     files = (site.default_site(defaults, certificate, settings.site, platform, provider.domains[0], placement.prefix),)
-    return Desired(SHARED, (), files, _enabled(files), provider.id, (certificate,) if secure and certificate else ())
+    is_of_others = secure and certificate and certificate != _brought(settings, provider)
+    return Desired(SHARED, (), files, _enabled(files), provider.id, (certificate,) if certificate and is_of_others else ())
 
 
 def has_tls(holding: Holding) -> bool:
@@ -513,7 +545,7 @@ def _certificate_findings(settings: Settings, items: t.Sequence[Publication], ce
     problems: list[str] = []
     warnings: list[str] = []
     is_literal = "*" not in settings.certificate_file
-    for item in items if is_literal else ():
+    for item in (item for item in items if is_literal and not item.provider.certificate_content):
         for number, domain in enumerate(item.provider.domains):
             pair, facts = certificates.at(domain), certificates.of(domain)
             strict = settings.certificate_is_given and number == 0
@@ -533,6 +565,22 @@ def _certificate_findings(settings: Settings, items: t.Sequence[Publication], ce
             ending.setdefault(choice.pair, []).append(name)
     warnings += [_ending(pair, certificates.facts[pair], names, now) for pair, names in sorted(ending.items())]
     return Findings(tuple(problems), tuple(warnings))
+
+
+def _content_findings(settings: Settings, items: t.Iterable[Publication], certificates: Certificates) -> Findings:
+    """What is wrong with a certificate that a provider brings: it must be able to serve, and be for one of its hosts."""
+    findings = {}
+    for item in items:
+        pair = _brought(settings, item.provider)
+        facts = certificates.facts.get(pair) if pair else None
+        if facts and facts.problem and not facts.is_input:
+            findings[item.provider.id] = Findings(warnings=(f"certificate_content is not used: {facts.problem}",))
+        elif facts and facts.problem:
+            findings[item.provider.id] = Findings((f"certificate_content cannot serve: {facts.problem}",))
+        elif facts and pair not in item.certificates:
+            wrong = f"certificate_content is for {some(facts.names) or 'no host'}, and for none of {some(item.names)}"
+            findings[item.provider.id] = Findings((wrong,))
+    return of_each(findings)
 
 
 def _not_used(pair: Certificate, facts: PairFacts) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import ssl
 import subprocess
@@ -12,6 +13,8 @@ from pathlib import Path
 import pytest
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.certificates import (
     Certificate,
+    Content,
+    Origin,
     PairFacts,
 )
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.host import certificates as tls
@@ -203,3 +206,33 @@ def test_the_names_of_a_file_are_read_without_its_key(sound: Certificate, tmp_pa
     assert tls.names(sound.file) == ("server.tld",)
     assert tls.names(own(tmp_path, subject="/CN=Other.tld", san="").file) == ("other.tld",)
     assert tls.names(sound.key) == tls.names("/nowhere") == ()
+
+
+# -- on no disk ---------------------------------------------------------------------------------------------------------
+
+
+def content(pair: Certificate) -> Content:
+    return Content(Path(pair.file).read_bytes(), Path(pair.key).read_bytes())
+
+
+def test_a_pair_as_text_is_looked_at_like_one_that_is_there(sound: Certificate, tmp_path: Path) -> None:
+    facts = tls.inspect_content(content(sound), commands.run)
+    assert facts == dataclasses.replace(inspect(sound), origin=Origin.CONTENT)
+    other = own(tmp_path / "other")
+    wrong = tls.inspect_content(Content(content(sound).chain, content(other).key), commands.run)
+    assert wrong.problem == "certificate_key_content does not belong to it"
+    locked = own(tmp_path / "locked", "-passout", "pass:secret")
+    assert tls.inspect_content(content(locked), commands.run).problem == (
+        "certificate_key_content has a passphrase, for which Apache would wait"
+    )
+    root = own(tmp_path / "root", subject="/CN=root")
+    leaf = signed_by(root, tmp_path / "leaf", "authorityInfoAccess=caIssuers;URI:http://ca.invalid/ca.der\n")
+    assert tls.inspect_content(content(leaf), commands.run).problem.startswith("its chain is incomplete")
+
+
+def test_another_text_goes_elsewhere_and_no_key_is_shown(sound: Certificate) -> None:
+    item = content(sound)
+    where = item.at("/state", "server.tld")
+    assert where == item.at("/state", "server.tld") != dataclasses.replace(item, key=b"x").at("/state", "server.tld")
+    assert (where.file[:18], where.file[26:], where.key[26:]) == ("/state/server.tld-", ".pem", ".key")
+    assert "PRIVATE KEY" not in repr(item)

@@ -222,6 +222,56 @@ def test_where_certificates_come_from_can_be_said_for_all_and_for_one() -> None:
     ]
 
 
+CHAIN = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"
+KEY = "-----BEGIN EC PRIVATE KEY-----\nc2VjcmV0\n-----END EC PRIVATE KEY-----\n"
+CONTENT = {"certificate_content": CHAIN, "certificate_key_content": KEY}
+
+
+def test_a_certificate_as_text_is_that_of_every_provider_that_has_none_of_its_own() -> None:
+    own = {"certificate_content": CHAIN.replace("MIIB", "MIIC"), "certificate_key_content": KEY.replace("\n", "\r\n")}
+    providers = [{"domains": ["a.tld"], **SERVERS}, {"domains": ["b.tld"], **SERVERS, **own}]
+    first, second = settings.read({"providers": providers, **CONTENT}).providers
+    assert (first.certificate_content, first.certificate_key_content) == (CHAIN, KEY)
+    assert (second.certificate_content, second.certificate_key_content) == (CHAIN.replace("MIIB", "MIIC"), KEY)
+    assert "c2VjcmV0" not in repr(first)
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"certificate_content": ""}, "certificate_content: is required with its counterpart"),
+        ({"certificate_key_content": None}, "certificate_key_content: is required with its counterpart"),
+        (
+            {"certificate_content": KEY},
+            "certificate_content: has a private key in it, which belongs into certificate_key_content",
+        ),
+        ({"certificate_content": "MIIB"}, "certificate_content: is not a certificate in PEM form (-----BEGIN CERTIFICATE-----)"),
+        (
+            {"certificate_key_content": CHAIN},
+            "certificate_key_content: is not a private key in PEM form (-----BEGIN PRIVATE KEY-----)",
+        ),
+        (
+            {"certificate_key_content": f"\xe9{KEY}"},
+            "certificate_key_content: is not a private key in PEM form (-----BEGIN PRIVATE KEY-----)",
+        ),
+        (
+            {"certificate_key_content": f"{KEY}\ud800"},
+            "certificate_key_content: the value contains half of a character (a lone surrogate)",
+        ),
+        ({"certificate_key_content": [KEY]}, "certificate_key_content: the value is not a text"),
+        (
+            {"certificate_file": "/c", "certificate_key_file": "/k"},
+            "certificate_content: comes in the place of certificate_file; give one of them",
+        ),
+    ],
+)
+def test_what_is_wrong_with_a_certificate_as_text_is_told_without_the_text(changes: Options, expected: str) -> None:
+    assert problems_of(**{**CONTENT, **changes}) == [expected]
+    if "certificate_file" not in changes:
+        (problem,) = problems_of(providers=[{"domains": ["a.tld"], **SERVERS, **CONTENT, **changes}])
+        assert problem == f"providers[0].{expected}"
+
+
 WRONG: dict[str, tuple[Options, str]] = {
     "line break in the administrator": (
         {"server_admin": "a@b.tld\nInclude /etc/passwd"},
@@ -279,7 +329,7 @@ def test_a_wrong_value_is_refused_with_its_option(options: Options, problem: str
 
 def test_an_unknown_option_is_refused() -> None:
     (problem,) = problems_of(documentroot="/x")
-    assert problem.startswith("documentroot: is unknown; allowed are addresses, adopt, certificate_file,")
+    assert problem.startswith("documentroot: is unknown; allowed are addresses, adopt, certificate_content, certificate_file,")
 
 
 def test_all_mistakes_are_reported_at_once() -> None:

@@ -7,6 +7,7 @@ longer than all the rest of a run.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import datetime
 import glob
@@ -17,7 +18,7 @@ import time
 import typing as t
 
 from .. import der
-from ..certificates import Certificate, PairFacts
+from ..certificates import Certificate, Content, Origin, PairFacts
 from .commands import Runner
 
 _REASONS = {
@@ -89,6 +90,24 @@ def inspect(pair: Certificate, run: Runner, now: float | None = None) -> PairFac
     # Authorities of one's own do not say where their certificate is, and what they issue is none of our business.
     is_alone = count == 1 and certificate.names_issuer
     return dataclasses.replace(facts, problem=_chain_problem(pair.file, run) if is_alone else "")
+
+
+def inspect_content(content: Content, run: Runner) -> PairFacts:
+    """Look at a pair that is not on this host, and comes on no disk of it by that. Raises OSError as :func:`inspect`."""
+    with _in_memory(content.chain) as file, _in_memory(content.key) as key:
+        facts = inspect(Certificate(file, key), run)
+        said = facts.problem.replace(f"the key {key}", "certificate_key_content").replace(key, "certificate_key_content")
+    return dataclasses.replace(facts, problem=said, origin=Origin.CONTENT)
+
+
+@contextlib.contextmanager
+def _in_memory(content: bytes) -> t.Iterator[str]:
+    """A path at which this process and those that it starts can read something."""
+    descriptor = os.memfd_create("mail_autoconfig")
+    with os.fdopen(descriptor, "wb") as stream:
+        stream.write(content)
+        stream.flush()
+        yield f"/proc/{os.getpid()}/fd/{descriptor}"
 
 
 def refused(pair: Certificate, is_weak_allowed: bool = False) -> str:

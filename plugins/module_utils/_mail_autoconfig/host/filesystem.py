@@ -12,7 +12,8 @@ import os
 import stat
 import typing as t
 
-from ..plan import ABSENT, FILE_MODE, FileState
+from ..files import FILE_MODE
+from ..plan import ABSENT, FileState
 
 TEMPORARY = ".mail_autoconfig-"
 

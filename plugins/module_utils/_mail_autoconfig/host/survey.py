@@ -245,10 +245,12 @@ class Surveyor:
             found.setdefault(pair, origin)
         origins = {pair: origin for pair, origin in found.items() if search.wants(self._means.names(pair.file))}
         try:
-            return {
+            there = {
                 pair: dataclasses.replace(self._means.inspect(pair, self._run), origin=origins.get(pair, Origin.GIVEN))
                 for pair in dict.fromkeys((*search.pairs, *origins))
             }
+            brought = {pair: certificates.inspect_content(item, self._run) for pair, item in search.contents.items()}
+            return {**there, **brought}
         except OSError as exc:
             raise ApplyError(f"openssl cannot be run: {exc}") from exc
 

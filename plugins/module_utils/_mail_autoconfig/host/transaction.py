@@ -32,9 +32,9 @@ RELOAD_MARKER = "reload-pending"
 # What that file says from the moment in which Apache is told, with the unit that it runs in.
 _RELOADING = "reloading "
 _NO_GROUND = dump.Dump()
-_ORDER = (Kind.DOCUMENT, Kind.ZONE, Kind.SCRIPT)
+_ORDER = (Kind.DOCUMENT, Kind.ZONE, Kind.SCRIPT, Kind.CERTIFICATE)
 # Behind those, the configuration.
-_SNIPPETS, _SITES, _LOSERS = 3, 4, 5
+_SNIPPETS, _SITES, _LOSERS = 4, 5, 6
 
 
 class ApplyError(Exception):
@@ -234,7 +234,7 @@ class Transaction:
             for kind in switched.get(number, ()):
                 self._switch_on(kind, plan.enable.get(kind, ()))
             for file in files:
-                self._journal.write(file.path, file.content, current.files[file.path])
+                self._journal.write(file.path, file.content, current.files[file.path], file.kind.mode)
 
     def _switch_on(self, kind: str, names: t.Iterable[str]) -> None:
         for name in names:

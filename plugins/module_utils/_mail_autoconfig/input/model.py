@@ -166,6 +166,7 @@ class Provider:
     :ivar domains: at least one, lower-case ASCII; the first names the sites
     :ivar logo: path of an image on the controller, for the setup page
     :ivar certificates: one of ``certificates.SOURCES``; empty for what the administrator says of all
+    :ivar certificate_content: a chain (PEM) in the place of a path, with its key; empty for none
     """
 
     id: str
@@ -188,6 +189,8 @@ class Provider:
     profile: Profile | None = None
     logo: str = ""
     certificates: str = ""
+    certificate_content: str = ""
+    certificate_key_content: str = dataclasses.field(default="", repr=False)
 
     @classmethod
     def from_dict(cls, value: t.Mapping[str, t.Any]) -> Provider:
@@ -246,6 +249,7 @@ def read_provider(fields: Fields) -> Provider:
     domains = fields.texts("domains", reading.hostname, required=True)
     provider_id = fields.text("id", reading.hostname, default=domains[0] if domains else "")
     display_name = fields.text("display_name", default=provider_id)
+    chain, key = read_content(fields)
     provider = Provider(
         id=provider_id,
         domains=domains,
@@ -267,9 +271,38 @@ def read_provider(fields: Fields) -> Provider:
         profile=_read_profile(fields.mapping("profile")),
         logo=fields.text("logo"),
         certificates=fields.text("certificates", reading.one_of(*SOURCES)),
+        certificate_content=chain,
+        certificate_key_content=key,
     )
     fields.close()
     return provider
+
+
+def read_content(fields: Fields) -> tuple[str, str]:
+    """A certificate and its key as texts (PEM); problems go to the fields' list, and never show them."""
+    names = ("certificate_content", "certificate_key_content")
+    for name, counterpart in (names, names[::-1]):
+        if fields.given(counterpart) and not fields.given(name):
+            fields.problem(name, "is required with its counterpart")
+    return fields.secret(names[0], _chain), fields.secret(names[1], _key)
+
+
+def _chain(value: str) -> str:
+    if "PRIVATE KEY-----" in value:
+        raise ValueError("has a private key in it, which belongs into certificate_key_content")
+    return _pem(value, "CERTIFICATE", "a certificate")
+
+
+def _key(value: str) -> str:
+    return _pem(value, "PRIVATE KEY", "a private key")
+
+
+def _pem(value: str, label: str, what: str) -> str:
+    """A text in PEM form (RFC 7468), with one line break at its end."""
+    block = rf"-----BEGIN [A-Z0-9 ]*{label}-----\s.*-----END [A-Z0-9 ]*{label}-----"
+    if not value.isascii() or not re.search(block, value, re.DOTALL):
+        raise ValueError(f"is not {what} in PEM form (-----BEGIN {label}-----)")
+    return value.replace("\r\n", "\n").strip() + "\n"
 
 
 def _read_servers(fields: Fields, key: str, types: tuple[str, ...], authentication: tuple[str, ...]) -> tuple[Server, ...]:

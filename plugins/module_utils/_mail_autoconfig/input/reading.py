@@ -138,12 +138,13 @@ class Fields:
         """Whether the input has a value for the field."""
         return key in self._values
 
-    def _checked(self, key: str, value: t.Any, check: Check) -> str:
+    def _checked(self, key: str, value: t.Any, check: Check, is_secret: bool = False) -> str:
+        what = "the value" if is_secret else shown(value)
         if not isinstance(value, str):
-            self.problem(key, f"{shown(value)} is not a text")
+            self.problem(key, f"{what} is not a text")
             return ""
         if _SURROGATE.search(value):
-            self.problem(key, f"{shown(value)} contains half of a character (a lone surrogate)")
+            self.problem(key, f"{what} contains half of a character (a lone surrogate)")
             return ""
         try:
             return check(value)
@@ -159,6 +160,11 @@ class Fields:
                 self.problem(key, "is required")
             return default
         return self._checked(key, value, check)
+
+    def secret(self, key: str, check: Check) -> str:
+        """Read a text that no message may show; the check must not show it either."""
+        value = self._get(key)
+        return "" if value is None else self._checked(key, value, check, is_secret=True)
 
     def texts(self, key: str, check: Check = text_line, default: tuple[str, ...] = (), required: bool = False) -> tuple[str, ...]:
         """Read a list of texts in its order; a value given twice is a mistake, and so is an empty list if required."""

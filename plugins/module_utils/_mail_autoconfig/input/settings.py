@@ -20,7 +20,7 @@ from ..dns.records import FURTHER_DOMAINS, DnsOptions
 from ..documents import Document, page
 from ..host.debian import DEFAULT_CONFIG_DIRECTORY
 from . import reading
-from .model import Provider, default_provider, read_providers
+from .model import Provider, default_provider, read_content, read_providers
 from .reading import Fields, InputError, shown
 
 LETS_ENCRYPT_FILE = "/etc/letsencrypt/live/{domain}/fullchain.pem"
@@ -74,8 +74,11 @@ def read(options: t.Mapping[str, t.Any]) -> Settings:
         fields.problem("certificate_key_file" if file else "certificate_file", "is required with its counterpart")
     elif key.count("*") > file.count("*"):
         fields.problem("certificate_key_file", "has more * than certificate_file, whose parts they stand for")
+    chain, chain_key = read_content(fields)
+    if file and fields.given("certificate_content"):
+        fields.problem("certificate_content", "comes in the place of certificate_file; give one of them")
     settings = Settings(
-        providers=providers,
+        providers=tuple(_with_content(provider, chain, chain_key) for provider in providers),
         site=_read_site(fields),
         responder=fields.text("responder", reading.one_of(*RESPONDERS), default="auto"),
         https=bool(fields.boolean("https", True)),
@@ -98,6 +101,13 @@ def read(options: t.Mapping[str, t.Any]) -> Settings:
     if problems:
         raise InputError(problems)
     return settings
+
+
+def _with_content(provider: Provider, chain: str, key: str) -> Provider:
+    """The provider with the certificate of all, unless it has one of its own."""
+    if provider.certificate_content or not chain:
+        return provider
+    return dataclasses.replace(provider, certificate_content=chain, certificate_key_content=key)
 
 
 def _read_providers(fields: Fields, problems: list[str]) -> tuple[Provider, ...]:

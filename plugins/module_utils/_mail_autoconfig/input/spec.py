@@ -129,6 +129,8 @@ _PROVIDERS: Spec = {
         },
     },
     "certificates": {"type": "str"},
+    "certificate_content": {"type": "str"},
+    "certificate_key_content": {"type": "str", "no_log": True},
     "logo": {"type": "str"},
 }
 _SETUP_PAGES: Spec = {
@@ -154,6 +156,8 @@ def argument_spec() -> Spec:
         "certificates": {"type": "str", "choices": ["found", "given"], "default": "found"},
         "certificate_file": {"type": "path"},
         "certificate_key_file": {"type": "path", "no_log": False},
+        "certificate_content": {"type": "str"},
+        "certificate_key_content": {"type": "str", "no_log": True},
         "signing_certificate": {"type": "path"},
         "signing_key": {"type": "path", "no_log": False},
         "signing_chain": {"type": "path"},
