@@ -200,6 +200,15 @@ def test_strings_in_place_of_booleans(act: Acting, monkeypatch: pytest.MonkeyPat
     assert rendered == (["text"] if shown else [])
 
 
+def test_the_module_is_not_handed_the_keys_of_providers() -> None:
+    provider = {"domains": ["a.tld"], "certificate_content": "chain", "certificate_key_content": "key", "certificates": "given"}
+    assert action._without_certificates({"providers": [provider, "x"], "timeout": 3}) == {
+        "providers": [{"domains": ["a.tld"]}, "x"],
+        "timeout": 3,
+    }
+    assert action._without_certificates({"domains": ["a.tld"]}) == {"domains": ["a.tld"]}
+
+
 @pytest.mark.parametrize(("fail_on", "failed"), [("never", False), ("error", False), ("warning", True)])
 def test_when_a_run_fails(fail_on: str, failed: bool) -> None:
     result = action._result(fail_on, FOUND, SUMMARY)
