@@ -82,7 +82,7 @@ def test_a_key_of_another_certificate_cannot_serve(sound: Certificate, tmp_path:
     other = own(tmp_path, key=kind)
     facts = inspect(Certificate(sound.file, other.key))
     assert facts.problem == f"the key {other.key} does not belong to it"
-    assert facts.is_input
+    assert (facts.is_input, facts.names) == (True, ("server.tld",))
 
 
 def test_a_key_with_a_passphrase_cannot_serve(tmp_path: Path) -> None:

@@ -72,7 +72,7 @@ def inspect(pair: Certificate, run: Runner, now: float | None = None) -> PairFac
         return PairFacts(missing)
     problem = refused(pair)
     if problem:
-        return PairFacts(problem=problem)
+        return PairFacts(problem=problem, names=names(pair.file))
     try:
         certificate, count = _read(pair.file)
     except der.DerError as exc:
