@@ -203,3 +203,13 @@ def test_a_file_is_changed_since_a_moment_if_it_or_its_link_is_newer(tmp_path: P
     assert filesystem.changed_since(paths, moment - 5) == paths[:2]
     assert filesystem.changed_since(paths, moment) == []
     assert filesystem.changed_since(paths, None) == []
+
+
+def test_a_note_is_an_empty_file_and_what_is_there_is_left_as_it_is(tmp_path: Path) -> None:
+    (tmp_path / "there").write_text("x")
+    (tmp_path / "link").symlink_to("elsewhere")
+    for name in ("new", "there"):
+        filesystem.touch(f"{tmp_path}/{name}")
+    with pytest.raises(OSError, match="symbolic links"):
+        filesystem.touch(f"{tmp_path}/link")
+    assert {path.name: path.read_text() for path in tmp_path.iterdir() if not path.is_symlink()} == {"new": "", "there": "x"}

@@ -282,7 +282,7 @@ class Surveyor:
 
     def _of_others(self, manifest: Manifest) -> tuple[key_pairs.Pair, ...]:
         """The pairs that the sites of others use."""
-        theirs = {path: text for path, text in self.texts().items() if os.path.realpath(path) not in manifest.files}
+        theirs = self._texts_of_others(manifest)
         templates = [template for path, text in theirs.items() for template in key_pairs.templates(path, text)]
         return key_pairs.pairs(templates, self.dump.certificates, self.dump.root)
 
@@ -414,17 +414,23 @@ class Surveyor:
         contents = {entry.path: filesystem.read(os.path.realpath(entry.path)).content for entry in self.dump.includes}
         return {path: content.decode("utf-8", "replace") for path, content in contents.items() if content}
 
+    def _texts_of_others(self, manifest: Manifest) -> dict[str, str]:
+        """The same without our files."""
+        ours = manifest.files
+        return {path: text for path, text in self.texts().items() if os.path.realpath(path) not in ours}
+
     # -- before a reload ----------------------------------------------------------------------------------------------
 
     def risks(self, manifest: Manifest) -> tuple[str, ...]:
         """What in the files of others would end Apache at its next reload."""
-        theirs = {path: text for path, text in self.texts().items() if os.path.realpath(path) not in manifest.files}
+        theirs = self._texts_of_others(manifest)
         logs, since = self.variables.log_directory, self.server().read_at()
         return reload_risks.found(theirs, self.dump.certificates, self.dump.root, logs, since)
 
     def unread(self, manifest: Manifest) -> list[str]:
         """Files of others that somebody has changed since Apache has read its configuration."""
-        theirs = [entry.path for entry in self.dump.includes if os.path.realpath(entry.path) not in manifest.files]
+        ours = manifest.files
+        theirs = [entry.path for entry in self.dump.includes if os.path.realpath(entry.path) not in ours]
         return filesystem.changed_since(theirs, self.server().read_at())
 
     def stale(self, expectations: t.Mapping[Certificate, Expectation]) -> list[str]:

@@ -322,7 +322,7 @@ class Transaction:
                     with contextlib.suppress(OSError):
                         if there:
                             filesystem.make_directories(os.path.dirname(path))
-                            filesystem.write(path, b"")
+                            filesystem.touch(path)
                         elif os.path.lexists(path):
                             os.unlink(path)
 
