@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -45,10 +45,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 class Playbook:
-    """Runs a play on this machine and keeps what the task ``result`` of it returned."""
+    """Runs a play on this machine and keeps what the task ``result`` of it returned.
 
-    def __init__(self, directory: Path, environment: Mapping[str, str]) -> None:
+    :arg through: goes before the command that runs it
+    """
+
+    def __init__(self, directory: Path, environment: Mapping[str, str], through: Sequence[str] = ()) -> None:
         self._directory = directory
+        self._through = through
         self._environment = {**os.environ, **environment, "ANSIBLE_CONFIG": str(PROJECT / "tests/ansible.cfg")}
 
     def module(self, options: Mapping[str, Any], *arguments: str, name: str = "mail_autoconfig") -> dict[str, Any]:
@@ -82,7 +86,7 @@ class Playbook:
         file = self._directory / "play.yml"
         file.write_text(json.dumps(play))
         # Ansible's implicit localhost: this machine, with the Python that runs ansible-playbook.
-        command = ["ansible-playbook", *arguments, str(file)]
+        command = [*self._through, "ansible-playbook", *arguments, str(file)]
         done = subprocess.run(command, env=self._environment, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout

@@ -339,9 +339,66 @@ options:
         serve, wherever it is - certbot's, dehydrated's, mod_md's, or one that a site of others uses. RV(certificate_names) says
         which, and why.
       - V(given) takes O(certificate_file) and nothing else.
+      - V(mod_md) has Apache's own module C(md) order a certificate for each mail domain from an authority (ACME), and renew it. What
+        V(found) finds serves until it is there. The run waits for it; see O(acme_agreement), O(acme_contact) and
+        RV(certificate_orders).
+      - With V(mod_md), only host names are ordered that lead to this host, that is to one of its addresses or of O(addresses); the
+        others are named in a warning.
+      - With V(mod_md), Apache has to be reloaded after each renewal. The role installs a timer of systemd for that.
     type: str
-    choices: [found, given]
+    choices: [found, given, mod_md]
     default: found
+  acme_agreement:
+    description:
+      - Whether you agree to the terms of the authority's service. Without it nothing is ordered, and O(certificates=mod_md) is
+        refused.
+    type: bool
+    default: false
+  acme_contact:
+    description: Mail address at which the authority may write to you. Required with O(certificates=mod_md).
+    type: str
+  acme_directory:
+    description: URL of the directory of the authority. Another one is, for example, Let's Encrypt's for staging.
+    type: str
+    default: https://acme-v02.api.letsencrypt.org/directory
+  acme_profile:
+    description: Profile of the certificates, where the authority has several, for example V(tlsserver).
+    type: str
+  acme_challenges:
+    description:
+      - How the authority may see that the names are yours.
+      - V(http-01) needs port 80 of each name to lead here. With V(dns-01) alone the names may lead anywhere.
+    type: list
+    elements: str
+    choices: [http-01, dns-01]
+    default: [http-01]
+  acme_dns_command:
+    description: >-
+      Path on the managed host of the program that sets and removes the TXT records of V(dns-01), called as Apache's
+      C(MDChallengeDns01) describes.
+    type: path
+  acme_eab_file:
+    description: >-
+      Path on the managed host of the external account binding, for authorities that want one: JSON with C(kid) and C(hmac), readable
+      by root alone.
+    type: path
+  acme_ca_file:
+    description: >-
+      Path on the managed host of root certificates (PEM) by which the authority's own web server is trusted, for a private
+      authority; by default those of the system.
+    type: path
+  acme_wait_seconds:
+    description:
+      - How long a run waits for certificates at most. What is not there by then is served over HTTP, Apache goes on with the order,
+        and the next run turns HTTPS on.
+    type: int
+    default: 300
+  acme_new_orders:
+    description:
+      - How many certificates may be ordered in three hours. The others follow in later runs.
+      - Let's Encrypt allows 300 for an account.
+    type: int
+    default: 250
   certificate_file:
     description:
       - Path of the certificate chain on the managed host, in which C({domain}) stands for the mail domain, and C(*) for any part
@@ -546,7 +603,7 @@ options:
         itself.
     type: list
     elements: str
-    choices: [urls, dns_records, dns_record_sets, certificate_names]
+    choices: [urls, dns_records, dns_record_sets, certificate_names, certificate_orders]
   apache_is_coming:
     description:
       - In check mode, take a missing Apache for one that the real run has just installed, instead of failing.
@@ -688,6 +745,29 @@ certificate_names:
       domain: server.tld
       provider: server.tld
       reason: no certificate on this host names it
+certificate_orders:
+  description:
+    - What becomes of the certificate of each mail domain with O(certificates=mod_md). C(state) is V(there), V(ordered) and not there
+      yet, V(failed) so far, or V(later), which is left to a later run. C(reason) is what the authority or Apache says, C(next) when
+      Apache tries again, or a later run may order.
+  returned: success, see O(return_lists)
+  type: list
+  elements: dict
+  sample:
+    - domain: server.tld
+      names: [autoconfig.server.tld, autodiscover.server.tld]
+      state: there
+      reason: ''
+      next: ''
+certificates_managed:
+  description: Whether Apache orders and renews certificates for any provider of this host, also for one that this run did not name.
+  returned: success
+  type: bool
+certificate_store:
+  description: Where Apache's module C(md) keeps them; empty if this run had none to order.
+  returned: success
+  type: str
+  sample: /etc/apache2/md
 certificates_obsolete:
   description: Certificates that these sites used before, and that no site of this Apache uses any more. Nothing removes them.
   returned: success

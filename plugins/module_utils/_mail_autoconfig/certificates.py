@@ -13,9 +13,9 @@ import functools
 import hashlib
 import typing as t
 
-FOUND, GIVEN = "found", "given"
+FOUND, GIVEN, MOD_MD = "found", "given", "mod_md"
 # Where the certificates of a provider come from.
-SOURCES = (FOUND, GIVEN)
+SOURCES = (FOUND, GIVEN, MOD_MD)
 _DAY = 86400
 # Programs renew at a third of the lifetime; of a certificate that lives for years a third would be a warning for years.
 _SHARE, _MOST_DAYS = 3, 30

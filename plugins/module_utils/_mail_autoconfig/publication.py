@@ -10,13 +10,13 @@ import functools
 import time
 import typing as t
 
-from . import clients
-from .apache import neighbours, signing
+from . import clients, orders
+from .apache import managed_domains, neighbours, signing
 from .apache import sites as site
 from .apache.common import HEADER
 from .apache.neighbours import Placement
 from .apache.sites import HostGroup
-from .certificates import FOUND, Certificate, Certificates, Choice, Content, PairFacts, Search, pair_at
+from .certificates import GIVEN, MOD_MD, Certificate, Certificates, Choice, Content, PairFacts, Search, covers, pair_at
 from .dns import records as dns
 from .documents import Document, apple, outlook, pacc, thunderbird
 from .files import File, Kind, digest
@@ -26,10 +26,12 @@ from .host.survey import Survey
 from .input.model import Provider
 from .input.settings import Settings
 from .manifest import Holding, Manifest
+from .orders import Orders
 from .plan import SHARED, Desired, by_provider
 
 # A certificate a domain would make ten thousand comparisons of keys.
 _COMPARED_CERTIFICATES = 20
+_NO_ORDERS = Orders()
 _LABELS = (*clients.LABELS, clients.PACC_LABEL)
 # Where pairs go that providers bring, in the state directory.
 _CONTENTS = "certificates"
@@ -80,6 +82,7 @@ class Publications:
     :ivar dropped: ids of providers that go
     :ivar adopted: paths of files of somebody else in whose place ours come
     :ivar moment: of the survey
+    :ivar orders: certificates that mod_md orders for us
     :ivar obsolete: certificates that our sites used before, and that nobody uses any more
     """
 
@@ -93,6 +96,7 @@ class Publications:
     adopted: frozenset[str] = frozenset()
     moment: float = 0
     obsolete: tuple[Certificate, ...] = ()
+    orders: Orders = _NO_ORDERS
 
     @property
     def displaced(self) -> tuple[str, ...]:
@@ -143,7 +147,23 @@ def _brought(settings: Settings, provider: Provider) -> Certificate | None:
 
 
 def _looks_everywhere(settings: Settings, provider: Provider) -> bool:
-    return (provider.certificates or settings.certificates) == FOUND
+    return settings.source(provider) != GIVEN
+
+
+def to_order(settings: Settings) -> dict[str, tuple[str, ...]]:
+    """The host names that need a certificate of mod_md, by mail domain."""
+    return {
+        domain: tuple(f"{label}.{domain}" for label in _labels(settings, provider))
+        for provider in settings.providers
+        if settings.source(provider) == MOD_MD
+        for domain in provider.domains
+        if dns.has_hosts(provider, domain, settings.dns.further_domains)
+    }
+
+
+def _labels(settings: Settings, provider: Provider) -> tuple[str, ...]:
+    has_pacc = settings.pacc and pacc.render(provider) is not None
+    return _LABELS if has_pacc else clients.LABELS
 
 
 def _certificates(settings: Settings, survey: Survey) -> Certificates:
@@ -154,11 +174,12 @@ def publish(settings: Settings, survey: Survey, platform: Platform) -> Publicati
     """Work out what to publish."""
     settings, responding = _settle_responder(settings, survey)
     certificates = _certificates(settings, survey)
-    items, describing = _items(settings, certificates, survey.manifest)
+    ordered = orders.plan(to_order(settings), survey.ledger, settings.acme)
+    items, describing = _items(settings, certificates, survey.manifest, ordered)
     items = _widened(settings, items, survey)
     wanted = _wanted(settings, items, survey.manifest, platform)
     placement = neighbours.place(wanted, survey.ground)
-    desired = _desired(settings, items, placement, platform)
+    desired = _desired(settings, items, placement, platform, ordered)
     named = {item.provider.id for item in items} | {SHARED}
     others = {name: holding for name, holding in survey.manifest.providers.items() if name not in named and not settings.purge}
     dropped = set(survey.manifest.providers) - named - set(others)
@@ -166,10 +187,13 @@ def publish(settings: Settings, survey: Survey, platform: Platform) -> Publicati
     if shared is None and not (others and any(placement.defaults.values())):
         dropped.add(SHARED)
     modules = site.modules(settings.site, [group for item in items for group in item.groups])
+    if ordered.managed:
+        modules = (*modules, managed_domains.MODULE)
     findings = total(
         [
             responding,
             describing,
+            ordered.findings,
             _certificate_findings(settings, items, certificates, survey.moment),
             _content_findings(settings, items, certificates),
             _ground_findings(settings, survey),
@@ -189,6 +213,7 @@ def publish(settings: Settings, survey: Survey, platform: Platform) -> Publicati
         adopted=wanted.adopted,
         moment=survey.moment,
         obsolete=_obsolete(survey, desired, others),
+        orders=ordered,
     )
 
 
@@ -196,7 +221,7 @@ def remove(settings: Settings, survey: Survey) -> Publications:
     """Work out how to take away the providers that are named, or all with ``purge``, with the records that they had."""
     manifest = survey.manifest
     certificates = _certificates(settings, survey)
-    items, _describing = _items(settings, certificates, manifest)
+    items, _describing = _items(settings, certificates, manifest, Orders())
     dropped = set(manifest.providers) if settings.purge else {provider.id for provider in settings.providers}
     remaining = set(manifest.providers) - dropped - {SHARED}
     owner = _owner_of_default(manifest)
@@ -266,7 +291,9 @@ def _settle_responder(settings: Settings, survey: Survey) -> tuple[Settings, Fin
     return settled, Findings(tuple(problems))
 
 
-def _items(settings: Settings, certificates: Certificates, manifest: Manifest) -> tuple[tuple[Publication, ...], Findings]:
+def _items(
+    settings: Settings, certificates: Certificates, manifest: Manifest, ordered: Orders
+) -> tuple[tuple[Publication, ...], Findings]:
     earlier = _earlier_digests(manifest) if settings.pacc else {}
     items = []
     findings = {}
@@ -274,8 +301,8 @@ def _items(settings: Settings, certificates: Certificates, manifest: Manifest) -
         documents = _documents(settings, provider)
         served, without_pacc = _served(settings, provider, documents, earlier)
         domains = [domain for domain in provider.domains if dns.has_hosts(provider, domain, settings.dns.further_domains)]
-        choices = _choices(settings, provider, domains, served.labels, certificates)
-        groups = _host_groups(domains, choices, served.labels)
+        choices = _choices(settings, provider, domains, served.labels, certificates, ordered)
+        groups = _host_groups(domains, choices, served.labels, ordered)
         served = _served_over_tls(settings, served, groups, certificates)
         items.append(Publication(provider, documents, groups, choices, served, settings.dns))
         about_documents = Findings(warnings=tuple(warning for document in documents for warning in document.warnings))
@@ -324,18 +351,35 @@ def _served(
 
 
 def _choices(
-    settings: Settings, provider: Provider, domains: t.Iterable[str], labels: t.Sequence[str], certificates: Certificates
+    settings: Settings,
+    provider: Provider,
+    domains: t.Iterable[str],
+    labels: t.Sequence[str],
+    certificates: Certificates,
+    ordered: Orders,
 ) -> dict[str, Choice]:
-    """What serves each host name."""
+    """What serves each host name: what mod_md has ordered for it, and until that is there, what is found."""
     hosts = [(f"{label}.{domain}", domain) for domain in domains for label in labels]
     if not settings.https:
         return {host: Choice(reason="https is off") for host, _domain in hosts}
-    return certificates.choose(hosts, _looks_everywhere(settings, provider), _brought(settings, provider))
+    found = certificates.choose(hosts, _looks_everywhere(settings, provider), _brought(settings, provider))
+    for host, domain in hosts:
+        pair = ordered.pair_of(domain)
+        facts = certificates.facts.get(pair) if pair else None
+        if pair and facts and facts.is_usable and covers(facts.names, host):
+            found[host] = Choice(pair, facts, "mod_md orders and renews it")
+        elif found[host].pair is None and settings.source(provider) == MOD_MD:
+            found[host] = Choice(reason=ordered.why_none(host, domain))
+    return found
 
 
-def _host_groups(domains: t.Iterable[str], choices: t.Mapping[str, Choice], labels: t.Sequence[str]) -> tuple[HostGroup, ...]:
+def _host_groups(
+    domains: t.Iterable[str], choices: t.Mapping[str, Choice], labels: t.Sequence[str], ordered: Orders
+) -> tuple[HostGroup, ...]:
     """The host names by certificate."""
-    return site.host_groups(domains, lambda name, _domain: choices[name].pair, labels)
+    managed = {ordered.pair_of(domain) for domain in ordered.managed}
+    groups = site.host_groups(domains, lambda name, _domain: choices[name].pair, labels)
+    return tuple(dataclasses.replace(group, managed=group.certificate in managed) for group in groups)
 
 
 def _host_findings(settings: Settings, provider: Provider, groups: t.Iterable[HostGroup], certificates: Certificates) -> Findings:
@@ -424,7 +468,9 @@ def _serves_tls(manifest: Manifest) -> bool:
     return any(map(has_tls, manifest.providers.values()))
 
 
-def _desired(settings: Settings, items: t.Iterable[Publication], placement: Placement, platform: Platform) -> list[Desired]:
+def _desired(
+    settings: Settings, items: t.Iterable[Publication], placement: Placement, platform: Platform, ordered: Orders
+) -> list[Desired]:
     zones = _zone_files(settings, items)
     found = []
     for item in items:
@@ -440,7 +486,13 @@ def _desired(settings: Settings, items: t.Iterable[Publication], placement: Plac
         )
         used = set(item.certificates)
         documents = site.document_files(item.provider, item.documents, settings.site)
-        files = (*zones.get(item.provider.id, ()), *documents, *_pair_files(settings, item.provider, used), *sites)
+        files = (
+            *zones.get(item.provider.id, ()),
+            *documents,
+            *_pair_files(settings, item.provider, used),
+            *sites,
+            *_managed_file(settings, item.provider, platform, ordered),
+        )
         of_others = tuple(sorted(pair for pair in used if pair != _brought(settings, item.provider)))
         found.append(Desired(item.provider.id, item.provider.domains, files, _enabled(files), certificates=of_others))
     return found
@@ -454,6 +506,15 @@ def _pair_files(settings: Settings, provider: Provider, used: t.Collection[Certi
     pair, content = found
     header = f"# {HEADER.text}\n".encode()
     return [File(path, header + text, Kind.CERTIFICATE) for path, text in ((pair.file, content.chain), (pair.key, content.key))]
+
+
+def _managed_file(settings: Settings, provider: Provider, platform: Platform, ordered: Orders) -> list[File]:
+    """What tells mod_md of a provider's certificates; none where there are none."""
+    managed = [ordered.managed[domain] for domain in provider.domains if domain in ordered.managed]
+    ports = (settings.site.http_port, settings.site.https_port)
+    nodes = managed_domains.definitions(managed, settings.acme, *ports)
+    name = managed_domains.file_name(f"autoconfig.{provider.domains[0]}")
+    return [site.configuration(platform, "conf", name, nodes)] if managed else []
 
 
 def _enabled(files: t.Iterable[File]) -> dict[str, tuple[str, ...]]:

@@ -8,9 +8,12 @@ from __future__ import annotations
 import typing as t
 
 from . import plan as planning
+from .apache import managed_domains
 from .dns import records as dns
 from .host.rehearsal import Rehearsal
 from .host.transaction import Outcome
+from .orders import Entry, Orders
+from .orders import shown as shown_time
 from .plan import Current, Plan
 from .publication import Publications
 
@@ -18,11 +21,17 @@ from .publication import Publications
 MANY_DOMAINS = 200
 # Nobody reads more, and Ansible prints each with its frame.
 MANY_WARNINGS = 50
-LISTS = ("urls", "dns_records", "dns_record_sets", "certificate_names")
+_NO_ENTRIES: t.Mapping[str, Entry] = {}
+LISTS = ("urls", "dns_records", "dns_record_sets", "certificate_names", "certificate_orders")
 
 
-def lists(publications: Publications, wanted: t.Collection[str] | None) -> dict[str, t.Any]:
-    """The lists that grow with the domains: those that are wanted, or all if there are few domains."""
+def lists(
+    publications: Publications, wanted: t.Collection[str] | None, entries: t.Mapping[str, Entry] = _NO_ENTRIES
+) -> dict[str, t.Any]:
+    """The lists that grow with the domains: those that are wanted, or all if there are few domains.
+
+    :arg entries: what became of orders
+    """
     few = sum(len(item.provider.domains) for item in publications.items) <= MANY_DOMAINS
     chosen = set(LISTS if few else ()) if wanted is None else set(wanted)
     found: dict[str, t.Any] = {}
@@ -34,6 +43,8 @@ def lists(publications: Publications, wanted: t.Collection[str] | None) -> dict[
         found["dns_record_sets"] = dns.record_sets(publications.records)
     if "certificate_names" in chosen:
         found["certificate_names"] = list(_certificate_names(publications))
+    if "certificate_orders" in chosen:
+        found["certificate_orders"] = list(_certificate_orders(publications.orders, entries))
     return found
 
 
@@ -50,6 +61,49 @@ def _certificate_names(publications: Publications) -> t.Iterator[dict[str, t.Any
             yield entry
 
 
+def _certificate_orders(orders: Orders, entries: t.Mapping[str, Entry]) -> t.Iterator[dict[str, t.Any]]:
+    """What becomes of the certificate of each mail domain that has one ordered, and when."""
+    for domain, item in orders.managed.items():
+        entry = entries.get(item.name, Entry())
+        state = "there" if item.name not in orders.pending else "failed" if entry.errors else "ordered"
+        yield {
+            "domain": domain,
+            "names": list(item.names),
+            "state": state,
+            "reason": entry.words,
+            "next": shown_time(entry.tries),
+        }
+    for domain in (domain for domain in orders.later if domain not in orders.managed):
+        yield {"domain": domain, "names": [], "state": "later", "reason": "", "next": shown_time(orders.later_at)}
+
+
+def together(results: t.Sequence[dict[str, t.Any]]) -> dict[str, t.Any]:
+    """The results of several turns in one."""
+    changed = [result for result in results if result["changed"]]
+    if len(results) == 1 or not changed:
+        return results[-1]
+    return {
+        **results[-1],
+        "changed": True,
+        "changed_files": sorted({path for result in changed for path in result["changed_files"]}),
+        "enabled": _joined([result["enabled"] for result in changed]),
+        "disabled": _joined([result["disabled"] for result in changed]),
+        "rehearsed": changed[0]["rehearsed"],
+        "rehearsal": changed[0]["rehearsal"],
+        "reloaded": any(result["reloaded"] for result in changed),
+        "asked": sum(result["asked"] for result in changed),
+        "diff": [entry for result in changed for entry in result["diff"]],
+    }
+
+
+def _joined(switched: t.Iterable[t.Mapping[str, t.Sequence[str]]]) -> dict[str, tuple[str, ...]]:
+    found: dict[str, tuple[str, ...]] = {}
+    for item in switched:
+        for kind, names in item.items():
+            found[kind] = tuple(sorted({*found.get(kind, ()), *names}))
+    return found
+
+
 def shown(warnings: t.Sequence[str]) -> tuple[str, ...]:
     """The warnings that are shown: the first ones, and how many more there are."""
     more = len(warnings) - MANY_WARNINGS
@@ -62,7 +116,6 @@ def result(
     current: Current,
     rehearsal: Rehearsal,
     outcome: Outcome,
-    wanted: t.Collection[str] | None,
 ) -> dict[str, t.Any]:
     """The result of a run that did not fail."""
     return {
@@ -76,9 +129,10 @@ def result(
         "apache_running": outcome.running,
         "reloaded": outcome.reloaded,
         "asked": outcome.asked,
+        "certificates_managed": any(map(managed_domains.is_file_name, plan.manifest.named("conf"))),
+        "certificate_store": publications.orders.store,
         "certificates_obsolete": [
             {"certificate_file": pair.file, "certificate_key_file": pair.key} for pair in publications.obsolete
         ],
         "diff": planning.diffs(plan, current),
-        **lists(publications, wanted),
     }

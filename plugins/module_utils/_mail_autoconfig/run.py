@@ -7,23 +7,28 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import os
+import time
 import typing as t
 
 from . import expectations, publication, report
 from . import plan as planning
+from .apache import managed_domains
 from .apache.common import HEADER
+from .certificates import PairFacts
 from .files import Kind
 from .findings import Findings, some
-from .host import filesystem, interrupts, lock
+from .host import filesystem, interrupts, lock, managed
 from .host.commands import Runner
-from .host.means import USUAL, Means
+from .host.means import USUAL, Means, Resolve
 from .host.platform import Platform
 from .host.rehearsal import BROKEN_AT_RELOAD, Rehearsal, Rehearser
 from .host.survey import Survey, Surveyor
 from .host.transaction import ApplyError, Inspection, Outcome, Transaction
 from .input.reading import InputError
 from .input.settings import Settings
+from .orders import Addresses, Entry, unfinished
 from .plan import Current, Plan
 from .publication import EMPTY_ZONE, Publications
 from .questions import of_neighbours
@@ -32,7 +37,7 @@ from .questions import of_neighbours
 _SPARE_DESCRIPTORS = 32
 _SPARE_BYTES = 1 << 20
 # All that any provider may need.
-_MODULES = ("alias", "authz_core", "env", "ext_filter", "headers", "lua", "setenvif", "ssl")
+_MODULES = ("alias", "authz_core", "env", "ext_filter", "headers", "lua", "md", "setenvif", "ssl")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,6 +82,19 @@ class Preparation:
         return self.publications.findings + self.plan.findings
 
 
+@dataclasses.dataclass(frozen=True)
+class Turn:
+    """One change of the host, from the survey to what was proven; a run that orders certificates takes several.
+
+    :ivar unread: files of others that somebody had changed since Apache read its configuration
+    """
+
+    ready: Preparation
+    rehearsal: Rehearsal
+    outcome: Outcome
+    unread: tuple[str, ...] = ()
+
+
 def run(
     settings: Settings, way: Way, platform: Platform, command: Runner, means: Means = USUAL
 ) -> tuple[dict[str, t.Any], tuple[str, ...]]:
@@ -88,30 +106,100 @@ def run(
             stack.enter_context(interrupts.raised())
             if os.path.isdir(platform.config_directory):
                 stack.enter_context(lock.held(platform.config_directory, way.lock_seconds))
-        surveyor = Surveyor(platform, command, settings.state_directory, means)
-        ready = prepare(settings, way, platform, surveyor)
-        unread = surveyor.unread(ready.survey.manifest) if ready.plan.needs_reload and ready.survey.running else []
-        rehearsal, outcome = Rehearsal(False, _why_not_rehearsed(ready, way)), Outcome(ready.survey.running)
-        if ready.plan.is_needed and not rehearsal.reason:
-            rehearser = Rehearser(platform, command, surveyor.server(), surveyor.variables, settings.state_directory, means)
-            rehearsal = rehearser.rehearse(ready.plan, ready.current, ready.inspection, surveyor.texts().values())
-        if ready.plan.needs_reload and ready.survey.installed and not rehearsal.rehearsed:
-            _require_reloadable(surveyor.risks(ready.survey.manifest), rehearsal)
-        if ready.plan.is_needed and not way.check:
-            transaction = Transaction(platform, command, surveyor.server(), settings.state_directory, means)
-            try:
-                outcome = transaction.carry_out(ready.plan, ready.current, ready.inspection, way.reload, rehearsal.fresh)
-            except ApplyError as exc:
-                exc.rehearsed, exc.rehearsal = rehearsal.rehearsed, rehearsal.reason
-                raise
-        warnings = (*ready.findings.warnings, *_warnings(ready, way, outcome, unread))
-        return report.result(ready.publications, ready.plan, ready.current, rehearsal, outcome, way.lists), report.shown(warnings)
+        # What a name leads to does not change between the turns of a run, and asking takes long.
+        means = dataclasses.replace(means, resolve=_remembered(means.resolve))
+        first = _turn(settings, way, platform, command, means)
+        turns = [first]
+        entries: t.Mapping[str, Entry] = {}
+        if first.ready.publications.orders.pending and first.outcome.running and way.reload and not way.check:
+            # What a run has just proven needs no rehearsal to be read once more.
+            reread = functools.partial(_turn, settings, dataclasses.replace(way, rehearse=False), platform, command, means, True)
+            serve = functools.partial(_turn, settings, way, platform, command, means)
+            later, entries = _order(first, settings, means, reread, serve)
+            turns += later
+        results = [
+            report.result(turn.ready.publications, turn.ready.plan, turn.ready.current, turn.rehearsal, turn.outcome)
+            for turn in turns
+        ]
+        lists = report.lists(turns[-1].ready.publications, way.lists, entries)
+        return {**report.together(results), **lists}, report.shown(_all_warnings(turns, way, entries))
 
 
-def prepare(settings: Settings, way: Way, platform: Platform, surveyor: Surveyor) -> Preparation:
-    """Survey, publications and plan. Raises InputError for what cannot be done on this host; nothing is written."""
+def _remembered(resolve: Resolve) -> Resolve:
+    """The same, asking for each name once."""
+    known: dict[str, Addresses] = {}
+
+    def remembered(names: t.Sequence[str]) -> dict[str, Addresses]:
+        known.update(resolve([name for name in dict.fromkeys(names) if name not in known]))
+        return {name: known[name] for name in names}
+
+    return remembered
+
+
+def _turn(settings: Settings, way: Way, platform: Platform, command: Runner, means: Means, reread: bool = False) -> Turn:
+    """Look at the host and bring it to the desired state.
+
+    :arg reread: whether Apache has to read its configuration once more in any case
+    """
+    surveyor = Surveyor(platform, command, settings.state_directory, means)
+    ready = prepare(settings, way, platform, surveyor, reread)
+    unread = surveyor.unread(ready.survey.manifest) if ready.plan.needs_reload and ready.survey.running else []
+    rehearsal, outcome = Rehearsal(False, _why_not_rehearsed(ready, way)), Outcome(ready.survey.running)
+    if ready.plan.is_needed and not rehearsal.reason:
+        rehearser = Rehearser(platform, command, surveyor.server(), surveyor.variables, settings.state_directory, means)
+        rehearsal = rehearser.rehearse(ready.plan, ready.current, ready.inspection, surveyor.texts().values())
+    if ready.plan.needs_reload and ready.survey.installed and not rehearsal.rehearsed:
+        _require_reloadable(surveyor.risks(ready.survey.manifest), rehearsal)
+    if ready.plan.is_needed and not way.check:
+        transaction = Transaction(platform, command, surveyor.server(), settings.state_directory, means)
+        try:
+            outcome = transaction.carry_out(ready.plan, ready.current, ready.inspection, way.reload, rehearsal.fresh)
+        except ApplyError as exc:
+            exc.rehearsed, exc.rehearsal = rehearsal.rehearsed, rehearsal.reason
+            raise
+    return Turn(ready, rehearsal, outcome, tuple(unread))
+
+
+def _order(
+    first: Turn, settings: Settings, means: Means, reread: t.Callable[[], Turn], serve: t.Callable[[], Turn]
+) -> tuple[list[Turn], t.Mapping[str, Entry]]:
+    """Let mod_md order certificates, wait for them, and serve them; what the store had at the end of the waiting.
+
+    :arg reread: makes Apache read its configuration once more
+    :arg serve: brings the host to the desired state with what is there by then
+    """
+    ordered = first.ready.publications.orders
+    wanted = {item.name: item.names for item in ordered.managed.values() if item.name in ordered.pending}
+    look = functools.partial(managed.entries, ordered.store, wanted, lambda path: PairFacts(names=means.names(path)))
+    known = look()
+    failed = [name for name, entry in known.items() if managed.due_again(entry, time.time())]
+    for name in failed:
+        managed.forget_failure(ordered.store, name)
+    turns = []
+    if failed or set(known) != set(wanted) or managed_domains.MODULE in first.ready.plan.enable.get("mods", ()):
+        turns.append(reread())
+    try:
+        found = managed.wait(look, wanted, settings.acme.wait_seconds, means.progress)
+    except interrupts.Interrupted as exc:
+        message = f"{exc} while it waited for certificates: the hosts are served over HTTP, and the next run goes on"
+        raise ApplyError(message, rolled_back=False) from exc
+    if any(entry.staged for entry in found.values()):
+        turns.append(reread())
+    if any(entry.has(wanted[name]) for name, entry in found.items()):
+        turns.append(serve())
+    return turns, found
+
+
+def prepare(settings: Settings, way: Way, platform: Platform, surveyor: Surveyor, reread: bool = False) -> Preparation:
+    """Survey, publications and plan. Raises InputError for what cannot be done on this host; nothing is written.
+
+    :arg reread: as for a turn
+    """
     survey = surveyor.survey(publication.candidates(settings), settings.site.signer, settings.site.document_root, _MODULES)
     _require_usable(survey, way, platform, settings)
+    if way.state == "present" and settings.orders and survey.installed:
+        ledger = surveyor.ledger(publication.to_order(settings), survey, settings.dns.addresses, settings.dns.host)
+        survey = dataclasses.replace(survey, ledger=ledger)
     if way.state == "present":
         publications = publication.publish(settings, survey, platform)
     else:
@@ -141,7 +229,8 @@ def prepare(settings: Settings, way: Way, platform: Platform, surveyor: Surveyor
     stale: list[str] = []
     if survey.running and not plan.needs_reload:
         stale = surveyor.stale(expectations.of_certificates(publications, survey.pairs))
-        plan = dataclasses.replace(plan, reload_pending=bool(stale))
+        is_staged = publications.orders.is_any_staged(survey.ledger.entries)
+        plan = dataclasses.replace(plan, reload_pending=bool(stale) or is_staged or reread)
     ready = Preparation(survey, publications, plan, current, _inspection(publications, plan, survey), tuple(stale))
     problems = [*ready.findings.problems, *_room_problems(plan, current, survey)]
     broken = survey.broken or (surveyor.refused(manifest) if plan.needs_reload and survey.installed else "")
@@ -233,6 +322,19 @@ def _why_not_rehearsed(ready: Preparation, way: Way) -> str:
     if not ready.survey.installed:
         return "Apache is not installed yet"
     return "" if way.rehearse else "rehearse is false"
+
+
+def _all_warnings(turns: t.Sequence[Turn], way: Way, entries: t.Mapping[str, Entry]) -> tuple[str, ...]:
+    """What to say of a run: of what it publishes in the end, and of what each turn met on the way."""
+    last = turns[-1].ready
+    found = [*turns[0].ready.plan.findings.warnings, *last.findings.warnings]
+    for turn in turns:
+        found += _warnings(turn.ready, way, turn.outcome, turn.unread)
+    if entries:
+        found += unfinished(last.publications.orders, entries)
+    elif last.publications.orders.pending and not way.check:
+        found.append("certificates are not ordered: Apache does that, and it was not reloaded or does not run")
+    return tuple(dict.fromkeys(found))
 
 
 def _warnings(ready: Preparation, way: Way, outcome: Outcome, unread: t.Sequence[str]) -> t.Iterator[str]:

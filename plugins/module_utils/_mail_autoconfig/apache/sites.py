@@ -66,12 +66,14 @@ class HostGroup:
     """Host names that share a certificate, or that have none: one site on port 80, and one on 443 if there is one.
 
     :ivar hosts: pairs of host name and the mail domain that it belongs to
+    :ivar managed: whether mod_md brings the certificate (see ``managed_domains``), so that the site does not name its files
     :ivar wide: whether wildcards stand for the names (see ``wildcard``); for one group of a server only
     """
 
     hosts: tuple[tuple[str, str], ...]
     certificate: Certificate | None
     wide: bool = False
+    managed: bool = False
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -151,23 +153,23 @@ def site_files(
     """
     builder = _Builder(provider, groups, tuple(documents), options, layout, addresses or {})
 
-    def configuration(directory: str, name: str, nodes: t.Iterable[Node]) -> File:
-        return _configuration(layout, directory, name, guarded(nodes, guards or {}))
+    def file(directory: str, name: str, nodes: t.Iterable[Node]) -> File:
+        return configuration(layout, directory, name, guarded(nodes, guards or {}))
 
     files = []
     for group in groups:
         name = prefix + (WIDE_PREFIX if group.wide else "") + group.names[0]
         http = builder.redirecting(group) if group.certificate else [builder.serving(group)]
-        files.append(configuration("sites", name, http))
+        files.append(file("sites", name, http))
         if group.certificate:
-            files.append(configuration("sites", f"{name}-ssl", [_secured(builder.serving(group), group.certificate)]))
+            files.append(file("sites", f"{name}-ssl", [_secured(builder.serving(group), group.certificate, group.managed)]))
     own_name = f"autoconfig.{provider.domains[0]}"
     if options.well_known:
-        files.append(configuration("conf", f"{own_name}-well-known", builder.well_known()))
+        files.append(file("conf", f"{own_name}-well-known", builder.well_known()))
     if builder.script is not None:
         files.append(builder.script)
     if options.signer:
-        files.append(configuration("conf", f"{own_name}-signing", signing.definitions(options.signer, provider.id)))
+        files.append(file("conf", f"{own_name}-signing", signing.definitions(options.signer, provider.id)))
     return files
 
 
@@ -208,7 +210,7 @@ def default_site(
             ],
         )
         nodes.append(_secured(host, certificate) if tls and certificate else host)
-    return _configuration(layout, "sites", f"{prefix}autoconfig-default", nodes)
+    return configuration(layout, "sites", f"{prefix}autoconfig-default", nodes)
 
 
 def guarded(nodes: t.Iterable[Node], guards: t.Mapping[str, str]) -> t.Iterator[Node]:
@@ -230,23 +232,30 @@ def guarded(nodes: t.Iterable[Node], guards: t.Mapping[str, str]) -> t.Iterator[
                 yield section("IfFile", [guards[address]], [dataclasses.replace(node, words=(address,))])
 
 
-def _configuration(layout: Platform, directory: str, name: str, nodes: t.Iterable[Node]) -> File:
+def configuration(layout: Platform, directory: str, name: str, nodes: t.Iterable[Node]) -> File:
+    """A configuration file that is enabled."""
     return File(f"{layout.available(directory)}/{name}.conf", file_bytes(nodes), Kind.CONFIGURATION, directory)
 
 
-def _secured(host: Node, certificate: Certificate) -> Node:
+def _secured(host: Node, certificate: Certificate, managed: bool = False) -> Node:
     """A virtual host with TLS, which is there only with all that it needs.
 
-    A certificate that somebody takes away before its site would keep Apache from starting, with all other sites.
+    A certificate that somebody takes away before its site would keep Apache from starting, with all other sites; and so would one
+    that mod_md is to bring, with that module off.
     """
-    for path in dict.fromkeys((certificate.key, certificate.file)):
-        host = section("IfFile", [path], [host])
+    if managed:
+        host = section("IfModule", ["md_module"], [host])
+    else:
+        for path in dict.fromkeys((certificate.key, certificate.file)):
+            host = section("IfFile", [path], [host])
     return section("IfModule", ["mod_ssl.c"], [host])
 
 
-def _tls(certificate: Certificate | None) -> list[Node]:
+def _tls(certificate: Certificate | None, managed: bool = False) -> list[Node]:
     if certificate is None:
         return []
+    if managed:
+        return [directive("SSLEngine", "on")]
     return [
         directive("SSLEngine", "on"),
         directive("SSLCertificateFile", certificate.file),
@@ -292,7 +301,7 @@ class _Builder:
         scripts = list(self._handlers())
         own = [
             *(wildcard.refuse_others(group.names) if group.wide else ()),
-            *_tls(group.certificate),
+            *_tls(group.certificate, group.managed),
             *self._aliases(),
             *self._unpacked(),
             *((*LUA, *scripts) if scripts else ()),

@@ -9,7 +9,8 @@ import dataclasses
 import typing as t
 
 from ..certificates import Certificate, PairFacts
-from . import asking, certificates, twin
+from ..orders import Addresses
+from . import asking, certificates, managed, twin
 from .commands import Runner
 from .platform import Platform
 from .server import Server
@@ -21,12 +22,15 @@ ReadNames = t.Callable[[str], tuple[str, ...]]
 MakeServer = t.Callable[[Platform, Runner, str, str], Server]
 # With the arguments of twin.run.
 RunInTwin = t.Callable[..., twin.Outcome]
+Resolve = t.Callable[[t.Sequence[str]], t.Mapping[str, Addresses]]
 
 
 @dataclasses.dataclass(frozen=True)
 class Means:
     """How certificates and their names are looked at, Apache's processes are found, it is asked, and changes are rehearsed.
 
+    :ivar resolve: asks DNS, ``addresses`` tells those of this host
+    :ivar progress: is told how far a run is that waits
     :ivar patience: how long answers may be wrong after a reload, in seconds
     """
 
@@ -35,6 +39,9 @@ class Means:
     server: MakeServer = Server
     ask: asking.Ask = asking.ask
     twin: RunInTwin = twin.run
+    resolve: Resolve = managed.resolve
+    addresses: t.Callable[[], t.Collection[str]] = managed.own_addresses
+    progress: t.Callable[[str], None] = managed.tell
     patience: float = asking.PATIENCE
 
 

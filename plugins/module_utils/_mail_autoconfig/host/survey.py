@@ -18,15 +18,16 @@ import time
 import typing as t
 
 from .. import manifest as manifests
-from ..apache import dump, key_pairs, listens, signing
-from ..apache.common import OFF
+from ..apache import dump, key_pairs, listens, managed_domains, signing
+from ..apache.common import HEADER, OFF
 from ..apache.neighbours import Ground
 from ..certificates import Certificate, Origin, PairFacts, Search
 from ..files import Kind, digest
 from ..manifest import Manifest, ManifestError, Owned
+from ..orders import Ledger, names_to_look_up
 from ..plan import Current
 from ..questions import MANY, Expectation
-from . import certificates, filesystem, reload_risks, sockets
+from . import certificates, filesystem, managed, reload_risks, sockets
 from .commands import Result, Runner
 from .means import USUAL, Means
 from .platform import KINDS, Platform, Variables
@@ -37,6 +38,7 @@ _FALLBACK = Variables("www-data", "www-data", "/var/log/apache2", "/var/run/apac
 _NO_GROUND = Ground(dump.Dump(), "", "", 1)
 _NO_MANIFEST = Manifest()
 _NO_SEARCH = Search()
+_NO_LEDGER = Ledger()
 # Of files that Apache may open, where it does not run or cannot be asked.
 _PLENTY = 1 << 20
 
@@ -60,6 +62,7 @@ class Survey:
     :ivar free_descriptors: how many more files Apache may open
     :ivar unreachable: why the web server's user does not get to the document root; empty if it does
     :ivar manifest_problem: why the manifest cannot be used; empty if it can
+    :ivar ledger: of certificates that mod_md orders
     """
 
     installed: bool
@@ -79,6 +82,7 @@ class Survey:
     blocked: t.Mapping[str, str] = dataclasses.field(default_factory=dict)
     manifest: Manifest = _NO_MANIFEST
     manifest_problem: str = ""
+    ledger: Ledger = _NO_LEDGER
 
 
 class Surveyor:
@@ -350,6 +354,41 @@ class Surveyor:
                     return f"{self.variables.user} may not enter {path} (mode {mode:04o}, {owner})"
             path = os.path.dirname(path)
         return ""
+
+    def ledger(self, wanted: t.Mapping[str, t.Sequence[str]], survey: Survey, own: t.Collection[str], alias: str) -> Ledger:
+        """What ordering certificates needs to know. Raises ApplyError where this host's addresses cannot be told.
+
+        :arg wanted: host names by mail domain
+        :arg own: addresses that lead here besides this host's
+        :arg alias: a name whose addresses lead here; empty for none
+        """
+        theirs = {
+            path: text
+            for path, text in self.texts().items()
+            if os.path.realpath(path) not in survey.manifest.files and not text.startswith(f"# {HEADER.text}")
+        }
+        store = managed_domains.store(theirs.values(), self.dump.root or self._platform.config_directory)
+        facts = {pair.file: found for pair, found in survey.pairs.items()}
+        entries = managed.entries(
+            store, [name for names in wanted.values() for name in names], lambda path: facts.get(path, PairFacts())
+        )
+        asked = names_to_look_up(wanted, entries, survey.moment)
+        addresses = self._means.resolve([*asked, *filter(None, [alias])])
+        try:
+            here = self._means.addresses()
+        except OSError as exc:
+            raise ApplyError(f"the addresses of this host cannot be told: {exc}") from exc
+        return Ledger(
+            store=store,
+            entries=entries,
+            addresses=addresses,
+            own=frozenset({*here, *own, *(addresses[alias].found if alias else ())}),
+            others={
+                name: place for path, text in theirs.items() for name, place in managed_domains.managed_in(path, text).items()
+            },
+            issued=managed.issued(store),
+            now=survey.moment,
+        )
 
     # -- ours ---------------------------------------------------------------------------------------------------------
 

@@ -13,8 +13,9 @@ import typing as t
 
 from ..apache import directives as apache
 from ..apache import signing
+from ..apache.managed_domains import CHALLENGES, DNS_01, HTTP_01, LETS_ENCRYPT, AcmeOptions
 from ..apache.sites import PHP_MODES, SiteOptions
-from ..certificates import FOUND, SOURCES
+from ..certificates import FOUND, MOD_MD, SOURCES
 from ..clients import LABELS, PACC_LABEL
 from ..dns.records import FURTHER_DOMAINS, DnsOptions
 from ..documents import Document, page
@@ -41,6 +42,7 @@ class Settings:
     :ivar pacc: whether to publish PACC's document too, tlsa: whether records name the keys of the hosts
     :ivar zone_file: path of the zone text, in which ``{domain}`` may stand; empty for none
     :ivar certificates: one of ``certificates.SOURCES``, for providers that do not say it themselves
+    :ivar acme: how certificates are ordered
     :ivar certificate_file: pattern with ``{domain}`` and ``*``; ``certificate_is_given`` tells a wish from the default
     """
 
@@ -52,6 +54,7 @@ class Settings:
     certificate_file: str
     certificate_key_file: str
     certificate_is_given: bool
+    acme: AcmeOptions
     signing_with_tls_key: bool
     pages: t.Mapping[str, t.Mapping[str, Document]]
     dns: DnsOptions
@@ -62,6 +65,15 @@ class Settings:
     state_directory: str
     adopt: bool
     purge: bool
+
+    def source(self, provider: Provider) -> str:
+        """Where a provider's certificates come from."""
+        return provider.certificates or self.certificates
+
+    @property
+    def orders(self) -> bool:
+        """Whether certificates of any provider are ordered."""
+        return any(self.source(provider) == MOD_MD for provider in self.providers)
 
 
 def read(options: t.Mapping[str, t.Any]) -> Settings:
@@ -86,6 +98,7 @@ def read(options: t.Mapping[str, t.Any]) -> Settings:
         certificate_file=file or LETS_ENCRYPT_FILE,
         certificate_key_file=key or LETS_ENCRYPT_KEY,
         certificate_is_given=bool(file),
+        acme=_read_acme(fields),
         signing_with_tls_key=bool(fields.boolean("signing_with_tls_key")),
         pages=_read_pages(fields, providers),
         dns=_read_dns(fields, providers),
@@ -98,6 +111,7 @@ def read(options: t.Mapping[str, t.Any]) -> Settings:
         purge=bool(fields.boolean("purge")),
     )
     fields.close()
+    _check_orders(settings, fields)
     if problems:
         raise InputError(problems)
     return settings
@@ -108,6 +122,61 @@ def _with_content(provider: Provider, chain: str, key: str) -> Provider:
     if provider.certificate_content or not chain:
         return provider
     return dataclasses.replace(provider, certificate_content=chain, certificate_key_content=key)
+
+
+def _read_acme(fields: Fields) -> AcmeOptions:
+    return AcmeOptions(
+        contact=fields.text("acme_contact", _contact),
+        agreement=bool(fields.boolean("acme_agreement")),
+        directory=fields.text("acme_directory", _directory_url, default=LETS_ENCRYPT),
+        profile=fields.text("acme_profile", _profile),
+        challenges=fields.texts("acme_challenges", reading.one_of(*CHALLENGES), default=(HTTP_01,)),
+        dns_command=fields.text("acme_dns_command", _path),
+        eab_file=fields.text("acme_eab_file", _path),
+        ca_file=fields.text("acme_ca_file", _path),
+        wait_seconds=fields.integer("acme_wait_seconds", 0, 3600, "a time to wait in seconds", 300),
+        new_orders=fields.integer("acme_new_orders", 1, 100000, "a number of orders", 250),
+    )
+
+
+def _check_orders(settings: Settings, fields: Fields) -> None:
+    """What an order needs."""
+    acme = settings.acme
+    if acme.dns_command and DNS_01 not in acme.challenges:
+        fields.problem("acme_dns_command", "goes with acme_challenges: [dns-01]")
+    if DNS_01 in acme.challenges and not acme.dns_command:
+        fields.problem("acme_dns_command", "is required for the challenge dns-01: what sets and removes its records")
+    if not settings.orders:
+        return
+    if not settings.https:
+        fields.problem("certificates", "mod_md orders certificates, and https is off")
+    if not acme.agreement:
+        fields.problem(
+            "acme_agreement", f"must be true for certificates: mod_md: it says that you agree to the terms of {acme.directory}"
+        )
+    if not acme.contact:
+        fields.problem("acme_contact", "is required for certificates: mod_md: an address at which the authority may write to you")
+
+
+def _contact(value: str) -> str:
+    local, at, domain = value.rpartition("@")
+    if not re.fullmatch(r"[A-Za-z0-9.!#%&'*+/=?^_`{|}~-]+", local) or not at:
+        raise ValueError(f"{shown(value)} is not a mail address")
+    return f"{local}@{reading.hostname(domain)}"
+
+
+def _directory_url(value: str) -> str:
+    text = reading.url(value)
+    if not text.startswith("https://"):
+        raise ValueError(f"{shown(value)} is not an https URL: ACME is over HTTPS alone (RFC 8555 section 6.1)")
+    apache.word(text)
+    return text
+
+
+def _profile(value: str) -> str:
+    if not re.fullmatch("[A-Za-z0-9._-]+", value):
+        raise ValueError(f"{shown(value)} is not the name of a profile (letters, digits and . _ -)")
+    return value
 
 
 def _read_providers(fields: Fields, problems: list[str]) -> tuple[Provider, ...]:

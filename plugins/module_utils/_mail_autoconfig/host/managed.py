@@ -1,0 +1,179 @@
+"""What mod_md has in its store, and waiting for what it orders.
+
+PRIVATE to the collection. The store belongs to mod_md: ``domains/NAME`` is what Apache serves, ``staging/NAME`` what comes with
+the next reload, or an order under way (modules/md/md_reg.c, md_status.c). Seen with Apache 2.4.68 and 2.4.71:
+
+- in the first graceful restart with the module mod_md does nothing at all (``mod_md_init_key`` in mod_md.c); the second counts;
+- an order that failed is tried again by itself, half a minute later and then in ever longer times, and a reload does not shorten
+  them unless what is staged is gone.
+"""
+
+from __future__ import annotations
+
+import concurrent.futures
+import contextlib
+import email.utils
+import glob
+import json
+import os
+import shutil
+import socket
+import syslog
+import time
+import typing as t
+
+from ..certificates import PairFacts
+from ..orders import Addresses, Entry
+from . import twin_network
+
+_AT_ONCE = 16
+_PAUSE = 0.5
+# A second attempt follows half a minute after the first, and mends what was a moment's fault.
+_ATTEMPTS = 2
+# Let's Encrypt allows five failed validations an hour, host name and account.
+_BETWEEN_ATTEMPTS = 15 * 60
+_LONGEST_WORDS = 300
+
+Read = t.Callable[[str], PairFacts]
+
+
+def entries(store: str, names: t.Iterable[str], read: Read) -> dict[str, Entry]:
+    """What the store has of managed domains; those that it does not know are left out.
+
+    :arg read: tells the names in a certificate, and the time of its validity
+    """
+    return {name: entry for name in names for entry in [_entry(store, name, read)] if entry is not None}
+
+
+def _entry(store: str, name: str, read: Read) -> Entry | None:
+    known = _json(f"{store}/domains/{name}/md.json")
+    if not known:
+        return None
+    facts = read(f"{store}/domains/{name}/pubcert.pem")
+    job = _json(f"{store}/staging/{name}/job.json")
+    last = _mapping(job.get("last"))
+    return Entry(
+        names=tuple(item for item in known.get("domains", ()) if isinstance(item, str)),
+        certified=facts.names,
+        begins=facts.begins,
+        ends=facts.ends,
+        staged=job.get("finished") is True and os.path.isfile(f"{store}/staging/{name}/pubcert.pem"),
+        errors=job["errors"] if isinstance(job.get("errors"), int) else 0,
+        tried=_time(job.get("last-run")),
+        tries=_time(job.get("next-run")),
+        words=_words(job, last),
+        reached=not str(last.get("activity", "")).startswith("Contacting ACME server"),
+    )
+
+
+def _json(path: str) -> dict[str, t.Any]:
+    try:
+        with open(path, encoding="utf-8") as stream:
+            return _mapping(json.load(stream))
+    except (OSError, ValueError):
+        return {}  # not there, or being written at this moment
+
+
+def _mapping(value: t.Any) -> dict[str, t.Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def issued(store: str) -> tuple[float, ...]:
+    """When the certificates in the store came."""
+    found = []
+    for path in glob.glob(f"{glob.escape(store)}/domains/*/pubcert*.pem"):
+        with contextlib.suppress(OSError):
+            found.append(os.stat(path).st_mtime)
+    return tuple(sorted(found))
+
+
+def _time(value: t.Any) -> float:
+    try:
+        return email.utils.parsedate_to_datetime(value).timestamp()
+    except (TypeError, ValueError):
+        return 0
+
+
+def _words(job: t.Mapping[str, t.Any], last: t.Mapping[str, t.Any]) -> str:
+    """Why an order failed, in the authority's words as far as mod_md passes them on."""
+    if not job.get("errors"):
+        return ""
+    entries_of_log = _mapping(job.get("log")).get("entries")
+    details = [str(_mapping(entry).get("detail", "")) for entry in entries_of_log or () if isinstance(entries_of_log, list)]
+    refused = next((detail.partition(": ")[2] for detail in details if " failed, CA considers " in detail), "")
+    said = dict.fromkeys(str(part) for part in (last.get("problem"), refused or last.get("detail")) if part)
+    return " ".join(": ".join(said).split())[:_LONGEST_WORDS] or "no reason is told"
+
+
+def due_again(entry: Entry, now: float) -> bool:
+    """Whether a failed order should be tried at once, rather than when mod_md would."""
+    return entry.errors > 0 and not entry.staged and (not entry.reached or now - entry.tried > _BETWEEN_ATTEMPTS)
+
+
+def forget_failure(store: str, name: str) -> None:
+    """Let mod_md begin an order anew at the next reload."""
+    shutil.rmtree(f"{store}/staging/{name}", ignore_errors=True)
+
+
+def wait(
+    look: t.Callable[[], t.Mapping[str, Entry]],
+    wanted: t.Mapping[str, t.Collection[str]],
+    seconds: float,
+    progress: t.Callable[[str], None],
+) -> t.Mapping[str, Entry]:
+    """Wait until certificates are there; what the store has then.
+
+    Not longer for orders that have failed twice, or are not tried again in time: mod_md goes on with them by itself.
+
+    :arg look: reads the entries of the store
+    :arg wanted: the names that each certificate is to have, by managed domain
+    :arg progress: is told how far it is
+    """
+    end = time.monotonic() + seconds
+    said = -1
+    while True:
+        found = look()
+        left = [name for name, names in wanted.items() if name not in found or not found[name].has(names)]
+        latest = time.time() + end - time.monotonic()
+        open_ones = [name for name in left if name not in found or not _is_hopeless(found[name], latest)]
+        if len(wanted) - len(left) != said:
+            said = len(wanted) - len(left)
+            progress(f"{said} of {len(wanted)} certificates are there")
+        if not open_ones or time.monotonic() >= end:
+            return found
+        time.sleep(_PAUSE)
+
+
+def _is_hopeless(entry: Entry, end: float) -> bool:
+    return entry.errors > 0 and (entry.errors >= _ATTEMPTS or entry.tries > end)
+
+
+def tell(line: str) -> None:
+    """Say how far a run is, in the system's log: Ansible shows nothing of a module before it ends."""
+    syslog.syslog(syslog.LOG_INFO, f"mail_autoconfig: {line}")
+
+
+# -- DNS ----------------------------------------------------------------------------------------------------------------
+
+
+def resolve(names: t.Sequence[str]) -> dict[str, Addresses]:
+    """The addresses of host names, asked of this host's resolver, several at once."""
+    with concurrent.futures.ThreadPoolExecutor(_AT_ONCE) as pool:
+        return dict(zip(names, pool.map(_resolved, names)))
+
+
+def _resolved(name: str) -> Addresses:
+    try:
+        found = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)
+    except socket.gaierror as exc:
+        if exc.errno == socket.EAI_AGAIN:
+            return Addresses(failure="could not be looked up in DNS, which does not answer")
+        return Addresses()
+    except UnicodeError:
+        return Addresses(failure="is no name that DNS can have")
+    return Addresses(tuple(sorted({str(item[4][0]) for item in found})))
+
+
+def own_addresses() -> frozenset[str]:
+    """The addresses of this host. Raises OSError."""
+    return frozenset({"127.0.0.1", "::1", *map(str, twin_network.survey().addresses)})

@@ -1,0 +1,246 @@
+"""Which certificates are ordered in a run, which later, and which cannot be. Pure.
+
+PRIVATE to the collection. One certificate for each mail domain, so that a dead domain fails alone. A name is ordered only if it
+leads to this host, because an authority counts failed validations and locks out whoever has too many; and new orders are counted,
+because it counts those too.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+import typing as t
+
+from .apache.managed_domains import DNS_01, HTTP_01, AcmeOptions, ManagedDomain
+from .certificates import Certificate, covers
+from .findings import Findings, some
+
+# Let's Encrypt allows 300 new orders an account in this time (seconds).
+WINDOW = 3 * 60 * 60
+# After so much of its lifetime a certificate is renewed, and its names have to lead here still (MDRenewWindow).
+_RENEWED_AT = 2 / 3
+_NO_FINDINGS = Findings()
+
+
+@dataclasses.dataclass(frozen=True)
+class Entry:
+    """What mod_md's store has of one managed domain; times in seconds since the epoch, 0 for never.
+
+    :ivar names: those that it was told to have a certificate for
+    :ivar certified: those in its certificate; empty without one
+    :ivar begins: the beginning of its validity, with ``ends``
+    :ivar staged: whether one lies there that is used from the next reload on
+    :ivar errors: how often the order that is under way has failed
+    :ivar tried: when it was tried last
+    :ivar tries: when it is tried again
+    :ivar words: why it failed
+    :ivar reached: whether the authority could be reached at all
+    """
+
+    names: tuple[str, ...] = ()
+    certified: tuple[str, ...] = ()
+    begins: float = 0
+    ends: float = 0
+    staged: bool = False
+    errors: int = 0
+    tried: float = 0
+    tries: float = 0
+    words: str = ""
+    reached: bool = True
+
+    def has(self, names: t.Collection[str]) -> bool:
+        """Whether there is a certificate for these names, in use or from the next reload on."""
+        return self.staged or all(covers(self.certified, name) for name in names)
+
+    def lasts(self, now: float) -> bool:
+        """Whether its certificate is not due to be renewed."""
+        return now < self.begins + (self.ends - self.begins) * _RENEWED_AT
+
+
+@dataclasses.dataclass(frozen=True)
+class Addresses:
+    """What a name has in DNS; ``failure`` says why nothing is known of it."""
+
+    found: tuple[str, ...] = ()
+    failure: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Ledger:
+    """What a run has to know to order certificates.
+
+    :ivar entries: by name of the managed domain
+    :ivar addresses: by host name, of those without a certificate
+    :ivar own: the addresses that lead here
+    :ivar others: names that somebody else has managed, each with file and line
+    :ivar issued: when the certificates in the store came, also those of others
+    :ivar now: the time
+    """
+
+    store: str = ""
+    entries: t.Mapping[str, Entry] = dataclasses.field(default_factory=dict)
+    addresses: t.Mapping[str, Addresses] = dataclasses.field(default_factory=dict)
+    own: frozenset[str] = frozenset()
+    others: t.Mapping[str, str] = dataclasses.field(default_factory=dict)
+    issued: tuple[float, ...] = ()
+    now: float = 0
+
+    def leads_here(self, name: str) -> bool:
+        """Whether all addresses of a name lead here: an authority takes any of them."""
+        found = self.addresses.get(name, Addresses()).found
+        return bool(found) and self.own.issuperset(found)
+
+    def why_not(self, name: str) -> str:
+        """Which record of a name is missing or wrong."""
+        there = self.addresses.get(name, Addresses())
+        wrong = sorted(set(there.found) - self.own)
+        if wrong:
+            return f"leads to {some(wrong)}, which is not this host"
+        return there.failure or "has no address in DNS"
+
+
+@dataclasses.dataclass(frozen=True)
+class Orders:
+    """What a run has managed, and what of it is still to come.
+
+    :ivar managed: by mail domain
+    :ivar pending: managed domains whose certificate is not there yet, by name
+    :ivar missing: host names that are not ordered, with the reason
+    :ivar later: mail domains for which a later run orders, from ``later_at`` on
+    """
+
+    managed: t.Mapping[str, ManagedDomain] = dataclasses.field(default_factory=dict)
+    pending: tuple[str, ...] = ()
+    missing: t.Mapping[str, str] = dataclasses.field(default_factory=dict)
+    later: tuple[str, ...] = ()
+    later_at: float = 0
+    findings: Findings = _NO_FINDINGS
+    store: str = ""
+
+    def pair_of(self, domain: str) -> Certificate | None:
+        """Where mod_md has the certificate of a mail domain, whether it is there or not; None without one."""
+        if domain not in self.managed:
+            return None
+        directory = f"{self.store}/domains/{self.managed[domain].name}"
+        return Certificate(f"{directory}/pubcert.pem", f"{directory}/privkey.pem")
+
+    def is_any_staged(self, entries: t.Mapping[str, Entry]) -> bool:
+        """Whether a reload would bring a new certificate."""
+        return any(entries[item.name].staged for item in self.managed.values() if item.name in entries)
+
+    def why_none(self, host: str, domain: str) -> str:
+        """Why a host name has no certificate."""
+        if host in self.missing:
+            return f"not ordered: it {self.missing[host]}"
+        return "a later run orders it" if domain in self.later else "ordered, and not there yet"
+
+
+def names_to_look_up(wanted: t.Mapping[str, t.Sequence[str]], entries: t.Mapping[str, Entry], now: float) -> list[str]:
+    """The host names whose addresses matter: those without a certificate that lasts."""
+    return [name for names in wanted.values() for name in names if name not in _kept(names, entries, now)]
+
+
+def plan(wanted: t.Mapping[str, t.Sequence[str]], ledger: Ledger, options: AcmeOptions) -> Orders:
+    """Work out what is ordered.
+
+    :arg wanted: host names by mail domain, in the order in which they are to be ordered
+    """
+    refusals = {name: options.refusal(name) for names in wanted.values() for name in names}
+    problems = [f"certificates: {name}: {reason}" for name, reason in refusals.items() if reason]
+    problems += [
+        f"certificates: {place} has {name} managed by mod_md already: take it out there, or leave certificates at found"
+        for names in wanted.values()
+        for name in names
+        for place in filter(None, [ledger.others.get(name)])
+    ]
+    found = {domain: _of_domain(names, ledger, options) for domain, names in wanted.items()}
+    counted = len(_recent(ledger))
+    left = options.new_orders - counted
+    managed: dict[str, ManagedDomain] = {}
+    pending: list[str] = []
+    later: list[str] = []
+    # What was begun in an earlier run comes first, so that it does not go again.
+    for domain, names in sorted(found.items(), key=lambda item: not _is_begun(item[1], ledger)):
+        kept = tuple(_kept(names, ledger.entries, ledger.now))
+        is_new = not set(names) <= set(kept)
+        if is_new and left <= 0:
+            later.append(domain)
+        elif is_new:
+            left -= 1
+            pending.append(names[0])
+        covered = kept if domain in later else names
+        if covered:
+            managed[domain] = ManagedDomain(covered)
+    missing = {name: ledger.why_not(name) for domain, names in wanted.items() for name in names if name not in found[domain]}
+    return Orders(
+        managed=managed,
+        pending=tuple(pending),
+        missing=missing,
+        later=tuple(later),
+        later_at=_room_at(ledger) if later else 0,
+        findings=_findings(problems, missing, later),
+        store=ledger.store,
+    )
+
+
+def _findings(problems: t.Sequence[str], missing: t.Mapping[str, str], later: t.Sequence[str]) -> Findings:
+    warnings = []
+    reasons: dict[str, list[str]] = {}
+    for name, reason in missing.items():
+        reasons.setdefault(reason, []).append(name)
+    for reason, names in reasons.items():
+        warnings.append(f"no certificate is ordered for {some(names)}: it {reason}; publish its record, then run again")
+    if later:
+        warnings.append(
+            f"{len(later)} mail domains get their certificates in a later run, because authorities limit new orders "
+            f"(acme_new_orders): {some(later)}"
+        )
+    return Findings(tuple(problems), tuple(warnings))
+
+
+def _of_domain(names: t.Sequence[str], ledger: Ledger, options: AcmeOptions) -> tuple[str, ...]:
+    """The names of a mail domain that one certificate is to have; the one that names it in the store already comes first."""
+    kept = _kept(names, ledger.entries, ledger.now)
+    asked_by_dns = DNS_01 in options.challenges and HTTP_01 not in options.challenges
+    found = [name for name in names if name in kept or asked_by_dns or ledger.leads_here(name)]
+    return tuple(sorted(found, key=lambda name: name not in ledger.entries))
+
+
+def _kept(names: t.Sequence[str], entries: t.Mapping[str, Entry], now: float) -> list[str]:
+    """The names that have a certificate which lasts."""
+    certified = [entries[name].certified for name in names if name in entries and entries[name].lasts(now)]
+    return [name for name in names if any(covers(those, name) for those in certified)]
+
+
+def _is_begun(names: t.Sequence[str], ledger: Ledger) -> bool:
+    return any(set(ledger.entries[name].names) == set(names) for name in names if name in ledger.entries)
+
+
+def _room_at(ledger: Ledger) -> float:
+    """When the authority takes new orders again."""
+    return min(_recent(ledger), default=ledger.now) + WINDOW
+
+
+def _recent(ledger: Ledger) -> list[float]:
+    return [moment for moment in ledger.issued if ledger.now - moment < WINDOW]
+
+
+def shown(moment: float) -> str:
+    """A time as results have it (ISO 8601, UTC); empty for none."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(moment)) if moment else ""
+
+
+def unfinished(orders: Orders, entries: t.Mapping[str, Entry]) -> list[str]:
+    """What to say of the orders that did not come to their end, with those that have the same reason in one line."""
+    reasons: dict[str, list[str]] = {}
+    for name in orders.pending:
+        entry = entries.get(name, Entry())
+        reason = (
+            f"{entry.words} (next attempt {shown(entry.tries)})" if entry.errors else "the authority has not issued it in time"
+        )
+        reasons.setdefault(reason, []).append(name)
+    return [
+        f"no certificate yet for {some(names)}: {reason}; until then served over HTTP only, or with the certificate of before; "
+        "Apache goes on with the order, and the next run turns HTTPS on"
+        for reason, names in reasons.items()
+    ]
