@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Iterator
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +19,8 @@ from tools.pebble import PROGRAMS, Pebble
 from tools.private_apache import PrivateApache
 
 CONFIG = "/mail/config-v1.1.xml"
+# Of the certificates, in seconds.
+LIFETIME = 1200
 SERVERS = {"incoming": [{"type": "imap", "hostname": "mail.tld"}], "outgoing": [{"type": "smtp", "hostname": "mail.tld"}]}
 
 
@@ -30,9 +36,9 @@ class Host:
         self.playbook = Playbook(directory, apache.environment, pebble.asking_it())
         self.store = apache.config_directory / "md"
 
-    def run(self, *domains: str, **options: Any) -> dict[str, Any]:
-        """Run the module for a provider of these domains."""
-        given = {
+    def options(self, *domains: str, **options: Any) -> dict[str, Any]:
+        """The module's options for a provider of these domains."""
+        return {
             **self.apache.module_options(),
             "providers": [{"domains": list(domains), **SERVERS}],
             "certificates": "mod_md",
@@ -42,7 +48,42 @@ class Host:
             "acme_ca_file": str(self.pebble.ca_file),
             **options,
         }
-        return self.playbook.module(given, *options.pop("arguments", ()))
+
+    def run(self, *domains: str, **options: Any) -> dict[str, Any]:
+        """Run the module for a provider of these domains."""
+        return self.playbook.module(self.options(*domains, **options))
+
+    def started(self, *domains: str) -> subprocess.Popen[bytes]:
+        """A run that has begun, without Ansible, so that it can be killed."""
+        program = (
+            "import json, sys\n"
+            "from ansible.module_utils.testing import patch_module_args\n"
+            "from ansible_collections.mailops.autoconfig.plugins.modules.mail_autoconfig import main\n"
+            "with patch_module_args(json.loads(sys.argv[1])):\n"
+            "    main()\n"
+        )
+        command = [*self.pebble.asking_it(), sys.executable, "-c", program, json.dumps(self.options(*domains))]
+        return subprocess.Popen(command, env={**os.environ, **self.apache.environment}, stdout=subprocess.DEVNULL)
+
+    def renew(self, name: str) -> Path:
+        """Have a certificate renewed that is some seconds old, until the new one is staged; where that is."""
+        conf = self.apache.config_directory / "conf-enabled/renew.conf"
+        conf.write_text("MDRenewWindow 99%\nMDRenewViaARI off\n")
+        time.sleep(LIFETIME / 100)
+        self.apache.reload()
+        conf.unlink()
+        staged = self.store / "staging" / name / "pubcert.pem"
+        self.waits_for(staged.exists)
+        return staged
+
+    @staticmethod
+    def waits_for(condition: Callable[[], bool]) -> None:
+        """Wait for what comes by itself, but not for ever."""
+        for _attempt in range(1200):
+            if condition():
+                return
+            time.sleep(0.05)
+        raise AssertionError("it did not come")
 
     def done(self, *domains: str, **options: Any) -> dict[str, Any]:
         """A run that must do well, and after it one that must change nothing; the result of the first."""
@@ -70,7 +111,7 @@ def host(tmp_path: Path, apache: PrivateApache) -> Iterator[Host]:
     need(*PROGRAMS)
     if os.geteuid() != 0:
         pytest.skip("a name server on port 53, and a resolv.conf of one's own, need root")
-    with Pebble(tmp_path / "pebble", apache.http_port, apache.https_port) as pebble:
+    with Pebble(tmp_path / "pebble", apache.http_port, apache.https_port, {"certificateValidityPeriod": LIFETIME}) as pebble:
         pebble.lead(names("server.tld"))
         yield Host(tmp_path, apache, pebble)
 
@@ -82,3 +123,75 @@ def test_a_bare_apache_comes_to_https_in_one_run(host: Host) -> None:
     assert (order["state"], order["names"]) == ("there", names("server.tld"))
     assert result["certificates_managed"]
     assert {entry["reason"] for entry in result["certificate_names"]} == {"mod_md orders and renews it"}
+
+
+def test_customers_come_and_go_and_one_without_dns_fails_alone(host: Host) -> None:
+    host.done("server.tld")
+    before = (host.store / "domains/autoconfig.server.tld/pubcert.pem").read_bytes()
+    host.pebble.lead(["autoconfig.half.tld", *names("new.tld")])
+    host.pebble.lead(["autodiscover.half.tld"], "192.0.2.7")
+    result = host.done("server.tld", "new.tld", "dead.tld", "half.tld")
+    host.serves(*names("server.tld", "new.tld"), "autoconfig.half.tld")
+    host.over_http(*names("dead.tld"), "autodiscover.half.tld")
+    assert (host.store / "domains/autoconfig.server.tld/pubcert.pem").read_bytes() == before
+    why = {entry["name"]: entry["reason"] for entry in result["certificate_names"]}
+    assert why["autodiscover.half.tld"] == "not ordered: it leads to 192.0.2.7, which is not this host"
+    assert why["autoconfig.dead.tld"].startswith("not ordered: it ")
+    orders = {entry["domain"]: entry["state"] for entry in result["certificate_orders"]}
+    assert orders == {"server.tld": "there", "new.tld": "there", "half.tld": "there"}
+    # Whose record comes later gets a certificate for both names.
+    host.pebble.forget(["autodiscover.half.tld"])
+    host.pebble.lead(["autodiscover.half.tld"])
+    host.done("server.tld", "half.tld")
+    host.serves(*names("server.tld", "half.tld"))
+    text = (host.apache.config_directory / "conf-enabled/autoconfig.server.tld-certificates.conf").read_text()
+    assert ("new.tld" in text, "half.tld" in text) == (False, True)
+
+
+def test_while_the_authority_is_down_http_goes_on_and_the_next_run_too(host: Host) -> None:
+    host.pebble.stop()
+    result = host.run("server.tld", acme_wait_seconds=20)
+    assert (result["failed"], result["changed"]) == (False, True), result
+    host.over_http(*names("server.tld"))
+    (order,) = result["certificate_orders"]
+    assert order["state"] == "failed"
+    assert "Unsuccessful in contacting ACME server" in order["reason"]
+    assert any("no certificate yet for autoconfig.server.tld: Unsuccessful" in line for line in result["warnings"])
+    host.pebble.start()
+    host.done("server.tld")
+    host.serves(*names("server.tld"))
+
+
+def test_a_run_that_is_killed_while_it_waits_leaves_http_and_the_next_one_goes_on(host: Host) -> None:
+    host.pebble.stop()
+    process = host.started("server.tld")
+    job = host.store / "staging/autoconfig.server.tld/job.json"
+    host.waits_for(job.exists)
+    process.kill()
+    process.wait()
+    host.over_http(*names("server.tld"))
+    host.pebble.start()
+    host.done("server.tld")
+    host.serves(*names("server.tld"))
+
+
+def test_a_renewed_certificate_is_served_after_the_command_of_the_timer(host: Host) -> None:
+    host.done("server.tld")
+    store = host.store / "domains/autoconfig.server.tld"
+    before = (store / "pubcert.pem").read_bytes()
+    host.renew("autoconfig.server.tld")
+    host.apache.command("apache2ctl", "-t")
+    host.apache.reload()
+    assert (store / "pubcert.pem").read_bytes() != before
+    host.serves(*names("server.tld"))
+    assert not host.run("server.tld")["changed"]
+
+
+def test_what_is_staged_is_served_after_the_next_run(host: Host) -> None:
+    host.done("server.tld")
+    before = (host.store / "domains/autoconfig.server.tld/pubcert.pem").read_bytes()
+    host.renew("autoconfig.server.tld")
+    result = host.done("server.tld")
+    assert (result["changed"], result["reloaded"], result["changed_files"]) == (True, True, [])
+    assert (host.store / "domains/autoconfig.server.tld/pubcert.pem").read_bytes() != before
+    host.serves(*names("server.tld"))

@@ -17,7 +17,7 @@ from .findings import Findings, some
 
 # Let's Encrypt allows 300 new orders an account in this time (seconds).
 WINDOW = 3 * 60 * 60
-# After so much of its lifetime a certificate is renewed, and its names have to lead here still (MDRenewWindow).
+# After this share of its lifetime a certificate is renewed, and its names have to lead here still (MDRenewWindow).
 _RENEWED_AT = 2 / 3
 _NO_FINDINGS = Findings()
 
@@ -52,9 +52,9 @@ class Entry:
         """Whether there is a certificate for these names, in use or from the next reload on."""
         return self.staged or all(covers(self.certified, name) for name in names)
 
-    def lasts(self, now: float) -> bool:
-        """Whether its certificate is not due to be renewed."""
-        return now < self.begins + (self.ends - self.begins) * _RENEWED_AT
+    def is_valid(self, now: float, share: float = 1) -> bool:
+        """Whether its certificate is valid, and less than a share of its lifetime is over."""
+        return now < self.begins + (self.ends - self.begins) * share
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,6 +89,10 @@ class Ledger:
         """Whether all addresses of a name lead here: an authority takes any of them."""
         found = self.addresses.get(name, Addresses()).found
         return bool(found) and self.own.issuperset(found)
+
+    def is_unknown(self, name: str) -> bool:
+        """Whether DNS did not tell anything."""
+        return bool(self.addresses.get(name, Addresses()).failure)
 
     def why_not(self, name: str) -> str:
         """Which record of a name is missing or wrong."""
@@ -136,8 +140,12 @@ class Orders:
 
 
 def names_to_look_up(wanted: t.Mapping[str, t.Sequence[str]], entries: t.Mapping[str, Entry], now: float) -> list[str]:
-    """The host names whose addresses matter: those without a certificate that lasts."""
-    return [name for names in wanted.values() for name in names if name not in _kept(names, entries, now)]
+    """The host names whose addresses matter: those without a certificate, and those whose certificate is to be renewed."""
+    found = []
+    for names in wanted.values():
+        lasting = _certified(names, entries, now, _RENEWED_AT)
+        found += [name for name in names if name not in lasting]
+    return found
 
 
 def plan(wanted: t.Mapping[str, t.Sequence[str]], ledger: Ledger, options: AcmeOptions) -> Orders:
@@ -161,8 +169,8 @@ def plan(wanted: t.Mapping[str, t.Sequence[str]], ledger: Ledger, options: AcmeO
     later: list[str] = []
     # What was begun in an earlier run comes first, so that it does not go again.
     for domain, names in sorted(found.items(), key=lambda item: not _is_begun(item[1], ledger)):
-        kept = tuple(_kept(names, ledger.entries, ledger.now))
-        is_new = not set(names) <= set(kept)
+        kept = tuple(name for name in _certified(names, ledger.entries, ledger.now) if name in names)
+        is_new = len(kept) < len(names)
         if is_new and left <= 0:
             later.append(domain)
         elif is_new:
@@ -200,15 +208,17 @@ def _findings(problems: t.Sequence[str], missing: t.Mapping[str, str], later: t.
 
 def _of_domain(names: t.Sequence[str], ledger: Ledger, options: AcmeOptions) -> tuple[str, ...]:
     """The names of a mail domain that one certificate is to have; the one that names it in the store already comes first."""
-    kept = _kept(names, ledger.entries, ledger.now)
     asked_by_dns = DNS_01 in options.challenges and HTTP_01 not in options.challenges
-    found = [name for name in names if name in kept or asked_by_dns or ledger.leads_here(name)]
+    kept = set(_certified(names, ledger.entries, ledger.now, _RENEWED_AT))
+    # Of a name that has a certificate, a name server that does not answer is no reason to drop it.
+    kept.update(name for name in _certified(names, ledger.entries, ledger.now) if ledger.is_unknown(name))
+    found = [name for name in names if asked_by_dns or name in kept or ledger.leads_here(name)]
     return tuple(sorted(found, key=lambda name: name not in ledger.entries))
 
 
-def _kept(names: t.Sequence[str], entries: t.Mapping[str, Entry], now: float) -> list[str]:
-    """The names that have a certificate which lasts."""
-    certified = [entries[name].certified for name in names if name in entries and entries[name].lasts(now)]
+def _certified(names: t.Sequence[str], entries: t.Mapping[str, Entry], now: float, share: float = 1) -> list[str]:
+    """The names that have a certificate which is valid, and of which less than a share of its lifetime is over."""
+    certified = [entries[name].certified for name in names if name in entries and entries[name].is_valid(now, share)]
     return [name for name in names if any(covers(those, name) for those in certified)]
 
 
