@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig import report, run
+from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.apache.managed_domains import CHALLENGES
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.apache.sites import PHP_MODES
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.certificates import SOURCES
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.dns.records import FURTHER_DOMAINS
@@ -65,6 +66,7 @@ def test_the_choices_of_the_options_are_those_of_the_library() -> None:
         "state": ("present", "absent"),
         "responder": settings.RESPONDERS,
         "certificates": SOURCES,
+        "acme_challenges": CHALLENGES,
         "php": PHP_MODES,
         "dns_further_domains": FURTHER_DOMAINS,
         "return_lists": report.LISTS,
@@ -164,6 +166,7 @@ def test_what_the_report_holds_is_documented(module: t.Any) -> None:
     assert always == {
         *("changed_files", "enabled", "disabled", "needs_reload"),
         *("rehearsed", "rehearsal", "apache_running", "reloaded", "asked", "certificates_obsolete"),
+        *("certificates_managed", "certificate_store"),
     }
     assert set(documented) - always == {*report.LISTS, "problems", "details", "rolled_back"}
 

@@ -130,3 +130,26 @@ def test_of_very_many_warnings_the_first_are_shown_and_how_many_more_there_are()
     assert report.shown(lines) == (*lines[:-7], "and 7 more warnings, which come when these are gone")
     assert report.shown(lines[:-6]) == (*lines[:-7], "and 1 more warnings, which come when these are gone")
     assert report.shown(lines[:-7]) == tuple(lines[:-7])
+
+
+def test_several_turns_of_a_run_are_told_as_one() -> None:
+    nothing = {**result(publish(), outcome=Outcome(running=True)), "changed": False}
+    first = {
+        **result(publish()),
+        "changed": True,
+        "changed_files": ["/b"],
+        "enabled": {"mods": ("md",), "sites": ("a",)},
+        "disabled": {},
+        "diff": [1],
+        "rehearsed": True,
+        "reloaded": True,
+        "asked": 2,
+    }
+    last = {**first, "changed_files": ["/a", "/b"], "enabled": {"mods": ("ssl",)}, "diff": [2], "rehearsed": False, "asked": 3}
+    assert report.together([nothing]) == nothing
+    assert report.together([nothing, nothing]) == nothing
+    found = report.together([first, nothing, last])
+    assert found["changed_files"] == ["/a", "/b"]
+    assert found["enabled"] == {"mods": ("md", "ssl"), "sites": ("a",)}
+    assert (found["changed"], found["diff"], found["rehearsed"], found["asked"]) == (True, [1, 2], True, 5)
+    assert report.together([first, nothing])["changed"]

@@ -116,8 +116,13 @@ def result(
     current: Current,
     rehearsal: Rehearsal,
     outcome: Outcome,
+    wanted: t.Collection[str] | None,
+    entries: t.Mapping[str, Entry] = _NO_ENTRIES,
 ) -> dict[str, t.Any]:
-    """The result of a run that did not fail."""
+    """The result of a run that did not fail, or of one of its turns.
+
+    :arg wanted: as for ``lists``, with ``entries``
+    """
     return {
         "changed": plan.is_needed,
         "changed_files": sorted((*plan.write, *plan.remove)),
@@ -135,4 +140,5 @@ def result(
             {"certificate_file": pair.file, "certificate_key_file": pair.key} for pair in publications.obsolete
         ],
         "diff": planning.diffs(plan, current),
+        **lists(publications, wanted, entries),
     }

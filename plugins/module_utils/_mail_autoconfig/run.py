@@ -36,6 +36,7 @@ from .questions import of_neighbours
 # What a graceful restart needs besides the logs of our sites.
 _SPARE_DESCRIPTORS = 32
 _SPARE_BYTES = 1 << 20
+_NO_ENTRIES: t.Mapping[str, Entry] = {}
 # All that any provider may need.
 _MODULES = ("alias", "authz_core", "env", "ext_filter", "headers", "lua", "md", "setenvif", "ssl")
 
@@ -110,19 +111,21 @@ def run(
         means = dataclasses.replace(means, resolve=_remembered(means.resolve))
         first = _turn(settings, way, platform, command, means)
         turns = [first]
-        entries: t.Mapping[str, Entry] = {}
+        entries = _NO_ENTRIES
         if first.ready.publications.orders.pending and first.outcome.running and way.reload and not way.check:
             # What a run has just proven needs no rehearsal to be read once more.
             reread = functools.partial(_turn, settings, dataclasses.replace(way, rehearse=False), platform, command, means, True)
             serve = functools.partial(_turn, settings, way, platform, command, means)
             later, entries = _order(first, settings, means, reread, serve)
             turns += later
-        results = [
-            report.result(turn.ready.publications, turn.ready.plan, turn.ready.current, turn.rehearsal, turn.outcome)
-            for turn in turns
-        ]
-        lists = report.lists(turns[-1].ready.publications, way.lists, entries)
-        return {**report.together(results), **lists}, report.shown(_all_warnings(turns, way, entries))
+        # What grows with the domains is told of the last one alone.
+        results = [_result(turn, ()) for turn in turns[:-1]] + [_result(turns[-1], way.lists, entries)]
+        return report.together(results), report.shown(_all_warnings(turns, way, entries))
+
+
+def _result(turn: Turn, lists: t.Collection[str] | None, entries: t.Mapping[str, Entry] = _NO_ENTRIES) -> dict[str, t.Any]:
+    ready = turn.ready
+    return report.result(ready.publications, ready.plan, ready.current, turn.rehearsal, turn.outcome, lists, entries)
 
 
 def _remembered(resolve: Resolve) -> Resolve:

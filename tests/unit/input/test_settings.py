@@ -6,6 +6,7 @@ import typing as t
 
 import pytest
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.apache.directives import Directive, Section
+from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.apache.managed_domains import AcmeOptions
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.apache.signing import Signer
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.apache.sites import SiteOptions
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.dns.records import DnsOptions
@@ -47,6 +48,7 @@ def test_a_domain_is_enough() -> None:
         certificate_file="/etc/letsencrypt/live/{domain}/fullchain.pem",
         certificate_key_file="/etc/letsencrypt/live/{domain}/privkey.pem",
         certificate_is_given=False,
+        acme=AcmeOptions(),
         signing_with_tls_key=False,
         pages={},
         dns=DnsOptions(),
@@ -216,9 +218,9 @@ def test_where_certificates_come_from_can_be_said_for_all_and_for_one() -> None:
     providers = [{"domains": ["a.tld"], "certificates": "given", **SERVERS}, {"domains": ["b.tld"], **SERVERS}]
     read = settings.read({"certificates": "found", "providers": providers})
     assert (read.certificates, [provider.certificates for provider in read.providers]) == ("found", ["given", ""])
-    assert problems_of(certificates="bought") == ["certificates: 'bought' is unknown; allowed are found, given"]
+    assert problems_of(certificates="bought") == ["certificates: 'bought' is unknown; allowed are found, given, mod_md"]
     assert problems_of(providers=[{**providers[0], "certificates": "bought"}]) == [
-        "providers[0].certificates: 'bought' is unknown; allowed are found, given"
+        "providers[0].certificates: 'bought' is unknown; allowed are found, given, mod_md"
     ]
 
 
@@ -330,6 +332,8 @@ def test_a_wrong_value_is_refused_with_its_option(options: Options, problem: str
 def test_an_unknown_option_is_refused() -> None:
     (problem,) = problems_of(documentroot="/x")
     assert problem.startswith("documentroot: is unknown; allowed are addresses, adopt, certificate_content, certificate_file,")
+
+    assert problem.startswith("documentroot: is unknown; allowed are acme_agreement, acme_ca_file, acme_challenges,")
 
 
 def test_all_mistakes_are_reported_at_once() -> None:
@@ -477,3 +481,68 @@ def test_a_path_in_a_command_line_has_no_space(option: str) -> None:
     (problem,) = problems_of(**{**given, option: "/tls/my key.pem"})
     assert problem.startswith(f"{option}: '/tls/my key.pem' ")
     assert problems_of(**given) == []
+
+
+# -- certificates that are ordered --------------------------------------------------------------------------------------
+
+
+def test_orders_need_an_agreement_a_contact_and_https() -> None:
+    assert problems_of(certificates="mod_md", https=False) == [
+        "certificates: mod_md orders certificates, and https is off",
+        "acme_agreement: must be true for certificates: mod_md: it says that you agree to the terms of "
+        "https://acme-v02.api.letsencrypt.org/directory",
+        "acme_contact: is required for certificates: mod_md: an address at which the authority may write to you",
+    ]
+    given = {"acme_agreement": True, "acme_contact": "admin@server.tld"}
+    assert problems_of(certificates="mod_md", **given) == []
+    # A provider of its own may order, too.
+    assert len(problems_of(providers=[{"domains": ["a.tld"], **SERVERS, "certificates": "mod_md"}])) == 2
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "problem"),
+    [
+        ("acme_contact", "admin", "'admin' is not a mail address"),
+        ("acme_contact", "a b@server.tld", "'a b@server.tld' is not a mail address"),
+        ("acme_directory", "http://ca.tld/dir", "'http://ca.tld/dir' is not an https URL"),
+        ("acme_directory", "https://ca.tld/${dir}", "'https://ca.tld/${dir}' holds ${"),
+        ("acme_profile", "a b", "'a b' is not the name of a profile"),
+        ("acme_challenges", ["tls-alpn-01"], "'tls-alpn-01' is unknown; allowed are http-01, dns-01"),
+        ("acme_challenges", ["http-01", "dns-01"], "is required for the challenge dns-01"),
+        ("acme_dns_command", "/usr/bin/dns", "goes with acme_challenges: [dns-01]"),
+        ("acme_eab_file", "eab.json", f"'eab.json' {NOT_A_PATH}"),
+        ("acme_ca_file", "ca.pem", f"'ca.pem' {NOT_A_PATH}"),
+        ("acme_wait_seconds", -1, "-1 is not a time to wait in seconds (0 to 3600)"),
+        ("acme_new_orders", 0, "0 is not a number of orders (1 to 100000)"),
+    ],
+)
+def test_what_an_order_cannot_have(option: str, value: t.Any, problem: str) -> None:
+    (found,) = problems_of(**{option: value})
+    assert problem in found
+
+
+def test_all_that_may_be_said_of_orders() -> None:
+    given = {
+        "acme_agreement": True,
+        "acme_contact": "Admin+x@Server.TLD",
+        "acme_directory": "https://ca.tld/dir",
+        "acme_profile": "tlsserver",
+        "acme_challenges": ["dns-01"],
+        "acme_dns_command": "/usr/bin/dns",
+        "acme_eab_file": "/etc/eab.json",
+        "acme_ca_file": "/etc/ca.pem",
+        "acme_wait_seconds": 5,
+        "acme_new_orders": 7,
+    }
+    assert settings.read({"domain": "server.tld", **given}).acme == AcmeOptions(
+        contact="Admin+x@server.tld",
+        agreement=True,
+        directory="https://ca.tld/dir",
+        profile="tlsserver",
+        challenges=("dns-01",),
+        dns_command="/usr/bin/dns",
+        eab_file="/etc/eab.json",
+        ca_file="/etc/ca.pem",
+        wait_seconds=5,
+        new_orders=7,
+    )

@@ -52,16 +52,17 @@ def _entry(store: str, name: str, read: Read) -> Entry | None:
     facts = read(f"{store}/domains/{name}/pubcert.pem")
     job = _json(f"{store}/staging/{name}/job.json")
     last = _mapping(job.get("last"))
+    errors = job["errors"] if isinstance(job.get("errors"), int) else 0
     return Entry(
         names=tuple(item for item in known.get("domains", ()) if isinstance(item, str)),
         certified=facts.names,
         begins=facts.begins,
         ends=facts.ends,
         staged=job.get("finished") is True and os.path.isfile(f"{store}/staging/{name}/pubcert.pem"),
-        errors=job["errors"] if isinstance(job.get("errors"), int) else 0,
+        errors=errors,
         tried=_time(job.get("last-run")),
         tries=_time(job.get("next-run")),
-        words=_words(job, last),
+        words=_words(job, last) if errors else "",
         reached=not str(last.get("activity", "")).startswith("Contacting ACME server"),
     )
 
@@ -88,6 +89,8 @@ def issued(store: str) -> tuple[float, ...]:
 
 
 def _time(value: t.Any) -> float:
+    if not isinstance(value, str):
+        return 0
     try:
         return email.utils.parsedate_to_datetime(value).timestamp()
     except (TypeError, ValueError):
@@ -96,10 +99,8 @@ def _time(value: t.Any) -> float:
 
 def _words(job: t.Mapping[str, t.Any], last: t.Mapping[str, t.Any]) -> str:
     """Why an order failed, in the authority's words as far as mod_md passes them on."""
-    if not job.get("errors"):
-        return ""
-    entries_of_log = _mapping(job.get("log")).get("entries")
-    details = [str(_mapping(entry).get("detail", "")) for entry in entries_of_log or () if isinstance(entries_of_log, list)]
+    log = _mapping(job.get("log")).get("entries")
+    details = [str(_mapping(entry).get("detail", "")) for entry in (log if isinstance(log, list) else ())]
     refused = next((detail.partition(": ")[2] for detail in details if " failed, CA considers " in detail), "")
     said = dict.fromkeys(str(part) for part in (last.get("problem"), refused or last.get("detail")) if part)
     return " ".join(": ".join(said).split())[:_LONGEST_WORDS] or "no reason is told"
