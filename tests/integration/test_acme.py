@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import Playbook, need
+from tools.certificates import Authority
 from tools.http_client import Client
 from tools.pebble import PROGRAMS, Pebble
 from tools.private_apache import PrivateApache
@@ -195,3 +196,81 @@ def test_what_is_staged_is_served_after_the_next_run(host: Host) -> None:
     assert (result["changed"], result["reloaded"], result["changed_files"]) == (True, True, [])
     assert (host.store / "domains/autoconfig.server.tld/pubcert.pem").read_bytes() != before
     host.serves(*names("server.tld"))
+
+
+def test_check_mode_and_the_rehearsal_contact_nobody_and_leave_no_trace(host: Host) -> None:
+    result = host.playbook.module(host.options("server.tld"), "--check")
+    assert (result["failed"], result["changed"], result["rehearsed"]) == (False, True, True), result
+    assert [order["state"] for order in result["certificate_orders"]] == ["ordered"]
+    assert not host.store.exists()
+    host.done("server.tld")
+    accounts = sorted((host.store / "accounts").iterdir())
+    # With the module on, the twin's Apache starts with the store of the host before its eyes.
+    before = snapshot(host.store)
+    host.pebble.lead(names("new.tld"))
+    result = host.playbook.module(host.options("server.tld", "new.tld"), "--check")
+    assert (result["failed"], result["changed"], result["rehearsed"]) == (False, True, True), result
+    assert snapshot(host.store) == before
+    assert sorted((host.store / "accounts").iterdir()) == accounts
+
+
+def snapshot(directory: Path) -> dict[str, tuple[int, int]]:
+    """Inode and time of everything below a directory."""
+    return {str(path): (path.lstat().st_ino, path.lstat().st_mtime_ns) for path in sorted(directory.rglob("*"))}
+
+
+def test_from_found_to_mod_md_and_back_https_goes_on(host: Host, authority: Authority) -> None:
+    live = host.apache.directory / "live/server.tld"
+    authority.issue(live, names("server.tld"))
+    pattern = f"{host.apache.directory}/live/{{domain}}"
+    pair = {"certificate_file": f"{pattern}/fullchain.pem", "certificate_key_file": f"{pattern}/privkey.pem"}
+    host.done("server.tld", certificates="found", **pair)
+    ports = {"http": host.apache.http_port, "https": host.apache.https_port}
+    found = Client("127.0.0.1", authority.certificate, ports)
+    assert found.request(f"https://autoconfig.server.tld{CONFIG}").status == 200
+    # While mod_md has none, the certificate of before serves.
+    host.pebble.stop()
+    host.run("server.tld", acme_wait_seconds=1, **pair)
+    assert found.request(f"https://autoconfig.server.tld{CONFIG}").status == 200
+    host.pebble.start()
+    host.done("server.tld", **pair)
+    host.serves(*names("server.tld"))
+    host.done("server.tld", certificates="given", **pair)
+    assert found.request(f"https://autoconfig.server.tld{CONFIG}").status == 200
+
+
+def test_what_mod_md_has_ordered_is_found_without_it_and_apache_starts_without_it(host: Host) -> None:
+    host.done("server.tld")
+    host.apache.command("a2dismod", "-q", "md")
+    host.apache.stop()
+    host.apache.start()
+    # Without the module the virtual host is not there, but Apache is; the next run switches it on again.
+    host.done("server.tld")
+    host.serves(*names("server.tld"))
+    host.done("server.tld", certificates="found")
+    host.serves(*names("server.tld"))
+
+
+def test_names_that_another_file_has_managed_are_refused(host: Host) -> None:
+    other = host.apache.config_directory / "conf-enabled/md.conf"
+    other.write_text("<IfModule md_module>\nMDomain shop.tld autodiscover.server.tld\n</IfModule>\n")
+    before = snapshot(host.apache.config_directory)
+    result = host.run("server.tld")
+    assert result["problems"] == [
+        f"certificates: {other}:2 has autodiscover.server.tld managed by mod_md already: take it out there, or leave "
+        "certificates at found"
+    ]
+    assert snapshot(host.apache.config_directory) == before
+
+
+def test_a_customer_that_leaves_takes_only_its_own(host: Host) -> None:
+    host.pebble.lead(names("other.tld"))
+    providers = [{"domains": [domain], **SERVERS} for domain in ("server.tld", "other.tld")]
+    host.done(providers=providers)
+    gone = host.run(providers=providers[:1], state="absent")
+    assert (gone["failed"], gone["certificates_managed"]) == (False, True), gone
+    host.serves(*names("other.tld"))
+    assert not host.run(providers=providers[1:])["changed"]
+    gone = host.run(providers=providers[1:], state="absent")
+    assert (gone["failed"], gone["certificates_managed"]) == (False, False), gone
+    assert list((host.apache.config_directory / "conf-enabled").glob("*-certificates.conf")) == []

@@ -47,19 +47,25 @@ def of_certificates(publications: Publications, pairs: t.Mapping[Certificate, Pa
     """One question for each certificate of our hosts, to see whether it is shown."""
     port = publications.settings.site.https_port
     ips = publications.placement.addresses.get(port, ())
-    groups = {
-        group.certificate: group
-        for item in publications.items
-        for group in item.groups
-        if group.certificate and not group.managed
-    }
+    groups = {group.certificate: group for item in publications.items for group in item.groups if group.certificate}
     return {
         pair: Expectation(
-            Question("https", group.hosts[0][0], port, clients.AUTOCONFIG_PATH, ips[0]), 200, certificate=pairs[pair].fingerprint
+            Question("https", group.hosts[0][0], port, clients.AUTOCONFIG_PATH, ips[0]), 200, certificate=fingerprint
         )
         for pair, group in groups.items()
+        for fingerprint in filter(None, [_fingerprint(publications, group, pairs)])
         if ips
     }
+
+
+def _fingerprint(publications: Publications, group: HostGroup, pairs: t.Mapping[Certificate, PairFacts]) -> str:
+    """Of the certificate that hosts must show; empty for any.
+
+    One that mod_md brings may come at each reload. Without any certificate it answers 503, which is no good answer anyhow.
+    """
+    if group.certificate is None or publications.orders.names.intersection(group.names):
+        return ""
+    return pairs[group.certificate].fingerprint
 
 
 def _of_host(
@@ -73,8 +79,7 @@ def _of_host(
 ) -> t.Iterator[Expectation]:
     options = publications.settings.site
     scheme, port = ("https", options.https_port) if group.certificate else ("http", options.http_port)
-    # One that mod_md brings may be renewed between the survey and the reload; without any it answers 503.
-    certificate = pairs[group.certificate].fingerprint if group.certificate and not group.managed else ""
+    certificate = _fingerprint(publications, group, pairs)
     for ip in publications.placement.addresses[port]:
         answers = list(_answers(item, options, domain))
         for path, method, body, expected, beginning in answers if thorough else answers[:1]:

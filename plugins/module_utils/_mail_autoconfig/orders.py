@@ -8,6 +8,7 @@ because it counts those too.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import time
 import typing as t
 
@@ -120,6 +121,11 @@ class Orders:
     later_at: float = 0
     findings: Findings = _NO_FINDINGS
     store: str = ""
+
+    @functools.cached_property
+    def names(self) -> frozenset[str]:
+        """The host names whose certificate mod_md has a say in: as soon as it has one, it puts that before any other."""
+        return frozenset(name for item in self.managed.values() for name in item.names)
 
     def pair_of(self, domain: str) -> Certificate | None:
         """Where mod_md has the certificate of a mail domain, whether it is there or not; None without one."""

@@ -174,7 +174,8 @@ def publish(settings: Settings, survey: Survey, platform: Platform) -> Publicati
     """Work out what to publish."""
     settings, responding = _settle_responder(settings, survey)
     certificates = _certificates(settings, survey)
-    ordered = orders.plan(to_order(settings), survey.ledger, settings.acme)
+    # Of a host without Apache nothing is known that decides what is ordered.
+    ordered = orders.plan(to_order(settings), survey.ledger, settings.acme) if survey.installed else Orders()
     items, describing = _items(settings, certificates, survey.manifest, ordered)
     items = _widened(settings, items, survey)
     wanted = _wanted(settings, items, survey.manifest, platform)

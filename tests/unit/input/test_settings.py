@@ -495,6 +495,8 @@ def test_orders_need_an_agreement_a_contact_and_https() -> None:
     ]
     given = {"acme_agreement": True, "acme_contact": "admin@server.tld"}
     assert problems_of(certificates="mod_md", **given) == []
+    (problem,) = problems_of(certificates="mod_md", dns_tlsa=True, **given)
+    assert problem == "dns_tlsa: cannot go with certificates: mod_md, which makes a new key for each certificate"
     # A provider of its own may order, too.
     assert len(problems_of(providers=[{"domains": ["a.tld"], **SERVERS, "certificates": "mod_md"}])) == 2
 

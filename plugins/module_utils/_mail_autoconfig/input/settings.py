@@ -148,6 +148,8 @@ def _check_orders(settings: Settings, fields: Fields) -> None:
         fields.problem("acme_dns_command", "is required for the challenge dns-01: what sets and removes its records")
     if not settings.orders:
         return
+    if settings.tlsa:
+        fields.problem("dns_tlsa", "cannot go with certificates: mod_md, which makes a new key for each certificate")
     if not settings.https:
         fields.problem("certificates", "mod_md orders certificates, and https is off")
     if not acme.agreement:
