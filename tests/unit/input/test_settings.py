@@ -331,8 +331,6 @@ def test_a_wrong_value_is_refused_with_its_option(options: Options, problem: str
 
 def test_an_unknown_option_is_refused() -> None:
     (problem,) = problems_of(documentroot="/x")
-    assert problem.startswith("documentroot: is unknown; allowed are addresses, adopt, certificate_content, certificate_file,")
-
     assert problem.startswith("documentroot: is unknown; allowed are acme_agreement, acme_ca_file, acme_challenges,")
 
 

@@ -151,7 +151,8 @@ def _is_hopeless(entry: Entry, end: float) -> bool:
 
 def tell(line: str) -> None:
     """Say how far a run is, in the system's log: Ansible shows nothing of a module before it ends."""
-    syslog.syslog(syslog.LOG_INFO, f"mail_autoconfig: {line}")
+    syslog.openlog("mail_autoconfig")
+    syslog.syslog(syslog.LOG_INFO, line)
 
 
 # -- DNS ----------------------------------------------------------------------------------------------------------------

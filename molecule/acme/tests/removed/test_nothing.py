@@ -1,0 +1,15 @@
+"""After everything was taken away."""
+
+from __future__ import annotations
+
+from testinfra.host import Host
+
+
+def test_the_timer_is_gone(host: Host) -> None:
+    assert host.run("ls /etc/systemd/system/mail-autoconfig-certificates-apache2.*").rc != 0
+    assert host.run("systemctl is-active mail-autoconfig-certificates-apache2.timer").stdout.strip() == "inactive"
+
+
+def test_nothing_of_ours_is_left_and_apache_runs(host: Host) -> None:
+    assert host.run("ls /etc/apache2/conf-enabled/*-certificates.conf /etc/apache2/sites-enabled/*autoconfig*").rc != 0
+    assert host.service("apache2").is_running
