@@ -33,6 +33,7 @@ from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfi
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.host.survey import Surveyor
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.host.twin import Outcome
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.input import settings
+from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.orders import Addresses
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.plan import Plan
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.questions import Answer, Question
 
@@ -65,6 +66,8 @@ _MODULES = {
     "SSLRandomSeed": "ssl",
 }
 _NEEDS = {"ssl": ("mime", "setenvif", "socache_shmcb")}
+# The address of this host.
+HERE = "203.0.113.7"
 # Above what Linux gives out, so that nobody has it.
 _FIRST_PID = 10_000_000
 
@@ -262,6 +265,8 @@ class FakeApache:
     :ivar twin: in the place of ``twin.run``
     :ivar hangs: whether nobody serves after a reload, until Apache is started anew
     :ivar read_at: when it has read its configuration, as it tells; None where nobody can say
+    :ivar dns: addresses of host names that do not lead here; ``looked_up`` are the names that were asked for
+    :ivar progress: what a run said while it waited
     :ivar lingers: whether workers of before a reload do not end
     """
 
@@ -284,6 +289,9 @@ class FakeApache:
         self.reloading: Callable[[], object] = lambda: None
         self.twin: Callable[..., Outcome] = lambda work, **options: Outcome(False, "no twins in unit tests")
         self.asked: list[Question] = []
+        self.dns: dict[str, Addresses] = {}
+        self.looked_up: list[str] = []
+        self.progress: list[str] = []
         self.expected: dict[Question, Answer] = {}
         self.reload_seconds = 0.2
         self.read_at: float | None = None
@@ -302,7 +310,7 @@ class FakeApache:
             Path(self.layout.available(kind)).mkdir(parents=True)
             Path(self.layout.enabled(kind)).mkdir()
         mods = Path(self.layout.available("mods"))
-        for module in sorted({*_MODULES.values(), "mime", "socache_shmcb"}):
+        for module in sorted({*_MODULES.values(), "md", "mime", "socache_shmcb"}):
             needs = f"# Depends: {' '.join(_NEEDS[module])}\n" if module in _NEEDS else ""
             (mods / f"{module}.load").write_text(f"{needs}LoadModule {module}_module x.so\n")
         # As Debian 12's, it does not ask whether the module is there.
@@ -319,7 +327,22 @@ class FakeApache:
         def server(platform: Platform, run: Runner, pid_file: str, error_log: str) -> Server:
             return FakeServer(self, platform, run, pid_file, error_log)
 
-        return Means(self.inspect, self.names, server, self.ask, self.twin, patience=0)
+        return Means(
+            self.inspect,
+            self.names,
+            server,
+            self.ask,
+            self.twin,
+            resolve=self.resolve,
+            addresses=lambda: [HERE],
+            progress=self.progress.append,
+            patience=0,
+        )
+
+    def resolve(self, names: Sequence[str]) -> dict[str, Addresses]:
+        """In the place of ``managed.resolve``: all names lead here unless ``dns`` says otherwise."""
+        self.looked_up.extend(names)
+        return {name: self.dns.get(name, Addresses((HERE,))) for name in names}
 
     def options(self, **changes: t.Any) -> Options:
         """The module's options for this instance, with one domain unless others are given."""

@@ -29,7 +29,7 @@ class Entry:
 
     :ivar names: those that it was told to have a certificate for
     :ivar certified: those in its certificate; empty without one
-    :ivar begins: the beginning of its validity, with ``ends``
+    :ivar begins: the beginning of its validity, with ``ends``, 0 where that is not known
     :ivar staged: whether one lies there that is used from the next reload on
     :ivar errors: how often the order that is under way has failed
     :ivar tried: when it was tried last
@@ -55,7 +55,7 @@ class Entry:
 
     def is_valid(self, now: float, share: float = 1) -> bool:
         """Whether its certificate is valid, and less than a share of its lifetime is over."""
-        return now < self.begins + (self.ends - self.begins) * share
+        return not self.ends or now < self.begins + (self.ends - self.begins) * share
 
 
 @dataclasses.dataclass(frozen=True)
