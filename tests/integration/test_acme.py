@@ -17,7 +17,7 @@ from tests.conftest import Playbook, need
 from tools.certificates import Authority
 from tools.http_client import Client
 from tools.pebble import PROGRAMS, Pebble
-from tools.private_apache import PrivateApache
+from tools.private_apache import PrivateApache, free_ports
 
 CONFIG = "/mail/config-v1.1.xml"
 # Of the certificates, in seconds.
@@ -161,6 +161,20 @@ def test_while_the_authority_is_down_http_goes_on_and_the_next_run_too(host: Hos
     host.pebble.start()
     host.done("server.tld")
     host.serves(*names("server.tld"))
+
+
+def test_what_the_authority_refuses_is_told_in_its_words(host: Host, tmp_path: Path) -> None:
+    # It asks at a port where nobody is, as if a firewall stood in between.
+    with Pebble(tmp_path / "walled", free_ports(1)[0]) as walled:
+        walled.lead(names("server.tld"))
+        host.playbook = Playbook(tmp_path, host.apache.environment, walled.asking_it())
+        given = {"acme_directory": walled.url, "acme_ca_file": str(walled.ca_file), "acme_wait_seconds": 10}
+        result = host.run("server.tld", **given)
+    (order,) = result["certificate_orders"]
+    assert (result["failed"], order["state"]) == (False, "failed"), result
+    assert "domain authorization for autoconfig.server.tld failed, CA considers answer to challenge invalid" in order["reason"]
+    assert order["next"]
+    host.over_http(*names("server.tld"))
 
 
 def test_a_run_that_is_killed_while_it_waits_leaves_http_and_the_next_one_goes_on(host: Host) -> None:

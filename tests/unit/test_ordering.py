@@ -219,6 +219,23 @@ def test_what_others_have_managed_is_refused_before_anything_is_written(apache: 
     assert apache.footprint() == before
 
 
+def test_files_that_are_not_there_are_refused_all_at_once(apache: FakeApache, mod_md: ModMd) -> None:
+    files = {"acme_ca_file": "/no/ca.pem", "acme_eab_file": "/no/eab.json"}
+    with pytest.raises(InputError) as error:
+        apache.publish(**OPTIONS, **files)
+    assert error.value.problems == (
+        "acme_eab_file: /no/eab.json does not exist on this host",
+        "acme_ca_file: /no/ca.pem does not exist on this host",
+    )
+
+
+def test_an_apache_that_does_not_run_orders_nothing(apache: FakeApache, mod_md: ModMd) -> None:
+    apache.stop()
+    ran = apache.publish(**OPTIONS)
+    assert (apache.progress, mod_md.reloads, orders(ran)) == ([], 0, {"server.tld": "ordered"})
+    assert any(line.startswith("certificates are not ordered: Apache does that") for line in ran.warnings)
+
+
 def test_a_run_that_is_told_to_stop_while_it_waits_says_what_is_done(
     apache: FakeApache, mod_md: ModMd, monkeypatch: pytest.MonkeyPatch
 ) -> None:

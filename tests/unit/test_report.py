@@ -145,11 +145,15 @@ def test_several_turns_of_a_run_are_told_as_one() -> None:
         "reloaded": True,
         "asked": 2,
     }
-    last = {**first, "changed_files": ["/a", "/b"], "enabled": {"mods": ("ssl",)}, "diff": [2], "rehearsed": False, "asked": 3}
+    last = {**first, "changed_files": ["/a", "/b"], "enabled": {"mods": ("ssl",)}, "diff": [2], "asked": 3}
+    last.update(rehearsed=False, rehearsal="not allowed")
     assert report.together([nothing]) == nothing
     assert report.together([nothing, nothing]) == nothing
     found = report.together([first, nothing, last])
     assert found["changed_files"] == ["/a", "/b"]
     assert found["enabled"] == {"mods": ("md", "ssl"), "sites": ("a",)}
-    assert (found["changed"], found["diff"], found["rehearsed"], found["asked"]) == (True, [1, 2], True, 5)
+    assert (found["changed"], found["diff"], found["asked"]) == (True, [1, 2], 5)
+    assert (found["rehearsed"], found["rehearsal"]) == (False, "not allowed")
+    only_read = {**last, "changed_files": [], "enabled": {"mods": ()}}
+    assert report.together([first, only_read])["rehearsed"]
     assert report.together([first, nothing])["changed"]

@@ -73,6 +73,7 @@ class Ledger:
     :ivar entries: by name of the managed domain
     :ivar addresses: by host name, of those without a certificate
     :ivar own: the addresses that lead here
+    :ivar missing: paths by option that the administrator named and that are not there
     :ivar others: names that somebody else has managed, each with file and line
     :ivar issued: when the certificates in the store came, also those of others
     :ivar now: the time
@@ -83,6 +84,7 @@ class Ledger:
     addresses: t.Mapping[str, Addresses] = dataclasses.field(default_factory=dict)
     own: frozenset[str] = frozenset()
     others: t.Mapping[str, str] = dataclasses.field(default_factory=dict)
+    missing: t.Mapping[str, str] = dataclasses.field(default_factory=dict)
     issued: tuple[float, ...] = ()
     now: float = 0
 
@@ -159,8 +161,9 @@ def plan(wanted: t.Mapping[str, t.Sequence[str]], ledger: Ledger, options: AcmeO
 
     :arg wanted: host names by mail domain, in the order in which they are to be ordered
     """
+    problems = [f"{option}: {path} does not exist on this host" for option, path in ledger.missing.items()]
     refusals = {name: options.refusal(name) for names in wanted.values() for name in names}
-    problems = [f"certificates: {name}: {reason}" for name, reason in refusals.items() if reason]
+    problems += [f"certificates: {name}: {reason}" for name, reason in refusals.items() if reason]
     problems += [
         f"certificates: {place} has {name} managed by mod_md already: take it out there, or leave certificates at found"
         for names in wanted.values()

@@ -82,14 +82,16 @@ def together(results: t.Sequence[dict[str, t.Any]]) -> dict[str, t.Any]:
     changed = [result for result in results if result["changed"]]
     if len(results) == 1 or not changed:
         return results[-1]
+    # A turn that only has Apache read its configuration once more is not rehearsed.
+    written = [result for result in changed if result["changed_files"] or any(result["enabled"].values())] or changed
     return {
         **results[-1],
         "changed": True,
         "changed_files": sorted({path for result in changed for path in result["changed_files"]}),
         "enabled": _joined([result["enabled"] for result in changed]),
         "disabled": _joined([result["disabled"] for result in changed]),
-        "rehearsed": changed[0]["rehearsed"],
-        "rehearsal": changed[0]["rehearsal"],
+        "rehearsed": all(result["rehearsed"] for result in written),
+        "rehearsal": next((result["rehearsal"] for result in written if not result["rehearsed"]), ""),
         "reloaded": any(result["reloaded"] for result in changed),
         "asked": sum(result["asked"] for result in changed),
         "diff": [entry for result in changed for entry in result["diff"]],

@@ -201,7 +201,8 @@ def prepare(settings: Settings, way: Way, platform: Platform, surveyor: Surveyor
     survey = surveyor.survey(publication.candidates(settings), settings.site.signer, settings.site.document_root, _MODULES)
     _require_usable(survey, way, platform, settings)
     if way.state == "present" and settings.orders and survey.installed:
-        ledger = surveyor.ledger(publication.to_order(settings), survey, settings.dns.addresses, settings.dns.host)
+        wanted = publication.to_order(settings)
+        ledger = surveyor.ledger(wanted, survey, settings.acme.files, settings.dns.addresses, settings.dns.host)
         survey = dataclasses.replace(survey, ledger=ledger)
     if way.state == "present":
         publications = publication.publish(settings, survey, platform)

@@ -53,6 +53,12 @@ class AcmeOptions:
     new_orders: int = 250
 
     @property
+    def files(self) -> dict[str, str]:
+        """The paths of files that have to be there, by option."""
+        named = {"acme_dns_command": self.dns_command, "acme_eab_file": self.eab_file, "acme_ca_file": self.ca_file}
+        return {option: path for option, path in named.items() if path}
+
+    @property
     def is_public(self) -> bool:
         """Whether the authority is one that everybody trusts."""
         host = urlsplit(self.directory).hostname or ""

@@ -355,10 +355,18 @@ class Surveyor:
             path = os.path.dirname(path)
         return ""
 
-    def ledger(self, wanted: t.Mapping[str, t.Sequence[str]], survey: Survey, own: t.Collection[str], alias: str) -> Ledger:
+    def ledger(
+        self,
+        wanted: t.Mapping[str, t.Sequence[str]],
+        survey: Survey,
+        files: t.Mapping[str, str],
+        own: t.Collection[str],
+        alias: str,
+    ) -> Ledger:
         """What ordering certificates needs to know. Raises ApplyError where this host's addresses cannot be told.
 
         :arg wanted: host names by mail domain
+        :arg files: paths that have to be there, by option
         :arg own: addresses that lead here besides this host's
         :arg alias: a name whose addresses lead here; empty for none
         """
@@ -386,6 +394,7 @@ class Surveyor:
             others={
                 name: place for path, text in theirs.items() for name, place in managed_domains.managed_in(path, text).items()
             },
+            missing={option: path for option, path in files.items() if not os.path.isfile(path)},
             issued=managed.issued(store),
             now=survey.moment,
         )
