@@ -31,7 +31,7 @@ class ActionModule(ActionBase):
         super().run(tmp, task_vars)
         arguments = _without_certificates(self._task.args)
         try:
-            wanted = _read(arguments, self._connection.transport == "local")
+            wanted = _read(arguments, self._connection.transport == "local" and not self._task.become)
         except InputError as exc:
             refused = {"changed": False, "failed": True, "msg": f"Nothing was checked:\n{exc}", "problems": list(exc.problems)}
             # As a module's results are treated: a password may have been written in the place of something else.
@@ -74,7 +74,7 @@ def _without_certificates(arguments: t.Mapping[str, t.Any]) -> t.Mapping[str, t.
 def _read(arguments: t.Mapping[str, t.Any], is_here: bool) -> options.Options:
     """The options, before any domain is asked about: a mistake in the last of many would come late. Raises InputError.
 
-    :arg is_here: whether the module runs on the controller, so that its files can be looked at
+    :arg is_here: whether the module runs on the controller as this user, so that its files can be looked at
     """
     checked = ArgumentSpecValidator(options.argument_spec()).validate(dict(arguments))
     if checked.error_messages:

@@ -30,9 +30,10 @@ class Acting:
         self.calls.append(module_args)
         return {"domains": [{"domain": domain, "verdict": "works", "findings": []} for domain in module_args["domains"]]}
 
-    def __call__(self, arguments: Data, transport: str = "local") -> Data:
+    def __call__(self, arguments: Data, transport: str = "local", become: bool = False) -> Data:
         plugin = object.__new__(action.ActionModule)
-        plugin._task, plugin._connection = SimpleNamespace(args=arguments), SimpleNamespace(transport=transport)
+        plugin._task = SimpleNamespace(args=arguments, become=become)
+        plugin._connection = SimpleNamespace(transport=transport)
         plugin._execute_module = self.module
         return plugin.run(None, {})
 
@@ -169,10 +170,11 @@ def test_a_failure_says_in_few_lines_what_has_been_printed(act: Acting, monkeypa
     assert act({"domains": ["a.tld"], "show": show})["domains"] == FOUND
 
 
-def test_a_ca_file_of_another_host_is_not_looked_for_here(act: Acting) -> None:
+def test_a_ca_file_of_another_host_or_user_is_not_looked_for_here(act: Acting) -> None:
     given = {"domains": ["a.tld"], "ca_file": "/no/such"}
     assert act(given)["failed"]
     assert not act(given, transport="ssh").get("failed")
+    assert not act(given, become=True).get("failed")
     assert act.calls[0]["ca_file"] == "/no/such"
 
 
