@@ -46,11 +46,13 @@ class Wanted:
     :ivar services: every way in and out that is offered, best first; none if nobody said
     :ivar rrsets: the records that should be there
     :ivar urls: where documents should be, without query and with the host in lower case; None if nobody said
+    :ivar left_out: whether somebody said what is wanted of other domains only
     """
 
     services: tuple[Service, ...] = ()
     rrsets: tuple[RRset, ...] = ()
     urls: frozenset[str] | None = None
+    left_out: bool = False
 
     @property
     def known(self) -> bool:
@@ -78,7 +80,7 @@ def place(url: str) -> str:
 
 def wanted(
     domain: str,
-    providers: t.Iterable[Provider],
+    providers: t.Sequence[Provider],
     given: t.Iterable[t.Mapping[str, t.Any]],
     urls: t.Iterable[t.Mapping[str, t.Any]],
 ) -> Wanted:
@@ -91,7 +93,8 @@ def wanted(
     known = [record for record in given if record["domain"] == domain]
     rrsets = _published(known) if known else _implied(provider, domain) if provider else ()
     places = frozenset(place(str(each["url"])) for each in urls if _belongs(str(each["url"]), domain))
-    return Wanted(_services(provider, domain) if provider else (), rrsets, places if places else _places(provider, domain))
+    services = _services(provider, domain) if provider else ()
+    return Wanted(services, rrsets, places if places else _places(provider, domain), bool(providers) and provider is None)
 
 
 def _belongs(url: str, domain: str) -> bool:

@@ -632,3 +632,13 @@ def test_a_question_that_is_not_answered_says_nothing_of_the_record(certificates
         data = check(made)
         assert codes(data) == {"dns.unanswered"}
         assert data["findings"][0]["seen"] == "SERVFAIL"
+
+
+def test_a_domain_of_no_provider_is_told(certificates: Faulty) -> None:
+    with world(certificates) as made:
+        other = {**made.options, "domains": ["other.tld"]}
+        data = check(made, wanted=False, providers=[other])
+        assert codes(data) == set()
+        assert "check.no_provider" in codes(data, "info")
+        for wish in ({}, {"providers": [other, made.options]}):
+            assert "check.no_provider" not in codes(check(made, wanted=False, **wish), "info")

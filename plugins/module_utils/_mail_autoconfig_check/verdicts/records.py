@@ -51,6 +51,9 @@ def domain(found: Facts) -> tuple[Finding, ...]:
 
 def judge(found: Facts) -> t.Iterator[Finding]:
     """Everything that is wrong with the records."""
+    if found.wanted.left_out:
+        what = "none of the providers has this domain: what it publishes is held against itself"
+        yield Finding("check.no_provider", INFO, found.domain, what, "", (), ("add it to domains of its provider",))
     if not found.record(found.domain, "SOA").answered:
         # The administrator has given addresses, so that hosts could be asked all the same.
         what = "no resolver answers: only the hosts whose addresses are given were asked"
