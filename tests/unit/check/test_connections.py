@@ -46,13 +46,15 @@ class Broken(socket.socket):
 
 @pytest.mark.parametrize(("error", "code", "problem"), ERRORS)
 def test_what_an_error_means(error: Exception, code: str, problem: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert connections.failure(error).code == code in connections.SENTENCES
+    assert connections.failure(error).code == code
+    assert code in connections.SENTENCES
     broken = Broken()
     broken.error = error
     monkeypatch.setattr(stream, "connect", lambda *_arguments: broken)
     with stream.Stream("127.0.0.1", 1, connections.Deadline(60)) as link, pytest.raises(stream.DialogueError) as caught:
         link.line()
-    assert caught.value.problem == problem in facts.PROBLEMS
+    assert caught.value.problem == problem
+    assert problem in facts.PROBLEMS
 
 
 def test_what_could_not_be_sent_is_not_repeated() -> None:
