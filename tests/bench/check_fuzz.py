@@ -22,6 +22,7 @@ from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfi
     LARGEST,
     DocumentError,
     pacc,
+    trees,
 )
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig_check.servers import dialogues, sasl, stream
 
@@ -227,6 +228,8 @@ def parsers(authority: Authority) -> Iterator[tuple[str, Parser]]:
         traps += DER_TRAPS if name == "a profile" else ()
         traps += tuple(trap for trap, _code in TRAPS.values())
         yield name, Parser(_documented(reader), original, LARGEST, (), traps)
+    tags = (b"<!" * 500_000, b"<!<>" * 250_000, b"<a>" * 340_000, b"<a '" * 250_000, b"<" * LARGEST, b"<!--" * 250_000)
+    yield "its tags, as Delta Chat reads them", Parser(trees.nested, READERS["Mozilla's file"][1], LARGEST, (), tags)
     certificate = base64.b64decode("".join(authority.certificate.read_text().splitlines()[1:-1]))
     yield "a certificate", Parser(der.certificate, certificate, LARGEST_CERTIFICATE, (der.DerError,), DER_TRAPS)
     head = b"HTTP/1.1 200 OK\r\nContent-Type: text/xml\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -261,13 +264,13 @@ def _documented(reader: Callable[[bytes], Any]) -> Callable[[bytes], Any]:
 
 
 def measure(parser: Parser) -> Result:
-    """Each input is read twice: for the time, and for the memory, which is counted slowly."""
+    """Each input is read twice: for the time of the processor, and for the memory, which is counted slowly."""
     count, slowest, fattest = 0, (0.0, ""), (0, "")
     for word, data in inputs(parser):
         count += 1
-        began = time.perf_counter()
+        began = time.process_time()
         _tried(parser, data)
-        slowest = max(slowest, (time.perf_counter() - began, word))
+        slowest = max(slowest, (time.process_time() - began, word))
     for word, data in inputs(parser):
         if len(data) > len(parser.original) * 2:
             tracemalloc.start()
