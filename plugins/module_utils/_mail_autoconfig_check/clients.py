@@ -78,6 +78,7 @@ class Reader:
     :ivar username: whether it takes the user name from the file at all
     :ivar needs_username: whether servers for sending must have one too
     :ivar trims: whether it takes spaces around the user name away
+    :ivar tries_all: whether it goes on to the next server that the file names where one does not work
     """
 
     incoming: tuple[str, ...] = ("imap",)
@@ -96,6 +97,7 @@ class Reader:
     username: bool = True
     needs_username: bool = False
     trims: bool = True
+    tries_all: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -305,7 +307,7 @@ CLIENTS: tuple[Client, ...] = (
             Step(ISPDB, _ISPDB),
         ),
         nothing="it guesses imap.<domain>, smtp.<domain> and the like",
-        reader=Reader(unknown_socket="port", needs_username=True),
+        reader=Reader(unknown_socket="port", needs_username=True, tries_all=True),
         outlook="delta",
         full_redirects=True,
     ),

@@ -57,6 +57,7 @@ class Play:
     """How a client fared.
 
     :ivar asked: URLs and ``owner TYPE`` of what it asked, each on its way to an answer or to nothing
+    :ivar further: what it tries next where ``services`` do not work
     :ivar insecure: whether its settings came by a way on which others could change them
     """
 
@@ -68,6 +69,7 @@ class Play:
     steps: tuple[Step, ...] = ()
     asked: tuple[str, ...] = ()
     insecure: bool = False
+    further: tuple[Service, ...] = ()
 
     def result(self) -> ClientResult:
         """For the report, as far as discovery alone decides it."""
@@ -115,7 +117,8 @@ class _Game:
 
     def end(self, winner: str, taken: Taken, asks: t.Iterable[str] = (), insecure: bool = False) -> Play:
         listed = tuple(each for each in (taken.asks, *asks) if each)
-        return Play(self.client, taken.services, winner, taken.because, listed, tuple(self.steps), tuple(self.asked), insecure)
+        steps, asked = tuple(self.steps), tuple(self.asked)
+        return Play(self.client, taken.services, winner, taken.because, listed, steps, asked, insecure, taken.further)
 
     def dead_end(self, answer: Answer, taken: Taken) -> Play:
         """The end at a document that is of no use, after which the client looks at no other."""

@@ -33,12 +33,14 @@ _APPLE = {
 class Taken:
     """What came out: one way in and one out, or why not.
 
+    :ivar further: what the client tries next where these do not work
     :ivar asks: what the client would ask the user
     """
 
     services: tuple[Service, ...] = ()
     because: str = ""
     asks: str = ""
+    further: tuple[Service, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,6 +76,7 @@ def from_mozilla(document: mozilla.Document, media_type: str, reader: Reader, wh
     if because:
         return Taken(because=because)
     found: list[Service] = []
+    further: list[Service] = []
     for direction, types, last in (
         ("incoming", reader.incoming, reader.last_incoming),
         ("outgoing", ("smtp",), reader.last_outgoing),
@@ -89,7 +92,8 @@ def from_mozilla(document: mozilla.Document, media_type: str, reader: Reader, wh
         if not usable:
             return Taken(because=reasons[0] if reasons else f"no {direction} server of a type that it knows ({', '.join(types)})")
         found.append(usable[-1] if last else usable[0])
-    return Taken(tuple(found))
+        further += usable[1:] if reader.tries_all else []
+    return Taken(tuple(found), further=tuple(further))
 
 
 def _refusal(document: mozilla.Document, media_type: str, reader: Reader) -> str:
@@ -145,10 +149,12 @@ def from_autodiscover(document: autodiscover.Document, rules: str, who: Who) -> 
     ):
         return Taken(because="AccountType and Action are not email and settings")
     incoming, outgoing, asks = None, None, ""
+    services: list[Service] = []
     for protocol in document.protocols:
         service = _protocol(protocol, rules, who)
         if service is None:
             continue
+        services.append(service)
         if service.protocol == "smtp":
             outgoing = outgoing or service
         elif incoming is None or (incoming.protocol, service.protocol) == ("pop3", "imap"):
@@ -157,11 +163,14 @@ def from_autodiscover(document: autodiscover.Document, rules: str, who: Who) -> 
             asks = "DomainRequired is on and the LoginName has no domain: it asks for one"
     if incoming is None or outgoing is None:
         return Taken(because=f"the answer has no {'incoming' if incoming is None else 'outgoing'} server that can be used")
-    return Taken((incoming, outgoing), asks=asks)
+    further = [service for service in services if service not in (incoming, outgoing)] if rules == "delta" else []
+    return Taken((incoming, outgoing), asks=asks, further=tuple(further))
 
 
 def _protocol(protocol: autodiscover.Protocol, rules: str, who: Who) -> Service | None:
     kind = _TYPES.get(protocol.type.upper() if rules in ("outlook", "delta") else protocol.type, "")
+    if kind == "pop3" and rules == "delta":
+        return None
     port = int(protocol.port) if re.fullmatch("[0-9]{1,5}", protocol.port) else 0
     host = protocol.server.lower()
     if not kind or not 0 < port < 65536 or not re.fullmatch(r"[a-z0-9.-]{1,253}", host):

@@ -66,6 +66,13 @@ def test_types_in_lower_case_are_read_by_outlook_and_delta_chat() -> None:
     assert found == {"outlook": 2, "delta": 2, "thunderbird": 0, "fairemail": 0}
 
 
+def test_delta_chat_knows_no_pop3() -> None:
+    both = (protocol(995, "SSL", kind="POP3"), protocol(465, "SSL", kind="SMTP"))
+    answer = autodiscover.Document(accounts=1, account_type="email", action="settings", protocols=both)
+    assert "no incoming server" in from_autodiscover(answer, "delta", WHO).because
+    assert not from_autodiscover(answer, "thunderbird", WHO).because
+
+
 def mozilla_server(direction: str, port: int, socket_type: str, username: str | None = "%EMAILADDRESS%") -> mozilla.Server:
     kind = "imap" if direction == "incoming" else "smtp"
     return mozilla.Server(direction, kind, "mail.server.tld", str(port), (socket_type,), username, ("password-cleartext",))

@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.input.model import Provider
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig_check import options, run
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig_check.clients import CLIENTS
 
 from tests.unit.check.conftest import Faulty
 from tests.unit.check.world import ADDRESS, DOMAIN, PASSWORD, XML, World, world
+from tools.loopback import Mail
 
 HTML = (200, {"Content-Type": "text/html"}, b"<!DOCTYPE html><html><body>Shop</body></html>")
 FILE = "/mail/config-v1.1.xml"
@@ -117,6 +119,45 @@ def test_delta_chat_follows_redirects_to_full_urls_only(certificates: Faulty) ->
     assert found["deltachat"]["winner"] == f"https://{DOMAIN}{WELL_KNOWN}"
     assert nothing["verdict"] == "fails"
     assert "it does not follow a redirect to a path, only to a full URL" in nothing["because"]
+
+
+def two_for_sending(made: World) -> None:
+    """Nobody listens at the first."""
+    outgoing = made.options["outgoing"]
+    assert isinstance(outgoing, list)
+    outgoing.insert(0, {**outgoing[0], "port": 1})
+    made.publish(Provider.from_dict(made.options))
+
+
+def test_delta_chat_ends_at_the_first_server_that_works(certificates: Faulty) -> None:
+    with world(certificates) as made:
+        two_for_sending(made)
+        (data,) = run.run(options.read(made.params(address=ADDRESS, password=PASSWORD)))
+        works = made.smtp.port
+        made.smtp.close()
+        nowhere = clients(made)["deltachat"]
+    found = {client["client"]: client for client in data["clients"]}
+    assert (found["thunderbird"]["verdict"], found["deltachat"]["verdict"]) == ("fails", "works")
+    assert [service["port"] for service in found["deltachat"]["settings"]] == [made.imap.port, works]
+    (finding,) = (each for each in data["findings"] if each["code"] == "server.unreachable")
+    assert "thunderbird" in finding["clients"]
+    assert "deltachat" not in finding["clients"]
+    assert nowhere["verdict"] == "fails"
+    assert [service["port"] for service in nowhere["settings"]] == [made.imap.port, 1]
+
+
+def test_delta_chat_goes_on_where_a_login_is_refused(certificates: Faulty) -> None:
+    with world(certificates) as made:
+        other = Mail("smtp", "tls", made.mail_context, ("127.0.0.1", 0))
+        other.accounts = {ADDRESS: "another"}
+        outgoing = made.options["outgoing"]
+        assert isinstance(outgoing, list)
+        outgoing.insert(0, {**outgoing[0], "port": other.port})
+        made.publish(Provider.from_dict(made.options))
+        client = clients(made, address=ADDRESS, password=PASSWORD)["deltachat"]
+        other.close()
+    assert client["verdict"] == "works"
+    assert [service["port"] for service in client["settings"]] == [made.imap.port, made.smtp.port]
 
 
 def test_thunderbird_reads_the_type_and_others_do_not(certificates: Faulty) -> None:

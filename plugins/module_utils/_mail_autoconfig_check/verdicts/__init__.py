@@ -29,6 +29,7 @@ from . import clients, documents, records, settings, web
 
 def report(facts: Facts) -> DomainReport:
     """The report of a domain."""
+    facts = dataclasses.replace(facts, plays=tuple(clients.settled(facts)))
     there = records.domain(facts)
     listed: list[Finding] = [*there]
     if not there:

@@ -5,13 +5,30 @@ PRIVATE to the collection.
 
 from __future__ import annotations
 
+import dataclasses
 import typing as t
 
 from ..gathering import Facts
-from ..model import ERROR, INFO, WARNING, Finding
+from ..model import ERROR, INFO, WARNING, Endpoint, Finding, Service
 from ..playing import Play
+from . import settings
 
 _ONLY_SUBMISSION = ("aerc", "horde", "claws")
+
+
+def settled(found: Facts) -> t.Iterator[Play]:
+    """The clients; those that try one server after the other end at the first that works."""
+    refused = {service.endpoint for service, first, _second in found.logins if first.outcome == "refused"}
+    works = settings.working(found) - refused
+    for play in found.plays:
+        services = tuple(_first(service, play.further, works) for service in play.services)
+        yield dataclasses.replace(play, services=services)
+
+
+def _first(service: Service, further: t.Sequence[Service], works: t.Collection[Endpoint]) -> Service:
+    """The first that works of a service and of those that come after it; the service itself if none does."""
+    same = (service, *(each for each in further if each.protocol == service.protocol))
+    return next((each for each in same if each.endpoint in works), service)
 
 
 def judge(found: Facts, others: t.Iterable[Finding]) -> t.Iterator[Finding]:
