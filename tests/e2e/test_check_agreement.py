@@ -156,7 +156,7 @@ def redirected(made: World) -> None:
 
 
 ERROR = b"<Autodiscover><Response><Error><ErrorCode>600</ErrorCode><Message>Invalid</Message></Error></Response></Autodiscover>"
-# It looks up addresses and nothing else, and reads no profile. The last one see below.
+# It looks up addresses and nothing else, and reads no profile; what it minds less than the check is in STRICTER.
 NOT_ASKED = ("dns.srv", "dns.mx", "dns.ms_txt", "dns.caa", "dns.tlsa", "dns.server")
 ASKED = {name for name, fault in FAULTS.items() if not fault[1].startswith(NOT_ASKED) and "profile" not in name}
 ASKED.discard("submission offers no authentication")

@@ -91,12 +91,14 @@ def root(data: bytes) -> ET.Element:
 def nested(data: bytes) -> bool:
     """Whether each end tag closes the last tag that is open: all that quick-xml asks for, which Delta Chat reads with.
 
-    Any root will do, none too, and what is open at the end may stay open.
+    Any root will do, none too, and what is open at the end may stay open. More tags than settings can have are not looked at.
     """
     text = data.decode("utf-8", "replace")
     opened: list[str] = []
     at = text.find("<")
-    while at >= 0:
+    for _tag in range(_MOST_ELEMENTS):
+        if at < 0:
+            break
         after = _after(text, at)
         if after < 0:
             return False
