@@ -17,7 +17,8 @@ from typing import Any, NamedTuple
 
 import dns.message
 import dns.rrset
-from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig_check import connections, der, names, web
+from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig import der
+from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig_check import connections, names, web
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig_check.parsing import (
     LARGEST,
     DocumentError,
