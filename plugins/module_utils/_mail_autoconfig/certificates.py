@@ -38,6 +38,7 @@ class Origin(enum.Enum):
     DEHYDRATED = "dehydrated"
     MOD_MD = "mod_md"
     NEIGHBOUR = "site of others"
+    USED = "used until now"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -217,7 +218,7 @@ class Certificates:
         def rank(pair: Certificate) -> tuple[t.Any, ...]:
             facts = self.facts[pair]
             return (
-                {Origin.GIVEN: 0, Origin.NEIGHBOUR: 2}.get(facts.origin, 1),
+                {Origin.GIVEN: 0, Origin.NEIGHBOUR: 2, Origin.USED: 2}.get(facts.origin, 1),
                 not together.has_all_of(pair, domain),
                 host not in facts.names,
                 -together.of_provider[pair],

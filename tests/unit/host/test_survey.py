@@ -342,6 +342,16 @@ def test_a_store_of_mod_md_that_is_elsewhere_is_found_by_its_directive(apache: F
     assert found(apache, *NAMES, everywhere=True) == {"/srv/md/domains/x/pubcert.pem": Origin.MOD_MD}
 
 
+def test_what_our_sites_use_is_kept_although_no_other_place_names_it_any_more(apache: FakeApache) -> None:
+    live = apache.add_certificate("server.tld", *NAMES)
+    apache.publish()
+    assert found(apache, *NAMES, everywhere=True) == {"/live/server.tld/fullchain.pem": Origin.USED}
+    assert found(apache, *NAMES) == {}
+    (live / "fullchain.pem").unlink()
+    apache.certificates.clear()
+    assert found(apache, *NAMES, everywhere=True) == {}
+
+
 def test_certificates_that_our_sites_left_are_told_while_they_are_there(apache: FakeApache) -> None:
     live = apache.add_certificate("server.tld", *NAMES)
     apache.publish()

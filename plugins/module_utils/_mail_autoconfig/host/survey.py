@@ -274,6 +274,8 @@ class Surveyor:
             yield from (
                 (Origin.NEIGHBOUR, Certificate(pair.file, key)) for pair in self._of_others(manifest) for key in pair.keys
             )
+        # A site of others may have gone, and its certificate serves ours as well as before.
+        yield from ((Origin.USED, pair) for pair in sorted(manifest.certificates))
 
     def _md_stores(self) -> list[str]:
         """Where mod_md keeps what it has ordered."""
