@@ -124,11 +124,11 @@ def candidates(settings: Settings) -> Search:
     pairs = tuple(dict.fromkeys(pair_at(settings.certificate_file, settings.certificate_key_file, domain) for domain in domains))
     is_pattern = "*" in settings.certificate_file
     return Search(
-        () if is_pattern else pairs,
-        pairs if is_pattern else (),
-        frozenset(f"{label}.{domain}" for domain in domains for label in _LABELS),
-        any(_looks_everywhere(settings, provider) for provider in settings.providers),
-        dict(filter(None, (_content(settings, provider) for provider in settings.providers))),
+        pairs=() if is_pattern else pairs,
+        patterns=pairs if is_pattern else (),
+        hosts=frozenset(f"{label}.{domain}" for domain in domains for label in _LABELS),
+        everywhere=any(_looks_everywhere(settings, provider) for provider in settings.providers),
+        contents=dict(filter(None, (_content(settings, provider) for provider in settings.providers))),
     )
 
 
@@ -621,12 +621,7 @@ def _certificate_findings(settings: Settings, items: t.Sequence[Publication], ce
     for item in items:
         without = [name for name, choice in item.choices.items() if choice.pair is None]
         warnings += [_not_used(pair, facts) for name in without for pair, facts in certificates.naming(name) if facts.problem]
-    ending: dict[Certificate, list[str]] = {}
-    for name, choice in ((name, choice) for item in items for name, choice in item.choices.items()):
-        if choice.pair and choice.facts.is_ending(now):
-            ending.setdefault(choice.pair, []).append(name)
-    warnings += [_ending(pair, certificates.facts[pair], names, now) for pair, names in sorted(ending.items())]
-    return Findings(tuple(problems), tuple(warnings))
+    return Findings(tuple(problems), (*warnings, *_endings(items, certificates, now)))
 
 
 def _content_findings(settings: Settings, items: t.Iterable[Publication], certificates: Certificates) -> Findings:
@@ -649,11 +644,19 @@ def _not_used(pair: Certificate, facts: PairFacts) -> str:
     return f"{pair.file} is not used: {facts.problem}"
 
 
-def _ending(pair: Certificate, facts: PairFacts, names: t.Sequence[str], now: float) -> str:
-    return (
-        f"{pair.file} ends in {facts.days_left(now)} days, {facts.lifetime_left(now):.0%} of its lifetime, and should have been "
-        f"renewed by now; then {some(names)} can be reached over HTTP only"
-    )
+def _endings(items: t.Iterable[Publication], certificates: Certificates, now: float) -> t.Iterator[str]:
+    """Certificates in use that should have been renewed, with the hosts that need them."""
+    ending: dict[Certificate, list[str]] = {}
+    for item in items:
+        for name, choice in item.choices.items():
+            if choice.pair and choice.facts.is_ending(now):
+                ending.setdefault(choice.pair, []).append(name)
+    for pair, names in sorted(ending.items()):
+        facts = certificates.facts[pair]
+        yield (
+            f"{pair.file} ends in {facts.days_left(now)} days, {facts.lifetime_left(now):.0%} of its lifetime, and should have "
+            f"been renewed by now; then {some(names)} can be reached over HTTP only"
+        )
 
 
 def _ground_findings(settings: Settings, survey: Survey) -> Findings:
