@@ -71,16 +71,17 @@ def test_a_public_authority_has_no_certificate_for_names_that_nobody_can_own(nam
 
 
 @pytest.mark.parametrize(
-    ("texts", "store"),
+    ("texts", "stores"),
     [
-        ([], "/etc/apache2/md"),
-        (["MDStoreDir /var/md"], "/var/md"),
-        (['  mdstoredir "state/md"\n'], "/etc/apache2/state/md"),
-        (["# MDStoreDir /no", "MDStoreDir /one\nMDStoreDir /two\n"], "/two"),
+        ([], ["/etc/apache2/md"]),
+        (["MDStoreDir /var/md"], ["/var/md", "/etc/apache2/md"]),
+        (['  mdstoredir "state/md"\n'], ["/etc/apache2/state/md", "/etc/apache2/md"]),
+        (["# MDStoreDir /no", "MDStoreDir /one\nMDStoreDir /two\n"], ["/two", "/one", "/etc/apache2/md"]),
+        (["MDStoreDir /one", "MDStoreDir /two", "MDStoreDir /one"], ["/one", "/two", "/etc/apache2/md"]),
     ],
 )
-def test_where_the_store_is(texts: list[str], store: str) -> None:
-    assert managed_domains.store(texts, "/etc/apache2") == store
+def test_where_the_store_is(texts: list[str], stores: list[str]) -> None:
+    assert managed_domains.stores(texts, "/etc/apache2") == stores
 
 
 def test_what_others_have_managed() -> None:

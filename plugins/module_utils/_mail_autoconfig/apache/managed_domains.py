@@ -26,7 +26,7 @@ _FILE = "-certificates"
 # Authorities that everybody trusts issue none for names that nobody can own (RFC 6761, RFC 6762, RFC 8375, RFC 9476).
 _PUBLIC_AUTHORITIES = ("letsencrypt.org", "zerossl.com", "buypass.com", "pki.goog", "ssl.com", "sectigo.com", "digicert.com")
 _NOBODYS = ("alt", "arpa", "example", "internal", "invalid", "local", "localhost", "onion", "test")
-_STORE = re.compile(r'^\s*MDStoreDir\s+"?([^"\s]+)', re.MULTILINE | re.IGNORECASE)
+_STORE = re.compile(r'^\s*MDStoreDir\s+"?([^"\s$]+)"?\s*$', re.MULTILINE | re.IGNORECASE)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -123,10 +123,10 @@ def _of_one(options: AcmeOptions) -> list[Node]:
     return [directive(name, *words) for name, words in said.items() if words]
 
 
-def store(texts: t.Iterable[str], root: str) -> str:
-    """The directory of mod_md's store: ``md`` in Apache's ServerRoot, unless a configuration file says otherwise."""
-    named = [name for text in texts for name in _STORE.findall(text)]
-    return os.path.join(root, named[-1] if named else "md")
+def stores(texts: t.Iterable[str], root: str) -> list[str]:
+    """Where mod_md may keep what it has, the one that counts first: the last that configuration files name, else ``md``."""
+    named = ["md", *(name for text in texts for name in _STORE.findall(text))]
+    return [os.path.join(root, name) for name in dict.fromkeys(reversed(named))]
 
 
 def managed_in(path: str, text: str) -> dict[str, str]:

@@ -279,12 +279,13 @@ class Surveyor:
 
     def _md_stores(self) -> list[str]:
         """Where mod_md keeps what it has ordered."""
-        named: list[str] = []
-        if "md" in self.dump.modules:
-            for text in self.texts().values():
-                named += re.findall(r'^\s*MDStoreDir\s+"?([^"\s$]+)"?\s*$', text, re.IGNORECASE | re.MULTILINE)
-        root = self.dump.root or self._platform.config_directory
-        return list(dict.fromkeys(os.path.join(root, path) for path in (*named, "md")))
+        texts = self.texts().values() if managed_domains.MODULE in self.dump.modules else ()
+        return managed_domains.stores(texts, self._root)
+
+    @property
+    def _root(self) -> str:
+        """What relative paths in the configuration are below."""
+        return self.dump.root or self._platform.config_directory
 
     def _of_others(self, manifest: Manifest) -> tuple[key_pairs.Pair, ...]:
         """The pairs that the sites of others use."""
@@ -373,11 +374,9 @@ class Surveyor:
         :arg alias: a name whose addresses lead here; empty for none
         """
         theirs = {
-            path: text
-            for path, text in self.texts().items()
-            if os.path.realpath(path) not in survey.manifest.files and not text.startswith(f"# {HEADER.text}")
+            path: text for path, text in self._texts_of_others(survey.manifest).items() if not text.startswith(f"# {HEADER.text}")
         }
-        store = managed_domains.store(theirs.values(), self.dump.root or self._platform.config_directory)
+        store = managed_domains.stores(theirs.values(), self._root)[0]
         facts = {pair.file: found for pair, found in survey.pairs.items()}
         entries = managed.entries(
             store, [name for names in wanted.values() for name in names], lambda path: facts.get(path, PairFacts())
