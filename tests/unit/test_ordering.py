@@ -19,7 +19,7 @@ if t.TYPE_CHECKING:
     from tests.unit.fake_apache import FakeApache, Options, Ran
 
 NAMES = ("autoconfig.server.tld", "autodiscover.server.tld")
-OPTIONS: Options = {"certificates": "mod_md", "acme_agreement": True, "acme_contact": "admin@server.tld"}
+OPTIONS: Options = {"certificates": "mod_md", "acme_agreement": True, "acme_contact": "admin@server.tld", "acme_wait_seconds": 2}
 
 
 class ModMd:
@@ -105,6 +105,12 @@ def test_one_run_from_nothing_to_https_and_the_next_does_nothing(apache: FakeApa
     assert (again.result["changed"], mod_md.reloads, apache.footprint()) == (False, 4, before)
 
 
+def test_a_store_of_before_does_not_hide_that_the_first_reload_did_nothing(apache: FakeApache, mod_md: ModMd) -> None:
+    (mod_md.store / "domains" / NAMES[0]).mkdir(parents=True)
+    (mod_md.store / "domains" / NAMES[0] / "md.json").write_text(json.dumps({"domains": list(NAMES)}))
+    assert orders(apache.publish(**OPTIONS)) == {"server.tld": "there"}
+
+
 def test_dns_is_asked_once_for_each_name_and_not_for_those_that_have_a_certificate(apache: FakeApache, mod_md: ModMd) -> None:
     apache.publish(**OPTIONS)
     assert sorted(apache.looked_up) == sorted(NAMES)
@@ -169,6 +175,9 @@ def test_a_certificate_of_before_serves_until_there_is_one(apache: FakeApache, m
     apache.publish(**OPTIONS)
     site = Path(apache.layout.available("sites"), "autoconfig.server.tld-ssl.conf")
     assert f"SSLCertificateFile {apache.root}/live/server.tld/fullchain.pem" in site.read_text()
+    # mod_md puts its own before it at whichever reload it comes.
+    assert apache.ready is not None
+    assert {item.certificate for item in apache.ready.inspection.expectations} == {""}
     mod_md.issues = True
     apache.publish(**OPTIONS)
     assert "SSLCertificateFile" not in site.read_text()

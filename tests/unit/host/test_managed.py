@@ -185,7 +185,7 @@ def test_it_waits_until_all_are_there_and_says_how_far_it_is() -> None:
 
 
 def test_it_waits_for_a_second_attempt_and_not_longer() -> None:
-    looks = Looks({"a": Entry(errors=1)}, {"a": Entry(errors=1)}, {"a": Entry(errors=2)})
+    looks = Looks({"a": Entry(errors=1)}, {"a": Entry(errors=1)}, {"a": Entry(errors=2)}, {"a": Entry(staged=True)})
     assert waited(looks, "a")["a"].errors == 2
 
 
