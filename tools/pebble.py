@@ -82,6 +82,11 @@ class Pebble:
         for name in names:
             self._tell("/clear-a", {"host": f"{name}."})
 
+    @property
+    def names_url(self) -> str:
+        """Where the name server takes records, also by ``/set-txt`` and ``/clear-txt``."""
+        return f"http://127.0.0.1:{self._names}"
+
     def root(self) -> Path:
         """The root of what it issues, which is another one each time that it is started."""
         connection = http.client.HTTPSConnection(

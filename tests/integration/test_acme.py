@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import subprocess
@@ -22,6 +23,13 @@ from tools.private_apache import PrivateApache, free_ports
 CONFIG = "/mail/config-v1.1.xml"
 # Of the certificates, in seconds.
 LIFETIME = 1200
+# As Apache's MDChallengeDns01 calls it: setup NAME VALUE, or teardown NAME.
+DNS_01 = """#!/usr/bin/python3
+import json, sys, urllib.request
+path, name, *values = {{"setup": "/set-txt", "teardown": "/clear-txt"}}[sys.argv[1]], *sys.argv[2:]
+record = {{"host": f"_acme-challenge.{{name}}.", "value": (values or [""])[0]}}
+urllib.request.urlopen("{url}" + path, json.dumps(record).encode())
+"""
 SERVERS = {"incoming": [{"type": "imap", "hostname": "mail.tld"}], "outgoing": [{"type": "smtp", "hostname": "mail.tld"}]}
 
 
@@ -175,6 +183,34 @@ def test_what_the_authority_refuses_is_told_in_its_words(host: Host, tmp_path: P
     assert "domain authorization for autoconfig.server.tld failed, CA considers answer to challenge invalid" in order["reason"]
     assert order["next"]
     host.over_http(*names("server.tld"))
+
+
+def test_names_that_lead_elsewhere_are_validated_by_dns_with_the_administrators_command(host: Host) -> None:
+    host.pebble.forget(names("server.tld"))
+    host.pebble.lead(names("server.tld"), "192.0.2.7")
+    command = host.apache.directory / "dns-01"
+    command.write_text(DNS_01.format(url=host.pebble.names_url))
+    command.chmod(0o755)
+    given = {"acme_challenges": ["dns-01"], "acme_dns_command": str(command)}
+    host.done("server.tld", **given)
+    host.serves(*names("server.tld"))
+
+
+def test_an_authority_that_wants_an_account_of_ones_own_is_told_of_it(host: Host, tmp_path: Path) -> None:
+    key = base64.urlsafe_b64encode(os.urandom(32)).decode().rstrip("=")
+    binding = {"externalAccountBindingRequired": True, "externalAccountMACKeys": {"kid-1": key}}
+    file = host.apache.directory / "eab.json"
+    with Pebble(tmp_path / "bound", host.apache.http_port, settings=binding) as bound:
+        bound.lead(names("server.tld"))
+        bound_host = Host(tmp_path, host.apache, bound)
+        result = bound_host.run("server.tld", acme_wait_seconds=10)
+        assert [order["state"] for order in result["certificate_orders"]] == ["failed"], result
+        file.write_text(json.dumps({"kid": "kid-1", "hmac": key}))
+        file.chmod(0o600)
+        result = bound_host.run("server.tld", acme_eab_file=str(file), acme_wait_seconds=60)
+        assert [order["state"] for order in result["certificate_orders"]] == ["there"], result
+        bound_host.serves(*names("server.tld"))
+    assert key not in json.dumps(result)
 
 
 def test_a_run_that_is_killed_while_it_waits_leaves_http_and_the_next_one_goes_on(host: Host) -> None:

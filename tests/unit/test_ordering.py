@@ -58,6 +58,10 @@ class ModMd:
                 (staging / name).replace(domain / name)
             self._apache.certificates[str(domain / "pubcert.pem")] = names
             shutil.rmtree(staging)
+        elif (staging / "job.json").exists():
+            # It begins anew, but not before the time that it had set itself.
+            shutil.rmtree(staging)
+            return
         if not (domain / "pubcert.pem").exists():
             self.stage(names[0])
 
@@ -167,6 +171,14 @@ def test_while_the_authority_is_down_it_is_http_and_each_run_tries_again(apache:
     ran = apache.publish(**OPTIONS)
     assert orders(ran) == {"server.tld": "there"}
     assert sites(apache) == ["autoconfig.server.tld", "autoconfig.server.tld-ssl"]
+
+
+def test_a_failed_order_is_tried_at_once_after_a_change(apache: FakeApache, mod_md: ModMd) -> None:
+    mod_md.issues = False
+    apache.publish(**OPTIONS)
+    mod_md.issues = True
+    ran = apache.publish(**{**OPTIONS, "acme_contact": "other@server.tld"})
+    assert orders(ran) == {"server.tld": "there"}
 
 
 def test_a_certificate_of_before_serves_until_there_is_one(apache: FakeApache, mod_md: ModMd) -> None:

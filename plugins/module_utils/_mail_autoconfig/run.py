@@ -174,8 +174,11 @@ def _order(
     ordered = first.ready.publications.orders
     wanted = {item.name: item.names for item in ordered.managed.values() if item.name in ordered.pending}
     look = functools.partial(managed.entries, ordered.store, wanted, lambda path: PairFacts(names=means.names(path)))
-    known = look()
+    known, before = look(), first.ready.survey.ledger.entries
     failed = [name for name, entry in known.items() if managed.due_again(entry, time.time())]
+    if first.outcome.reloaded:
+        # At that reload mod_md has thrown away what it knew of failures, but for when it tries again; at the next one that too.
+        failed += [name for name in known if name not in failed and name in before and before[name].errors]
     for name in failed:
         managed.forget_failure(ordered.store, name)
     turns = []

@@ -4,8 +4,8 @@ PRIVATE to the collection. The store belongs to mod_md: ``domains/NAME`` is what
 the next reload, or an order under way (modules/md/md_reg.c, md_status.c). Seen with Apache 2.4.68 and 2.4.71:
 
 - in the first graceful restart with the module mod_md does nothing at all (``mod_md_init_key`` in mod_md.c); the second counts;
-- an order that failed is tried again by itself, half a minute later and then in ever longer times, and a reload does not shorten
-  them unless what is staged is gone.
+- an order that failed is tried again by itself, half a minute later and then in ever longer times, or next day if the authority
+  wants something else; a reload does not shorten that unless what is staged is gone.
 """
 
 from __future__ import annotations
