@@ -132,7 +132,15 @@ class PrivateApache:
 
     def start(self) -> None:
         """Start, and wait until it answers and can be stopped: it listens before it has written its number down."""
-        self.command("apache2ctl", "start")
+        for attempt in range(40):
+            try:
+                self.command("apache2ctl", "start")
+                break
+            except RuntimeError as exc:
+                # The last worker of the one before may have the port for a moment longer.
+                if "Address already in use" not in str(exc) or attempt == 39:
+                    raise
+                time.sleep(0.25)
         self._wait()
         for _attempt in range(200):
             if (self.directory / "run/apache2.pid").exists():
