@@ -176,7 +176,7 @@ def test_what_the_authority_refuses_is_told_in_its_words(host: Host, tmp_path: P
     with Pebble(tmp_path / "walled", free_ports(1)[0]) as walled:
         walled.lead(names("server.tld"))
         host.playbook = Playbook(tmp_path, host.apache.environment, walled.asking_it())
-        given = {"acme_directory": walled.url, "acme_ca_file": str(walled.ca_file), "acme_wait_seconds": 10}
+        given = {"acme_directory": walled.url, "acme_ca_file": str(walled.ca_file), "acme_wait_seconds": 30}
         result = host.run("server.tld", **given)
     (order,) = result["certificate_orders"]
     assert (result["failed"], order["state"]) == (False, "failed"), result
@@ -203,7 +203,7 @@ def test_an_authority_that_wants_an_account_of_ones_own_is_told_of_it(host: Host
     with Pebble(tmp_path / "bound", host.apache.http_port, settings=binding) as bound:
         bound.lead(names("server.tld"))
         bound_host = Host(tmp_path, host.apache, bound)
-        result = bound_host.run("server.tld", acme_wait_seconds=10)
+        result = bound_host.run("server.tld", acme_wait_seconds=30)
         assert [order["state"] for order in result["certificate_orders"]] == ["failed"], result
         file.write_text(json.dumps({"kid": "kid-1", "hmac": key}))
         file.chmod(0o600)
