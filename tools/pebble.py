@@ -11,6 +11,7 @@ import http.client
 import json
 import os
 import shutil
+import signal
 import socket
 import ssl
 import subprocess
@@ -72,6 +73,14 @@ class Pebble:
         """End the authority; the name server goes on."""
         self._end("pebble")
 
+    def pause(self) -> None:
+        """Let the authority answer nobody, without refusing them."""
+        self._processes["pebble"].send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let it answer again."""
+        self._processes["pebble"].send_signal(signal.SIGCONT)
+
     def lead(self, names: Iterable[str], address: str = "127.0.0.1") -> None:
         """Give host names an address in DNS."""
         for name in names:
@@ -126,6 +135,8 @@ class Pebble:
         process = self._processes.pop(program, None)
         if process is not None:
             process.terminate()
+            # One that is paused would not hear of it.
+            process.send_signal(signal.SIGCONT)
             process.wait()
 
     def _wait(self, port: int) -> None:

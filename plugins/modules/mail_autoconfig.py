@@ -345,29 +345,33 @@ options:
       - With V(mod_md), only host names are ordered that lead to this host, that is to one of its addresses or of O(addresses); the
         others are named in a warning.
       - With V(mod_md), Apache has to be reloaded after each renewal. The role installs a timer of systemd for that.
+      - V(certbot) has the program certbot order what V(found) does not find, one lineage C(autoconfig.<domain>) for each mail domain,
+        which certbot renews; the run waits for it as for V(mod_md), and orders for the same names. Other lineages are never changed.
+        A deploy hook tests Apache's configuration and reloads it after each renewal.
     type: str
-    choices: [found, given, mod_md]
+    choices: [found, given, mod_md, certbot]
     default: found
   acme_agreement:
     description:
-      - Whether you agree to the terms of the authority's service. Without it nothing is ordered, and O(certificates=mod_md) is
-        refused.
+      - Whether you agree to the terms of the authority's service. Without it nothing is ordered, and O(certificates=mod_md) and
+        O(certificates=certbot) are refused.
     type: bool
     default: false
   acme_contact:
-    description: Mail address at which the authority may write to you. Required with O(certificates=mod_md).
+    description: Mail address at which the authority may write to you. Required with O(certificates=mod_md) and O(certificates=certbot).
     type: str
   acme_directory:
     description: URL of the directory of the authority. Another one is, for example, Let's Encrypt's for staging.
     type: str
     default: https://acme-v02.api.letsencrypt.org/directory
   acme_profile:
-    description: Profile of the certificates, where the authority has several, for example V(tlsserver).
+    description: Profile of the certificates, where the authority has several, for example V(tlsserver). For V(mod_md) only.
     type: str
   acme_challenges:
     description:
       - How the authority may see that the names are yours.
       - V(http-01) needs port 80 of each name to lead here. With V(dns-01) alone the names may lead anywhere.
+      - V(certbot) can V(http-01) only.
     type: list
     elements: str
     choices: [http-01, dns-01]
@@ -380,17 +384,17 @@ options:
   acme_eab_file:
     description: >-
       Path on the managed host of the external account binding, for authorities that want one: JSON with C(kid) and C(hmac), readable
-      by root alone.
+      by root alone. For V(mod_md) only; for certbot, register the account by hand (C(certbot register)).
     type: path
   acme_ca_file:
     description: >-
       Path on the managed host of root certificates (PEM) by which the authority's own web server is trusted, for a private
-      authority; by default those of the system.
+      authority; by default those of the system. The timer that renews for certbot does not know it, only the system's.
     type: path
   acme_wait_seconds:
     description:
       - How long a run waits for certificates at most. What is not there by then is served over HTTP, Apache goes on with the order,
-        and the next run turns HTTPS on.
+        and the next run turns HTTPS on. What certbot was not asked for by then the next run orders.
     type: int
     default: 300
   acme_new_orders:
@@ -399,6 +403,13 @@ options:
       - Let's Encrypt allows 300 for an account.
     type: int
     default: 250
+  certbot_directory:
+    description:
+      - Directory of certbot's configuration and lineages, which are found there. Of another than the usual one, C(work) and C(logs) in
+        it take the place of C(/var/lib/letsencrypt) and C(/var/log/letsencrypt), and the timer that comes with certbot does not
+        renew it.
+    type: path
+    default: /etc/letsencrypt
   certificate_file:
     description:
       - Path of the certificate chain on the managed host, in which C({domain}) stands for the mail domain, and C(*) for any part
@@ -609,6 +620,11 @@ options:
       - In check mode, take a missing Apache for one that the real run has just installed, instead of failing.
     type: bool
     default: false
+  certbot_is_coming:
+    description:
+      - In check mode, take a missing certbot for one that the real run has just installed, instead of failing.
+    type: bool
+    default: false
 """
 
 EXAMPLES = r"""
@@ -747,9 +763,9 @@ certificate_names:
       reason: no certificate on this host names it
 certificate_orders:
   description:
-    - What becomes of the certificate of each mail domain with O(certificates=mod_md). C(state) is V(there), V(ordered) and not there
+    - What becomes of the certificate of each mail domain with O(certificates=mod_md) or O(certificates=certbot). C(state) is V(there), V(ordered) and not there
       yet, V(failed) so far, or V(later), which is left to a later run. C(reason) is what the authority or Apache says, C(next) when
-      Apache tries again, or a later run may order.
+      Apache tries again, or a later run may order; empty with V(failed) if the next run may.
   returned: success, see O(return_lists)
   type: list
   elements: dict
@@ -769,13 +785,16 @@ certificate_store:
   type: str
   sample: /etc/apache2/md
 certificates_obsolete:
-  description: Certificates that these sites used before, and that no site of this Apache uses any more. Nothing removes them.
+  description: >-
+    Certificates that these sites used before, and that no site of this Apache uses any more. Nothing removes them. C(delete_command)
+    is what deletes a lineage of certbot that names hosts for mail clients and nothing else; empty for others.
   returned: success
   type: list
   elements: dict
   sample:
     - certificate_file: /etc/letsencrypt/live/former.tld/fullchain.pem
       certificate_key_file: /etc/letsencrypt/live/former.tld/privkey.pem
+      delete_command: ''
 problems:
   description: Everything that is wrong with the input, a line each.
   returned: when the input is refused
@@ -805,7 +824,7 @@ from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfi
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.input.spec import argument_spec
 
 # These say how to run, not what to publish.
-RUN_OPTIONS = ("state", "reload", "rehearse", "lock_timeout", "return_lists", "apache_is_coming")
+RUN_OPTIONS = ("state", "reload", "rehearse", "lock_timeout", "return_lists", "apache_is_coming", "certbot_is_coming")
 
 
 def way(module: AnsibleModule) -> run.Way:
@@ -818,6 +837,7 @@ def way(module: AnsibleModule) -> run.Way:
         rehearse=module.params["rehearse"],
         lock_seconds=module.params["lock_timeout"],
         apache_is_coming=module.params["apache_is_coming"],
+        certbot_is_coming=module.params["certbot_is_coming"],
         lists=None if lists is None else tuple(lists),
     )
 
@@ -827,7 +847,8 @@ def work(module: AnsibleModule) -> dict[str, t.Any]:
     wanted = settings.read({key: value for key, value in module.params.items() if key not in RUN_OPTIONS})
     if module.params["state"] == "present" and not wanted.providers:
         raise InputError(["providers: is empty; to take everything away, say state: absent"])
-    result, warnings = run.run(wanted, way(module), Debian(wanted.config_directory), commands.run)
+    platform = Debian(wanted.config_directory, certbot_directory=wanted.certbot_directory)
+    result, warnings = run.run(wanted, way(module), platform, commands.run)
     for warning in warnings:
         module.warn(warning)
     return result

@@ -66,7 +66,7 @@ def test_what_is_on_the_host_is_found_and_the_better_one_comes_in_its_place(
     files = {"certificate_file": f"{theirs}/full*.pem", "certificate_key_file": f"{theirs}/privkey.pem"}
     given = published(apache, playbook, certificates="given", **files)
     assert serving(given) == dict.fromkeys(NAMES, "shop.tld: certificate_file, by a wildcard")
-    left = {"certificate_file": f"{ours}/pubcert.pem", "certificate_key_file": f"{ours}/privkey.pem"}
+    left = {"certificate_file": f"{ours}/pubcert.pem", "certificate_key_file": f"{ours}/privkey.pem", "delete_command": ""}
     assert given["certificates_obsolete"] == [left]
     gone = playbook.module({**apache.module_options(), "domain": "server.tld", "state": "absent"})
     assert (gone["failed"], gone["certificates_obsolete"]) == (False, [left])

@@ -265,6 +265,8 @@ class FakeApache:
     :ivar twin: in the place of ``twin.run``
     :ivar hangs: whether nobody serves after a reload, until Apache is started anew
     :ivar read_at: when it has read its configuration, as it tells; None where nobody can say
+    :ivar programs: those that are installed
+    :ivar calling: in the place of certbot
     :ivar dns: addresses of host names that do not lead here; ``looked_up`` are the names that were asked for
     :ivar progress: what a run said while it waited
     :ivar lingers: whether workers of before a reload do not end
@@ -272,11 +274,10 @@ class FakeApache:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        stores = tuple(
-            (origin, Certificate(f"{root}{pattern.file}", f"{root}{pattern.key}"))
-            for origin, pattern in Debian().certificate_stores
+        self.certbot = root / "etc/letsencrypt"
+        self.layout = Debian(
+            f"{root}/etc/apache2", f"{root}/var/lib/apache2", str(self.certbot), f"{root}{Debian().dehydrated_directory}"
         )
-        self.layout = Debian(f"{root}/etc/apache2", f"{root}/var/lib/apache2", stores)
         self.document_root = root / "var/www/autoconfig"
         self.state = root / "var/lib/mail_autoconfig"
         self.error_log = root / "var/log/apache2/error.log"
@@ -289,6 +290,8 @@ class FakeApache:
         self.reloading: Callable[[], object] = lambda: None
         self.twin: Callable[..., Outcome] = lambda work, **options: Outcome(False, "no twins in unit tests")
         self.asked: list[Question] = []
+        self.programs = {"certbot"}
+        self.calling: Callable[[Sequence[str]], Result] = lambda command: Result(1, "", "nothing is ordered in unit tests")
         self.dns: dict[str, Addresses] = {}
         self.looked_up: list[str] = []
         self.progress: list[str] = []
@@ -335,6 +338,8 @@ class FakeApache:
             self.twin,
             resolve=self.resolve,
             addresses=lambda: [HERE],
+            is_there=lambda program: program in self.programs,
+            call=lambda command, environment, seconds: self.calling(command),
             progress=self.progress.append,
             patience=0,
         )
@@ -350,6 +355,7 @@ class FakeApache:
             "config_directory": self.layout.config_directory,
             "document_root": str(self.document_root),
             "state_directory": str(self.state),
+            "certbot_directory": str(self.certbot),
         }
         if not {"domain", "providers", "purge"} & set(changes):
             options["domain"] = "server.tld"

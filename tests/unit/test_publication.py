@@ -255,13 +255,13 @@ def test_the_manifest_knows_which_certificates_are_in_use_and_the_result_those_t
     first = publish(survey(EVERY_NAME))
     manifest = manifest_of(first)
     assert manifest.certificates == {live("server.tld")}
-    kept = publish(survey(EVERY_NAME, manifest=manifest, left=frozenset({live("server.tld")})))
-    assert kept.obsolete == ()
-    gone = publish(survey(manifest=manifest, left=frozenset({live("server.tld")})))
-    assert gone.obsolete == (live("server.tld"),)
-    where = survey(manifest=manifest, left=frozenset({live("server.tld")}))
+    kept = publish(survey(EVERY_NAME, manifest=manifest, left={live("server.tld"): False}))
+    assert kept.obsolete == {}
+    gone = publish(survey(manifest=manifest, left={live("server.tld"): False}))
+    assert gone.obsolete == {live("server.tld"): ""}
+    where = survey(manifest=manifest, left={live("server.tld"): False})
     removed = publication.remove(settings.read({"domain": "server.tld"}), where)
-    assert removed.obsolete == (live("server.tld"),)
+    assert removed.obsolete == {live("server.tld"): ""}
 
 
 CONTENT = {

@@ -113,10 +113,17 @@ def test_each_host_name_is_told_with_its_certificate_or_why_it_has_none() -> Non
 
 
 def test_certificates_that_nobody_uses_any_more_are_told() -> None:
-    former = frozenset({Certificate("/tls/former.pem", "/tls/former.key")})
-    assert result(publish(survey(EVERY_NAME, left=former)))["certificates_obsolete"] == [
-        {"certificate_file": "/tls/former.pem", "certificate_key_file": "/tls/former.key"}
-    ]
+    def pair(lineage: str) -> Certificate:
+        return Certificate(f"/etc/letsencrypt/live/{lineage}/fullchain.pem", f"/etc/letsencrypt/live/{lineage}/privkey.pem")
+
+    former = {Certificate("/tls/former.pem", "/tls/former.key"): True, pair("shop.tld"): False, pair("autoconfig.a.tld"): True}
+    found = result(publish(survey(EVERY_NAME, left=former)))["certificates_obsolete"]
+    # One that names others too may serve a mail server.
+    assert {entry["certificate_file"]: entry["delete_command"] for entry in found} == {
+        "/tls/former.pem": "",
+        "/etc/letsencrypt/live/shop.tld/fullchain.pem": "",
+        "/etc/letsencrypt/live/autoconfig.a.tld/fullchain.pem": "certbot delete --cert-name autoconfig.a.tld",
+    }
 
 
 def test_every_key_is_documented() -> None:

@@ -13,9 +13,11 @@ import functools
 import hashlib
 import typing as t
 
-FOUND, GIVEN, MOD_MD = "found", "given", "mod_md"
+FOUND, GIVEN, MOD_MD, CERTBOT = "found", "given", "mod_md", "certbot"
 # Where the certificates of a provider come from.
-SOURCES = (FOUND, GIVEN, MOD_MD)
+SOURCES = (FOUND, GIVEN, MOD_MD, CERTBOT)
+# Those that order them from an authority.
+ORDERING = (MOD_MD, CERTBOT)
 _DAY = 86400
 # Programs renew at a third of the lifetime; of a certificate that lives for years a third would be a warning for years.
 _SHARE, _MOST_DAYS = 3, 30

@@ -71,6 +71,11 @@ class Manifest:
         return frozenset(pair for holding in self.providers.values() for pair in holding.certificates)
 
     @property
+    def domains(self) -> frozenset[str]:
+        """All mail domains that are served."""
+        return frozenset(domain for holding in self.providers.values() for domain in holding.domains)
+
+    @property
     def files(self) -> dict[str, Owned]:
         """All files of ours; one that several providers have may be as any of them knows it."""
         found = dict(self.retired)

@@ -162,8 +162,7 @@ def plan(wanted: t.Mapping[str, t.Sequence[str]], ledger: Ledger, options: AcmeO
     :arg wanted: host names by mail domain, in the order in which they are to be ordered
     """
     problems = [f"{option}: {path} does not exist on this host" for option, path in ledger.missing.items()]
-    refusals = {name: options.refusal(name) for names in wanted.values() for name in names}
-    problems += [f"certificates: {name}: {reason}" for name, reason in refusals.items() if reason]
+    problems += refusals(wanted, options)
     problems += [
         f"certificates: {place} has {name} managed by mod_md already: take it out there, or leave certificates at found"
         for names in wanted.values()
@@ -171,8 +170,7 @@ def plan(wanted: t.Mapping[str, t.Sequence[str]], ledger: Ledger, options: AcmeO
         for place in filter(None, [ledger.others.get(name)])
     ]
     found = {domain: _of_domain(names, ledger, options) for domain, names in wanted.items()}
-    counted = len(_recent(ledger))
-    left = options.new_orders - counted
+    left = room(options, ledger.issued, ledger.now)
     managed: dict[str, ManagedDomain] = {}
     pending: list[str] = []
     later: list[str] = []
@@ -194,13 +192,20 @@ def plan(wanted: t.Mapping[str, t.Sequence[str]], ledger: Ledger, options: AcmeO
         pending=tuple(pending),
         missing=missing,
         later=tuple(later),
-        later_at=_room_at(ledger) if later else 0,
-        findings=_findings(problems, missing, later),
-        store=ledger.store,
+        later_at=room_at(ledger.issued, ledger.now) if later else 0,
+        findings=found_out(problems, missing, later),
+        store=ledger.store if wanted else "",
     )
 
 
-def _findings(problems: t.Sequence[str], missing: t.Mapping[str, str], later: t.Sequence[str]) -> Findings:
+def refusals(wanted: t.Mapping[str, t.Sequence[str]], options: AcmeOptions) -> list[str]:
+    """Which names the authority cannot have certificates for, in words."""
+    reasons = {name: options.refusal(name) for names in wanted.values() for name in names}
+    return [f"certificates: {name}: {reason}" for name, reason in reasons.items() if reason]
+
+
+def found_out(problems: t.Sequence[str], missing: t.Mapping[str, str], later: t.Sequence[str]) -> Findings:
+    """What to say of names that are not ordered, and of mail domains whose turn comes later."""
     warnings = []
     reasons: dict[str, list[str]] = {}
     for name, reason in missing.items():
@@ -235,13 +240,21 @@ def _is_begun(names: t.Sequence[str], ledger: Ledger) -> bool:
     return any(set(ledger.entries[name].names) == set(names) for name in names if name in ledger.entries)
 
 
-def _room_at(ledger: Ledger) -> float:
+def room(options: AcmeOptions, issued: t.Iterable[float], now: float) -> int:
+    """How many orders the authority takes now.
+
+    :arg issued: when certificates came, in seconds since the epoch
+    """
+    return max(0, options.new_orders - len(_recent(issued, now)))
+
+
+def room_at(issued: t.Iterable[float], now: float) -> float:
     """When the authority takes new orders again."""
-    return min(_recent(ledger), default=ledger.now) + WINDOW
+    return min(_recent(issued, now), default=now) + WINDOW
 
 
-def _recent(ledger: Ledger) -> list[float]:
-    return [moment for moment in ledger.issued if ledger.now - moment < WINDOW]
+def _recent(issued: t.Iterable[float], now: float) -> list[float]:
+    return [moment for moment in issued if now - moment < WINDOW]
 
 
 def shown(moment: float) -> str:

@@ -10,13 +10,26 @@ import functools
 import time
 import typing as t
 
-from . import clients, orders
+from . import clients, lineages, orders
 from .apache import managed_domains, neighbours, signing
 from .apache import sites as site
 from .apache.common import HEADER
 from .apache.neighbours import Placement
 from .apache.sites import HostGroup
-from .certificates import GIVEN, MOD_MD, Certificate, Certificates, Choice, Content, PairFacts, Search, covers, pair_at
+from .certificates import (
+    CERTBOT,
+    GIVEN,
+    MOD_MD,
+    ORDERING,
+    Certificate,
+    Certificates,
+    Choice,
+    Content,
+    PairFacts,
+    Search,
+    covers,
+    pair_at,
+)
 from .dns import records as dns
 from .documents import Document, apple, outlook, pacc, thunderbird
 from .files import File, Kind, digest
@@ -25,6 +38,7 @@ from .host.platform import Platform
 from .host.survey import Survey
 from .input.model import Provider
 from .input.settings import Settings
+from .lineages import Lineages
 from .manifest import Holding, Manifest
 from .orders import Orders
 from .plan import SHARED, Desired, by_provider
@@ -32,6 +46,7 @@ from .plan import SHARED, Desired, by_provider
 # A certificate a domain would make ten thousand comparisons of keys.
 _COMPARED_CERTIFICATES = 20
 _NO_ORDERS = Orders()
+_NO_LINEAGES = Lineages()
 _LABELS = (*clients.LABELS, clients.PACC_LABEL)
 # Where pairs go that providers bring, in the state directory.
 _CONTENTS = "certificates"
@@ -83,7 +98,9 @@ class Publications:
     :ivar adopted: paths of files of somebody else in whose place ours come
     :ivar moment: of the survey
     :ivar orders: certificates that mod_md orders for us
-    :ivar obsolete: certificates that our sites used before, and that nobody uses any more
+    :ivar lineages: certificates that certbot orders for us
+    :ivar obsolete: certificates that our sites used before, and that nobody uses any more; for each the command that deletes it,
+        empty where it may be for others too
     """
 
     settings: Settings
@@ -95,8 +112,9 @@ class Publications:
     findings: Findings
     adopted: frozenset[str] = frozenset()
     moment: float = 0
-    obsolete: tuple[Certificate, ...] = ()
+    obsolete: t.Mapping[Certificate, str] = dataclasses.field(default_factory=dict)
     orders: Orders = _NO_ORDERS
+    lineages: Lineages = _NO_LINEAGES
 
     @property
     def displaced(self) -> tuple[str, ...]:
@@ -150,12 +168,17 @@ def _looks_everywhere(settings: Settings, provider: Provider) -> bool:
     return settings.source(provider) != GIVEN
 
 
-def to_order(settings: Settings) -> dict[str, tuple[str, ...]]:
-    """The host names that need a certificate of mod_md, by mail domain."""
+def lacking(settings: Settings, survey: Survey) -> dict[str, tuple[str, ...]]:
+    """The mail domains for which certbot may have to order, with their host names."""
+    return lineages.lacking(to_order(settings, CERTBOT), _certificates(settings, survey), survey.moment)
+
+
+def to_order(settings: Settings, source: str) -> dict[str, tuple[str, ...]]:
+    """The host names that need a certificate of a source, by mail domain."""
     return {
         domain: tuple(f"{label}.{domain}" for label in _labels(settings, provider))
         for provider in settings.providers
-        if settings.source(provider) == MOD_MD
+        if settings.source(provider) == source
         for domain in provider.domains
         if dns.has_hosts(provider, domain, settings.dns.further_domains)
     }
@@ -175,8 +198,11 @@ def publish(settings: Settings, survey: Survey, platform: Platform) -> Publicati
     settings, responding = _settle_responder(settings, survey)
     certificates = _certificates(settings, survey)
     # Of a host without Apache nothing is known that decides what is ordered.
-    ordered = orders.plan(to_order(settings), survey.ledger, settings.acme) if survey.installed else Orders()
-    items, describing = _items(settings, certificates, survey.manifest, ordered)
+    ordered, kept = Orders(), Lineages()
+    if survey.installed:
+        ordered = orders.plan(to_order(settings, MOD_MD), survey.ledger, settings.acme)
+        kept = lineages.plan(to_order(settings, CERTBOT), certificates, survey.certbot, survey.ledger, settings.acme)
+    items, describing = _items(settings, certificates, survey.manifest, ordered, kept)
     items = _widened(settings, items, survey)
     wanted = _wanted(settings, items, survey.manifest, platform)
     placement = neighbours.place(wanted, survey.ground)
@@ -195,6 +221,7 @@ def publish(settings: Settings, survey: Survey, platform: Platform) -> Publicati
             responding,
             describing,
             ordered.findings,
+            kept.findings,
             _certificate_findings(settings, items, certificates, survey.moment),
             _content_findings(settings, items, certificates),
             _ground_findings(settings, survey),
@@ -213,8 +240,9 @@ def publish(settings: Settings, survey: Survey, platform: Platform) -> Publicati
         findings=findings,
         adopted=wanted.adopted,
         moment=survey.moment,
-        obsolete=_obsolete(survey, desired, others),
+        obsolete=_obsolete(settings, survey, desired, others),
         orders=ordered,
+        lineages=kept,
     )
 
 
@@ -222,7 +250,7 @@ def remove(settings: Settings, survey: Survey) -> Publications:
     """Work out how to take away the providers that are named, or all with ``purge``, with the records that they had."""
     manifest = survey.manifest
     certificates = _certificates(settings, survey)
-    items, _describing = _items(settings, certificates, manifest, Orders())
+    items, _describing = _items(settings, certificates, manifest, Orders(), Lineages())
     dropped = set(manifest.providers) if settings.purge else {provider.id for provider in settings.providers}
     remaining = set(manifest.providers) - dropped - {SHARED}
     owner = _owner_of_default(manifest)
@@ -254,16 +282,22 @@ def remove(settings: Settings, survey: Survey) -> Publications:
         dropped=frozenset(dropped & set(manifest.providers)),
         findings=findings,
         moment=survey.moment,
-        obsolete=_obsolete(survey, (), {name: manifest.providers[name] for name in remaining}),
+        obsolete=_obsolete(settings, survey, (), {name: manifest.providers[name] for name in remaining}),
     )
 
 
-def _obsolete(survey: Survey, desired: t.Iterable[Desired], others: t.Mapping[str, Holding]) -> tuple[Certificate, ...]:
-    """Certificates that our sites used before, and that are there for nobody any more."""
+def _obsolete(
+    settings: Settings, survey: Survey, desired: t.Iterable[Desired], others: t.Mapping[str, Holding]
+) -> dict[Certificate, str]:
+    """Certificates that our sites used before, and that are there for nobody any more, with the commands that delete them."""
     used = {pair for item in desired for pair in item.certificates} | {
         pair for holding in others.values() for pair in holding.certificates
     }
-    return tuple(sorted(survey.left - used))
+    return {
+        pair: lineages.deletion(pair, settings.certbot_directory) if is_ours else ""
+        for pair, is_ours in sorted(survey.left.items())
+        if pair not in used
+    }
 
 
 def _owner_of_default(manifest: Manifest) -> str:
@@ -293,7 +327,7 @@ def _settle_responder(settings: Settings, survey: Survey) -> tuple[Settings, Fin
 
 
 def _items(
-    settings: Settings, certificates: Certificates, manifest: Manifest, ordered: Orders
+    settings: Settings, certificates: Certificates, manifest: Manifest, ordered: Orders, kept: Lineages
 ) -> tuple[tuple[Publication, ...], Findings]:
     earlier = _earlier_digests(manifest) if settings.pacc else {}
     items = []
@@ -302,7 +336,7 @@ def _items(
         documents = _documents(settings, provider)
         served, without_pacc = _served(settings, provider, documents, earlier)
         domains = [domain for domain in provider.domains if dns.has_hosts(provider, domain, settings.dns.further_domains)]
-        choices = _choices(settings, provider, domains, served.labels, certificates, ordered)
+        choices = _choices(settings, provider, domains, served.labels, certificates, ordered, kept)
         groups = _host_groups(domains, choices, served.labels, ordered)
         served = _served_over_tls(settings, served, groups, certificates)
         items.append(Publication(provider, documents, groups, choices, served, settings.dns))
@@ -358,19 +392,21 @@ def _choices(
     labels: t.Sequence[str],
     certificates: Certificates,
     ordered: Orders,
+    kept: Lineages,
 ) -> dict[str, Choice]:
-    """What serves each host name: what mod_md has ordered for it, and until that is there, what is found."""
+    """What serves each host name: what was ordered for it, and until that is there, what is found."""
     hosts = [(f"{label}.{domain}", domain) for domain in domains for label in labels]
     if not settings.https:
         return {host: Choice(reason="https is off") for host, _domain in hosts}
     found = certificates.choose(hosts, _looks_everywhere(settings, provider), _brought(settings, provider))
     for host, domain in hosts:
-        pair = ordered.pair_of(domain)
+        pair = ordered.pair_of(domain) or kept.own.get(domain)
         facts = certificates.facts.get(pair) if pair else None
+        source = settings.source(provider)
         if pair and facts and facts.is_usable and covers(facts.names, host):
-            found[host] = Choice(pair, facts, "mod_md orders and renews it")
-        elif found[host].pair is None and settings.source(provider) == MOD_MD:
-            found[host] = Choice(reason=ordered.why_none(host, domain))
+            found[host] = Choice(pair, facts, f"{source} orders and renews it")
+        elif found[host].pair is None and source in ORDERING:
+            found[host] = Choice(reason=(ordered if source == MOD_MD else kept).why_none(host, domain))
     return found
 
 

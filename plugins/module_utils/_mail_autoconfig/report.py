@@ -5,13 +5,16 @@ PRIVATE to the collection.
 
 from __future__ import annotations
 
+import types
 import typing as t
 
 from . import plan as planning
 from .apache import managed_domains
+from .certificates import Certificate
 from .dns import records as dns
 from .host.rehearsal import Rehearsal
 from .host.transaction import Outcome
+from .lineages import Failure, when_again
 from .orders import Entry, Orders
 from .orders import shown as shown_time
 from .plan import Current, Plan
@@ -21,16 +24,22 @@ from .publication import Publications
 MANY_DOMAINS = 200
 # Nobody reads more, and Ansible prints each with its frame.
 MANY_WARNINGS = 50
-_NO_ENTRIES: t.Mapping[str, Entry] = {}
+_NO_ENTRIES: t.Mapping[str, Entry] = types.MappingProxyType({})
+_NO_FAILURES: t.Mapping[str, Failure] = types.MappingProxyType({})
+_NO_PAIR = Certificate("", "")
 LISTS = ("urls", "dns_records", "dns_record_sets", "certificate_names", "certificate_orders")
 
 
 def lists(
-    publications: Publications, wanted: t.Collection[str] | None, entries: t.Mapping[str, Entry] = _NO_ENTRIES
+    publications: Publications,
+    wanted: t.Collection[str] | None,
+    entries: t.Mapping[str, Entry] = _NO_ENTRIES,
+    failures: t.Mapping[str, Failure] = _NO_FAILURES,
 ) -> dict[str, t.Any]:
     """The lists that grow with the domains: those that are wanted, or all if there are few domains.
 
-    :arg entries: what became of orders
+    :arg entries: what became of mod_md's orders
+    :arg failures: orders of certbot that this run has seen fail, by mail domain
     """
     few = sum(len(item.provider.domains) for item in publications.items) <= MANY_DOMAINS
     chosen = set(LISTS if few else ()) if wanted is None else set(wanted)
@@ -44,7 +53,10 @@ def lists(
     if "certificate_names" in chosen:
         found["certificate_names"] = list(_certificate_names(publications))
     if "certificate_orders" in chosen:
-        found["certificate_orders"] = list(_certificate_orders(publications.orders, entries))
+        found["certificate_orders"] = [
+            *_certificate_orders(publications.orders, entries),
+            *_lineage_orders(publications, failures),
+        ]
     return found
 
 
@@ -75,6 +87,30 @@ def _certificate_orders(orders: Orders, entries: t.Mapping[str, Entry]) -> t.Ite
         }
     for domain in (domain for domain in orders.later if domain not in orders.managed):
         yield {"domain": domain, "names": [], "state": "later", "reason": "", "next": shown_time(orders.later_at)}
+
+
+def _lineage_orders(publications: Publications, failures: t.Mapping[str, Failure]) -> t.Iterator[dict[str, t.Any]]:
+    """The same for what certbot orders."""
+    lineages = publications.lineages
+    names: dict[str, list[str]] = {}
+    for item in publications.items:
+        for name, domain in (host for group in item.groups for host in group.hosts):
+            if item.choices[name].pair == lineages.own.get(domain, _NO_PAIR):
+                names.setdefault(domain, []).append(name)
+    for domain in dict.fromkeys((*names, *lineages.ordered, *lineages.failed, *lineages.later)):
+        failure = failures.get(domain) or lineages.failed.get(domain)
+        planned = lineages.planned.get(domain)
+        state = (
+            "failed" if failure else "ordered" if domain in lineages.ordered else "later" if domain in lineages.later else "there"
+        )
+        until = lineages.later_at if state == "later" else 0
+        yield {
+            "domain": domain,
+            "names": list(planned.hosts) if planned else names.get(domain, []),
+            "state": state,
+            "reason": failure.words if failure else "",
+            "next": when_again(failure) if failure else shown_time(until),
+        }
 
 
 def together(results: t.Sequence[dict[str, t.Any]]) -> dict[str, t.Any]:
@@ -120,10 +156,11 @@ def result(
     outcome: Outcome,
     wanted: t.Collection[str] | None,
     entries: t.Mapping[str, Entry] = _NO_ENTRIES,
+    failures: t.Mapping[str, Failure] = _NO_FAILURES,
 ) -> dict[str, t.Any]:
     """The result of a run that did not fail, or of one of its turns.
 
-    :arg wanted: as for ``lists``, with ``entries``
+    :arg wanted: as for ``lists``, with ``entries`` and ``failures``
     """
     return {
         "changed": plan.is_needed,
@@ -139,8 +176,9 @@ def result(
         "certificates_managed": any(map(managed_domains.is_file_name, plan.manifest.named("conf"))),
         "certificate_store": publications.orders.store,
         "certificates_obsolete": [
-            {"certificate_file": pair.file, "certificate_key_file": pair.key} for pair in publications.obsolete
+            {"certificate_file": pair.file, "certificate_key_file": pair.key, "delete_command": command}
+            for pair, command in publications.obsolete.items()
         ],
         "diff": planning.diffs(plan, current),
-        **lists(publications, wanted, entries),
+        **lists(publications, wanted, entries, failures),
     }

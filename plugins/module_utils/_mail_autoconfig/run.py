@@ -10,16 +10,17 @@ import dataclasses
 import functools
 import os
 import time
+import types
 import typing as t
 
 from . import expectations, publication, report
 from . import plan as planning
 from .apache import managed_domains
 from .apache.common import HEADER
-from .certificates import PairFacts
+from .certificates import CERTBOT, MOD_MD, PairFacts
 from .files import Kind
 from .findings import Findings, some
-from .host import filesystem, interrupts, lock, managed
+from .host import certbot, filesystem, interrupts, lock, managed
 from .host.commands import Runner
 from .host.means import USUAL, Means, Resolve
 from .host.platform import Platform
@@ -28,6 +29,7 @@ from .host.survey import Survey, Surveyor
 from .host.transaction import ApplyError, Inspection, Outcome, Transaction
 from .input.reading import InputError
 from .input.settings import Settings
+from .lineages import Lineage, Lineages, Store, said
 from .orders import Addresses, Entry, unfinished
 from .plan import Current, Plan
 from .publication import EMPTY_ZONE, Publications
@@ -36,7 +38,8 @@ from .questions import of_neighbours
 # What a graceful restart needs besides the logs of our sites.
 _SPARE_DESCRIPTORS = 32
 _SPARE_BYTES = 1 << 20
-_NO_ENTRIES: t.Mapping[str, Entry] = {}
+_NO_ENTRIES: t.Mapping[str, Entry] = types.MappingProxyType({})
+_NOTHING_ORDERED = certbot.Outcome()
 # All that any provider may need.
 _MODULES = ("alias", "authz_core", "env", "ext_filter", "headers", "lua", "md", "setenvif", "ssl")
 
@@ -51,6 +54,7 @@ class Way:
     :ivar rehearse: whether to make the change in a twin of the host first
     :ivar lock_seconds: how long to wait for another run to end
     :ivar apache_is_coming: in check mode, take a missing Apache for one that the real run has just installed
+    :ivar certbot_is_coming: likewise
     :ivar lists: those of the growing lists that are wanted in the result; None for all while they are short
     """
 
@@ -60,6 +64,7 @@ class Way:
     rehearse: bool = True
     lock_seconds: float = 60
     apache_is_coming: bool = False
+    certbot_is_coming: bool = False
     lists: tuple[str, ...] | None = None
 
 
@@ -111,21 +116,37 @@ def run(
         means = dataclasses.replace(means, resolve=_remembered(means.resolve))
         first = _turn(settings, way, platform, command, means)
         turns = [first]
-        entries = _NO_ENTRIES
-        if first.ready.publications.orders.pending and first.outcome.running and way.reload and not way.check:
+        entries, lineages = _NO_ENTRIES, _NOTHING_ORDERED
+        may_order = first.outcome.running and way.reload and not way.check
+        if first.ready.publications.orders.pending and may_order:
             # What a run has just proven needs no rehearsal to be read once more.
             reread = functools.partial(_turn, settings, dataclasses.replace(way, rehearse=False), platform, command, means, True)
             serve = functools.partial(_turn, settings, way, platform, command, means)
             later, entries = _order(first, settings, means, reread, serve)
             turns += later
+        if first.ready.publications.lineages.ordered and may_order:
+            lineages = _order_lineages(first, settings, means)
+            if lineages.issued:
+                turns.append(_turn(settings, way, platform, command, means))
         # What grows with the domains is told of the last one alone.
-        results = [_result(turn, ()) for turn in turns[:-1]] + [_result(turns[-1], way.lists, entries)]
-        return report.together(results), report.shown(_all_warnings(turns, way, entries))
+        results = [_result(turn, way, ()) for turn in turns[:-1]] + [_result(turns[-1], way, way.lists, entries, lineages)]
+        return report.together(results), report.shown(_all_warnings(turns, way, entries, lineages))
 
 
-def _result(turn: Turn, lists: t.Collection[str] | None, entries: t.Mapping[str, Entry] = _NO_ENTRIES) -> dict[str, t.Any]:
+def _result(
+    turn: Turn,
+    way: Way,
+    lists: t.Collection[str] | None,
+    entries: t.Mapping[str, Entry] = _NO_ENTRIES,
+    lineages: certbot.Outcome = _NOTHING_ORDERED,
+) -> dict[str, t.Any]:
     ready = turn.ready
-    return report.result(ready.publications, ready.plan, ready.current, turn.rehearsal, turn.outcome, lists, entries)
+    found = report.result(
+        ready.publications, ready.plan, ready.current, turn.rehearsal, turn.outcome, lists, entries, lineages.failed
+    )
+    # What certbot orders is no file of ours, so that no plan has it.
+    comes = bool(lineages.issued) or (way.check and bool(ready.publications.lineages.ordered))
+    return {**found, "changed": found["changed"] or comes}
 
 
 def _remembered(resolve: Resolve) -> Resolve:
@@ -154,6 +175,7 @@ def _turn(settings: Settings, way: Way, platform: Platform, command: Runner, mea
     if ready.plan.needs_reload and ready.survey.installed and not rehearsal.rehearsed:
         _require_reloadable(surveyor.risks(ready.survey.manifest), rehearsal)
     if ready.plan.is_needed and not way.check:
+        certbot.forget(settings.state_directory, ready.plan.before.domains - ready.plan.manifest.domains)
         transaction = Transaction(platform, command, surveyor.server(), settings.state_directory, means)
         try:
             outcome = transaction.carry_out(ready.plan, ready.current, ready.inspection, way.reload, rehearsal.fresh)
@@ -196,6 +218,28 @@ def _order(
     return turns, found
 
 
+def _order_lineages(first: Turn, settings: Settings, means: Means) -> certbot.Outcome:
+    """Let certbot order certificates; what became of that."""
+    acme, store = settings.acme, first.ready.survey.certbot
+
+    def arguments(lineage: Lineage) -> list[str]:
+        return certbot.command(store, lineage, settings.site.document_root, acme, settings.tlsa)
+
+    try:
+        return certbot.order_all(
+            first.ready.publications.lineages.ordered,
+            arguments,
+            store.directory,
+            settings.state_directory,
+            acme,
+            means.call,
+            means.progress,
+        )
+    except interrupts.Interrupted as exc:
+        message = f"{exc} while certbot ordered certificates: the hosts are served over HTTP, and the next run goes on"
+        raise ApplyError(message, rolled_back=False) from exc
+
+
 def prepare(settings: Settings, way: Way, platform: Platform, surveyor: Surveyor, reread: bool = False) -> Preparation:
     """Survey, publications and plan. Raises InputError for what cannot be done on this host; nothing is written.
 
@@ -203,10 +247,21 @@ def prepare(settings: Settings, way: Way, platform: Platform, surveyor: Surveyor
     """
     survey = surveyor.survey(publication.candidates(settings), settings.site.signer, settings.site.document_root, _MODULES)
     _require_usable(survey, way, platform, settings)
-    if way.state == "present" and settings.orders and survey.installed:
-        wanted = publication.to_order(settings)
-        ledger = surveyor.ledger(wanted, survey, settings.acme.files, settings.dns.addresses, settings.dns.host)
-        survey = dataclasses.replace(survey, ledger=ledger)
+    if way.state == "present" and settings.ordering and survey.installed:
+        lacking = publication.lacking(settings, survey)
+        names = [name for names in lacking.values() for name in names]
+        survey = dataclasses.replace(
+            survey,
+            ledger=surveyor.ledger(
+                publication.to_order(settings, MOD_MD),
+                names,
+                survey,
+                settings.acme.files,
+                settings.dns.addresses,
+                settings.dns.host,
+            ),
+            certbot=_coming(surveyor.certbot(lacking), way) if CERTBOT in settings.ordering else survey.certbot,
+        )
     if way.state == "present":
         publications = publication.publish(settings, survey, platform)
     else:
@@ -246,6 +301,12 @@ def prepare(settings: Settings, way: Way, platform: Platform, surveyor: Surveyor
     if problems:
         raise InputError(problems)
     return ready
+
+
+def _coming(store: Store, way: Way) -> Store:
+    """In check mode, a certbot that the real run has just installed; its package brings a timer."""
+    is_coming = way.check and way.certbot_is_coming
+    return dataclasses.replace(store, is_installed=True, is_renewing=True) if is_coming else store
 
 
 def _require_reloadable(risks: t.Sequence[str], rehearsal: Rehearsal) -> None:
@@ -331,7 +392,9 @@ def _why_not_rehearsed(ready: Preparation, way: Way) -> str:
     return "" if way.rehearse else "rehearse is false"
 
 
-def _all_warnings(turns: t.Sequence[Turn], way: Way, entries: t.Mapping[str, Entry]) -> tuple[str, ...]:
+def _all_warnings(
+    turns: t.Sequence[Turn], way: Way, entries: t.Mapping[str, Entry], lineages: certbot.Outcome
+) -> tuple[str, ...]:
     """What to say of a run: of what it publishes in the end, and of what each turn met on the way."""
     last = turns[-1].ready
     found = [*turns[0].ready.plan.findings.warnings, *last.findings.warnings]
@@ -341,7 +404,20 @@ def _all_warnings(turns: t.Sequence[Turn], way: Way, entries: t.Mapping[str, Ent
         found += unfinished(last.publications.orders, entries)
     elif last.publications.orders.pending and not way.check:
         found.append("certificates are not ordered: Apache does that, and it was not reloaded or does not run")
+    found += said(lineages.failed)
+    found += _not_begun(turns[0].ready.publications.lineages, way, lineages)
     return tuple(dict.fromkeys(found))
+
+
+def _not_begun(wanted: Lineages, way: Way, lineages: certbot.Outcome) -> t.Iterator[str]:
+    """What certbot was to order and was not asked for."""
+    left = [domain for domain in wanted.ordered if domain not in lineages.begun]
+    if not left or way.check:
+        return
+    if lineages.begun:
+        yield f"the time was over (acme_wait_seconds), or the authority away; later runs order certificates for {some(left)}"
+    else:
+        yield f"nothing is ordered for {some(left)}: Apache has to answer the authority, and was not reloaded or does not run"
 
 
 def _warnings(ready: Preparation, way: Way, outcome: Outcome, unread: t.Sequence[str]) -> t.Iterator[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -25,6 +27,33 @@ def test_a_further_instance_is_named_to_every_command() -> None:
     debian = Debian("/etc/apache2-mail")
     assert debian.available("conf") == "/etc/apache2-mail/conf-available"
     assert debian.environment == {"LC_ALL": "C", "APACHE_CONFDIR": "/etc/apache2-mail"}
+
+
+def test_an_apache_is_reloaded_only_if_it_runs_and_its_configuration_is_sound(tmp_path: Path) -> None:
+    commands_directory, pid_file, told = tmp_path / "bin", tmp_path / "the pid", tmp_path / "told"
+    commands_directory.mkdir()
+    apache = commands_directory / "apache2ctl"
+    apache.write_text(f'#!/bin/sh\necho "$APACHE_CONFDIR $*" >>{told}\ntest "$1 $BROKEN" != "-t 1"\n')
+    apache.chmod(0o755)
+
+    def reload(**variables: str) -> tuple[int, list[str]]:
+        told.write_text("")
+        environment = {"PATH": f"{commands_directory}:{os.environ['PATH']}", **variables}
+        done = subprocess.run(["sh", "-c", command], env=environment, check=False)
+        return done.returncode, told.read_text().splitlines()
+
+    command = Debian("/etc/apache2 mail").reload_when_sound("", str(pid_file))
+    assert reload() == (0, [])
+    pid_file.write_text(f"{os.getpid()}\n")
+    assert reload() == (0, ["/etc/apache2 mail -t", "/etc/apache2 mail graceful"])
+    assert reload(BROKEN="1") == (1, ["/etc/apache2 mail -t"])
+    assert Debian().reload_when_sound("apache2.service", str(pid_file)) == (
+        "if systemctl --quiet is-active apache2.service; then apache2ctl -t && systemctl reload apache2.service; fi"
+    )
+
+
+def test_what_renews_looks_at_the_usual_directory_alone() -> None:
+    assert not Debian(certbot_directory="/srv/letsencrypt").renews_lineages()
 
 
 def test_links_end_as_debians_do() -> None:

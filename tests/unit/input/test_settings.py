@@ -56,6 +56,7 @@ def test_a_domain_is_enough() -> None:
         tlsa=False,
         zone_file="",
         config_directory="/etc/apache2",
+        certbot_directory="/etc/letsencrypt",
         state_directory="/var/lib/mail_autoconfig",
         adopt=False,
         purge=False,
@@ -218,9 +219,9 @@ def test_where_certificates_come_from_can_be_said_for_all_and_for_one() -> None:
     providers = [{"domains": ["a.tld"], "certificates": "given", **SERVERS}, {"domains": ["b.tld"], **SERVERS}]
     read = settings.read({"certificates": "found", "providers": providers})
     assert (read.certificates, [provider.certificates for provider in read.providers]) == ("found", ["given", ""])
-    assert problems_of(certificates="bought") == ["certificates: 'bought' is unknown; allowed are found, given, mod_md"]
+    assert problems_of(certificates="bought") == ["certificates: 'bought' is unknown; allowed are found, given, mod_md, certbot"]
     assert problems_of(providers=[{**providers[0], "certificates": "bought"}]) == [
-        "providers[0].certificates: 'bought' is unknown; allowed are found, given, mod_md"
+        "providers[0].certificates: 'bought' is unknown; allowed are found, given, mod_md, certbot"
     ]
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import select
+import shutil
 import signal
 import subprocess
 import tempfile
@@ -43,7 +44,7 @@ def run(arguments: t.Sequence[str], environment: t.Mapping[str, str], timeout: f
     signal to this process) ends the command and all that it started.
     """
     variables = {**os.environ, "LC_ALL": "C", **environment}
-    variables["PATH"] = os.pathsep.join([variables.get("PATH", os.defpath), *_DIRECTORIES])
+    variables["PATH"] = _search_path(variables)
     with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
         process: subprocess.Popen[bytes] | None = None
         try:
@@ -66,6 +67,15 @@ def run(arguments: t.Sequence[str], environment: t.Mapping[str, str], timeout: f
                 raise TimeoutError(f"{' '.join(arguments[:3])} did not end within {timeout:.0f} s") from None
             raise
         return Result(status, _text(output), _text(errors))
+
+
+def is_there(program: str) -> bool:
+    """Whether a program can be run by its name alone."""
+    return shutil.which(program, path=_search_path(os.environ)) is not None
+
+
+def _search_path(variables: t.Mapping[str, str]) -> str:
+    return os.pathsep.join([variables.get("PATH", os.defpath), *_DIRECTORIES])
 
 
 def _status(process: subprocess.Popen[bytes], timeout: float) -> int:

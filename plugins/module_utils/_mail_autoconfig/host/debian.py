@@ -7,13 +7,18 @@ killed in between, Apache does not start any more, because not all of these file
 from __future__ import annotations
 
 import dataclasses
+import glob
 import os
 import re
+import shlex
 
 from ..certificates import Certificate, Origin
+from ..lineages import CERTBOT_DIRECTORY
 from .platform import Link
 
 DEFAULT_CONFIG_DIRECTORY = "/etc/apache2"
+_CERTBOT_TIMERS = "/etc/systemd/system/timers.target.wants/*certbot*.timer"
+_CERTBOT_CRON = "/etc/cron.*/*certbot*"
 _TYPES = {"mods": "module", "conf": "conf", "sites": "site"}
 _VARIABLES = (
     '. "$1" >/dev/null 2>&1; printf "%s\\n" "${APACHE_RUN_USER:-www-data}" "${APACHE_RUN_GROUP:-www-data}" '
@@ -27,18 +32,24 @@ class Debian:
 
     :ivar config_directory: ``/etc/apache2``, or another for a further instance
     :ivar state_directory: where a2enmod keeps its notes
-    :ivar certificate_stores: as the packages certbot and dehydrated have them
+    :ivar certbot_directory: where the package certbot has its configuration and its lineages
+    :ivar dehydrated_directory: where the package dehydrated has its certificates
     """
 
     config_directory: str = DEFAULT_CONFIG_DIRECTORY
     state_directory: str = ""
-    certificate_stores: tuple[tuple[Origin, Certificate], ...] = (
-        (Origin.CERTBOT, Certificate("/etc/letsencrypt/live/*/fullchain.pem", "/etc/letsencrypt/live/*/privkey.pem")),
-        (
-            Origin.DEHYDRATED,
-            Certificate("/var/lib/dehydrated/certs/*/fullchain.pem", "/var/lib/dehydrated/certs/*/privkey.pem"),
-        ),
-    )
+    certbot_directory: str = CERTBOT_DIRECTORY
+    dehydrated_directory: str = "/var/lib/dehydrated/certs"
+
+    @property
+    def certificate_stores(self) -> tuple[tuple[Origin, Certificate], ...]:
+        return tuple(
+            (origin, Certificate(f"{directory}/*/fullchain.pem", f"{directory}/*/privkey.pem"))
+            for origin, directory in (
+                (Origin.CERTBOT, f"{self.certbot_directory}/live"),
+                (Origin.DEHYDRATED, self.dehydrated_directory),
+            )
+        )
 
     @property
     def main_file(self) -> str:
@@ -72,6 +83,19 @@ class Debian:
 
     def service(self, verb: str, unit: str) -> list[str]:
         return ["systemctl", verb, unit]
+
+    def reload_when_sound(self, unit: str, pid_file: str) -> str:
+        variables = {"APACHE_CONFDIR": self.environment.get("APACHE_CONFDIR")}
+        settings = "".join(f"export {name}={shlex.quote(value)}; " for name, value in variables.items() if value)
+        # Told to reload, apache2ctl would start an Apache that does not run.
+        runs = f"systemctl --quiet is-active {unit}" if unit else f"kill -0 $(cat {shlex.quote(pid_file)}) 2>/dev/null"
+        reload = f"systemctl reload {unit}" if unit else "apache2ctl graceful"
+        return f"{settings}if {runs}; then apache2ctl -t && {reload}; fi"
+
+    def renews_lineages(self) -> bool:
+        # Where systemd runs, the package's line for cron does nothing.
+        with_systemd = os.path.isdir("/run/systemd/system")
+        return self.certbot_directory == CERTBOT_DIRECTORY and bool(glob.glob(_CERTBOT_TIMERS if with_systemd else _CERTBOT_CRON))
 
     def variables(self) -> list[str]:
         return ["sh", "-c", _VARIABLES, "sh", f"{self.config_directory}/envvars"]

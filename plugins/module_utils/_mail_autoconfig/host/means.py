@@ -10,7 +10,7 @@ import typing as t
 
 from ..certificates import Certificate, PairFacts
 from ..orders import Addresses
-from . import asking, certificates, managed, twin
+from . import asking, certbot, certificates, commands, managed, twin
 from .commands import Runner
 from .platform import Platform
 from .server import Server
@@ -30,6 +30,8 @@ class Means:
     """How certificates and their names are looked at, Apache's processes are found, it is asked, and changes are rehearsed.
 
     :ivar resolve: asks DNS, ``addresses`` tells those of this host
+    :ivar is_there: whether a program can be run
+    :ivar call: runs certbot
     :ivar progress: is told how far a run is that waits
     :ivar patience: how long answers may be wrong after a reload, in seconds
     """
@@ -41,6 +43,8 @@ class Means:
     twin: RunInTwin = twin.run
     resolve: Resolve = managed.resolve
     addresses: t.Callable[[], t.Collection[str]] = managed.own_addresses
+    is_there: t.Callable[[str], bool] = commands.is_there
+    call: certbot.Call = commands.run
     progress: t.Callable[[str], None] = managed.tell
     patience: float = asking.PATIENCE
 

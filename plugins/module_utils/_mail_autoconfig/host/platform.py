@@ -55,6 +55,10 @@ class Platform(t.Protocol):
     def certificate_stores(self) -> tuple[tuple[Origin, Certificate], ...]:
         """Where programs that get certificates keep them, with ``*`` for a part without a slash."""
 
+    @property
+    def certbot_directory(self) -> str:
+        """Where certbot has its configuration and its lineages."""
+
     def available(self, kind: str) -> str:
         """The directory of the files that can be switched on; ``kind`` is one of KINDS."""
 
@@ -69,6 +73,15 @@ class Platform(t.Protocol):
 
     def service(self, verb: str, unit: str) -> list[str]:
         """The command that tells the service manager to reload, start or restart a unit."""
+
+    def reload_when_sound(self, unit: str, pid_file: str) -> str:
+        """A command for a shell that reloads this instance if it runs and its configuration is sound.
+
+        :arg unit: of systemd, in which it runs; empty without one
+        """
+
+    def renews_lineages(self) -> bool:
+        """Whether something runs ``certbot renew`` by itself."""
 
     def variables(self) -> list[str]:
         """The command that prints :class:`Variables`, a line each."""

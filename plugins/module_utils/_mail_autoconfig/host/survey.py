@@ -23,11 +23,12 @@ from ..apache.common import HEADER, OFF
 from ..apache.neighbours import Ground
 from ..certificates import Certificate, Origin, PairFacts, Search
 from ..files import Kind, digest
+from ..lineages import Store, is_ours
 from ..manifest import Manifest, ManifestError, Owned
 from ..orders import Ledger, names_to_look_up
 from ..plan import Current
 from ..questions import MANY, Expectation
-from . import certificates, filesystem, managed, reload_risks, sockets
+from . import certbot, certificates, filesystem, managed, reload_risks, sockets
 from .commands import Result, Runner
 from .means import USUAL, Means
 from .platform import KINDS, Platform, Variables
@@ -39,6 +40,7 @@ _NO_GROUND = Ground(dump.Dump(), "", "", 1)
 _NO_MANIFEST = Manifest()
 _NO_SEARCH = Search()
 _NO_LEDGER = Ledger()
+_NO_STORE = Store()
 # Of files that Apache may open, where it does not run or cannot be asked.
 _PLENTY = 1 << 20
 
@@ -54,7 +56,8 @@ class Survey:
     :ivar loaded: modules that Apache loads, ours or not
     :ivar requirements: for each module that we may need, those that it needs, and those that it cannot stand beside
     :ivar pairs: certificates that were looked at
-    :ivar left: certificates that our sites used before, or use, that are there and that no site of others uses
+    :ivar left: certificates that our sites used before, or use, that are there and that no site of others uses; for each
+        whether it names hosts for mail clients alone
     :ivar moment: when all this was so, in seconds since the epoch
     :ivar signing: of the pair that signs; None without one
     :ivar running: whether Apache runs
@@ -62,7 +65,8 @@ class Survey:
     :ivar free_descriptors: how many more files Apache may open
     :ivar unreachable: why the web server's user does not get to the document root; empty if it does
     :ivar manifest_problem: why the manifest cannot be used; empty if it can
-    :ivar ledger: of certificates that mod_md orders
+    :ivar ledger: of certificates that are ordered
+    :ivar certbot: what there is of it, where it orders
     """
 
     installed: bool
@@ -72,7 +76,7 @@ class Survey:
     loaded: frozenset[str] = frozenset()
     requirements: t.Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = dataclasses.field(default_factory=dict)
     pairs: t.Mapping[Certificate, PairFacts] = dataclasses.field(default_factory=dict)
-    left: frozenset[Certificate] = frozenset()
+    left: t.Mapping[Certificate, bool] = dataclasses.field(default_factory=dict)
     moment: float = dataclasses.field(default_factory=time.time)
     signing: signing.PairFacts | None = None
     running: bool = False
@@ -83,6 +87,7 @@ class Survey:
     manifest: Manifest = _NO_MANIFEST
     manifest_problem: str = ""
     ledger: Ledger = _NO_LEDGER
+    certbot: Store = _NO_STORE
 
 
 class Surveyor:
@@ -293,10 +298,12 @@ class Surveyor:
         templates = [template for path, text in theirs.items() for template in key_pairs.templates(path, text)]
         return key_pairs.pairs(templates, self.dump.certificates, self.dump.root)
 
-    def _left(self, manifest: Manifest) -> frozenset[Certificate]:
+    def _left(self, manifest: Manifest) -> dict[Certificate, bool]:
         theirs = {os.path.join(self.dump.root, path) for path in self.dump.certificates}
         known = manifest.certificates | {*manifest.obsolete}
-        return frozenset(pair for pair in known if pair.file not in theirs and os.path.isfile(pair.file))
+        return {
+            pair: is_ours(self._means.names(pair.file)) for pair in known if pair.file not in theirs and os.path.isfile(pair.file)
+        }
 
     def _signing(self, signer: signing.Signer) -> signing.PairFacts:
         """What there is to know of a signing pair. Nothing is written; one text is signed for trial."""
@@ -358,9 +365,18 @@ class Surveyor:
             path = os.path.dirname(path)
         return ""
 
+    def certbot(self, domains: t.Collection[str]) -> Store:
+        """What there is of certbot.
+
+        :arg domains: mail domains for which it may have to order
+        """
+        is_installed = self._means.is_there(certbot.PROGRAM)
+        return certbot.look(self._platform, self.server(), self._state, domains, is_installed)
+
     def ledger(
         self,
         wanted: t.Mapping[str, t.Sequence[str]],
+        lacking: t.Sequence[str],
         survey: Survey,
         files: t.Mapping[str, str],
         own: t.Collection[str],
@@ -368,7 +384,8 @@ class Surveyor:
     ) -> Ledger:
         """What ordering certificates needs to know. Raises ApplyError where this host's addresses cannot be told.
 
-        :arg wanted: host names by mail domain
+        :arg wanted: host names by mail domain, for mod_md
+        :arg lacking: host names that certbot may have to order
         :arg files: paths that have to be there, by option
         :arg own: addresses that lead here besides this host's
         :arg alias: a name whose addresses lead here; empty for none
@@ -382,7 +399,7 @@ class Surveyor:
             store, [name for names in wanted.values() for name in names], lambda path: facts.get(path, PairFacts())
         )
         asked = names_to_look_up(wanted, entries, survey.moment)
-        addresses = self._means.resolve([*asked, *filter(None, [alias])])
+        addresses = self._means.resolve([*asked, *lacking, *filter(None, [alias])])
         try:
             here = self._means.addresses()
         except OSError as exc:

@@ -15,11 +15,12 @@ from ..apache import directives as apache
 from ..apache import signing
 from ..apache.managed_domains import CHALLENGES, DNS_01, HTTP_01, LETS_ENCRYPT, AcmeOptions
 from ..apache.sites import PHP_MODES, SiteOptions
-from ..certificates import FOUND, MOD_MD, SOURCES
+from ..certificates import CERTBOT, FOUND, MOD_MD, ORDERING, SOURCES
 from ..clients import LABELS, PACC_LABEL
 from ..dns.records import FURTHER_DOMAINS, DnsOptions
 from ..documents import Document, page
 from ..host.debian import DEFAULT_CONFIG_DIRECTORY
+from ..lineages import CERTBOT_DIRECTORY
 from . import reading
 from .model import Provider, default_provider, read_content, read_providers
 from .reading import Fields, InputError, shown
@@ -62,6 +63,7 @@ class Settings:
     tlsa: bool
     zone_file: str
     config_directory: str
+    certbot_directory: str
     state_directory: str
     adopt: bool
     purge: bool
@@ -71,9 +73,10 @@ class Settings:
         return provider.certificates or self.certificates
 
     @property
-    def orders(self) -> bool:
-        """Whether certificates of any provider are ordered."""
-        return any(self.source(provider) == MOD_MD for provider in self.providers)
+    def ordering(self) -> tuple[str, ...]:
+        """The sources of certificates of this run that order them from an authority."""
+        used = {self.source(provider) for provider in self.providers}
+        return tuple(source for source in ORDERING if source in used)
 
 
 def read(options: t.Mapping[str, t.Any]) -> Settings:
@@ -106,6 +109,7 @@ def read(options: t.Mapping[str, t.Any]) -> Settings:
         tlsa=bool(fields.boolean("dns_tlsa")),
         zone_file=fields.text("dns_zone_file", _zone_file),
         config_directory=fields.text("config_directory", _path, default=DEFAULT_CONFIG_DIRECTORY),
+        certbot_directory=fields.text("certbot_directory", _path, default=CERTBOT_DIRECTORY),
         state_directory=fields.text("state_directory", _path, default="/var/lib/mail_autoconfig"),
         adopt=bool(fields.boolean("adopt")),
         purge=bool(fields.boolean("purge")),
@@ -146,18 +150,34 @@ def _check_orders(settings: Settings, fields: Fields) -> None:
         fields.problem("acme_dns_command", "goes with acme_challenges: [dns-01]")
     if DNS_01 in acme.challenges and not acme.dns_command:
         fields.problem("acme_dns_command", "is required for the challenge dns-01: what sets and removes its records")
-    if not settings.orders:
+    if not settings.ordering:
         return
-    if settings.tlsa:
+    sources = " or ".join(settings.ordering)
+    if settings.tlsa and MOD_MD in settings.ordering:
         fields.problem("dns_tlsa", "cannot go with certificates: mod_md, which makes a new key for each certificate")
     if not settings.https:
-        fields.problem("certificates", "mod_md orders certificates, and https is off")
+        fields.problem("certificates", f"{sources} orders certificates, and https is off")
     if not acme.agreement:
         fields.problem(
-            "acme_agreement", f"must be true for certificates: mod_md: it says that you agree to the terms of {acme.directory}"
+            "acme_agreement", f"must be true for certificates: {sources}: it says that you agree to the terms of {acme.directory}"
         )
     if not acme.contact:
-        fields.problem("acme_contact", "is required for certificates: mod_md: an address at which the authority may write to you")
+        fields.problem(
+            "acme_contact", f"is required for certificates: {sources}: an address at which the authority may write to you"
+        )
+    if settings.ordering == (CERTBOT,):
+        _check_certbot(acme, fields)
+
+
+def _check_certbot(acme: AcmeOptions, fields: Fields) -> None:
+    """What only mod_md can."""
+    wishes = {
+        "acme_profile": acme.profile != "",
+        "acme_challenges": acme.challenges != (HTTP_01,),
+        "acme_eab_file": acme.eab_file != "",
+    }
+    for option in (option for option, is_wished in wishes.items() if is_wished):
+        fields.problem(option, "is for certificates: mod_md; of what certbot can do otherwise, its cli.ini tells it")
 
 
 def _contact(value: str) -> str:

@@ -153,7 +153,7 @@ def argument_spec() -> Spec:
         "providers": {"type": "list", "elements": "dict", "options": _PROVIDERS},
         "responder": {"type": "str", "choices": ["auto", "lua", "none"], "default": "auto"},
         "https": {"type": "bool", "default": True},
-        "certificates": {"type": "str", "choices": ["found", "given", "mod_md"], "default": "found"},
+        "certificates": {"type": "str", "choices": ["found", "given", "mod_md", "certbot"], "default": "found"},
         "acme_agreement": {"type": "bool", "default": False},
         "acme_contact": {"type": "str"},
         "acme_directory": {"type": "str", "default": "https://acme-v02.api.letsencrypt.org/directory"},
@@ -164,6 +164,7 @@ def argument_spec() -> Spec:
         "acme_ca_file": {"type": "path"},
         "acme_wait_seconds": {"type": "int", "default": 300},
         "acme_new_orders": {"type": "int", "default": 250},
+        "certbot_directory": {"type": "path", "default": "/etc/letsencrypt"},
         "certificate_file": {"type": "path"},
         "certificate_key_file": {"type": "path", "no_log": False},
         "certificate_content": {"type": "str"},
@@ -206,4 +207,5 @@ def argument_spec() -> Spec:
             "choices": ["urls", "dns_records", "dns_record_sets", "certificate_names", "certificate_orders"],
         },
         "apache_is_coming": {"type": "bool", "default": False},
+        "certbot_is_coming": {"type": "bool", "default": False},
     }

@@ -1,0 +1,222 @@
+"""certbot on a host: what it has, and having it order.
+
+PRIVATE to the collection. Seen with certbot 2.1 (Debian 12):
+
+- with ``--cert-name`` it replaces the names of a lineage without a question, so the name has to be one that is ours or free;
+- it exits with 0 also if it keeps what is there, so a new certificate shows in where ``live`` leads alone;
+- one at a time: another one is refused, also where that one is the timer's.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import glob
+import json
+import os
+import re
+import shlex
+import time
+import typing as t
+
+from ..apache.managed_domains import AcmeOptions
+from ..lineages import BETWEEN_ATTEMPTS, CERTBOT_DIRECTORY, Failure, Lineage, Store, names_of
+from . import filesystem
+from .commands import Result
+from .platform import Platform
+from .server import Server
+
+PROGRAM = "certbot"
+FAILURES = "failed-orders.json"
+# Set while a run orders: it reloads Apache itself, and looks at it first.
+_ORDERING = "MAIL_AUTOCONFIG_ORDERING"
+_PAUSE = 2.0
+_LONGEST_WORDS = 300
+_BUSY = "Another instance of Certbot is already running"
+# The words of acme/client.py (_send_request) and of requests; those of an authority about a host of ours read otherwise.
+_NOT_REACHED = (_BUSY, "ValueError: Requesting ", "requests.exceptions.")
+_DETAILS = re.compile(r"^\s*Domain: (.+)\n\s*Type: .*\n\s*Detail: (.+)$", re.MULTILINE)
+_FRAME = ("Saving debug log", "Requesting a certificate", "Ask for help", "Hint:", "Account registered", "Renewing an existing")
+
+# Runs a command in an environment with these additions, for so many seconds. Raises OSError, TimeoutError among them.
+Call = t.Callable[[t.Sequence[str], t.Mapping[str, str], float], Result]
+
+
+# -- what it has ----------------------------------------------------------------------------------------------------------
+
+
+def look(platform: Platform, server: Server, state_directory: str, domains: t.Collection[str], is_installed: bool) -> Store:
+    """What there is of certbot.
+
+    :arg domains: mail domains for which it may have to order
+    """
+    directory = platform.certbot_directory
+    return Store(
+        directory=directory,
+        # Which unit of systemd it runs in is asked only if a lineage is to know it.
+        reload=platform.reload_when_sound(server.unit(), server.pid_file) if domains else "",
+        is_installed=is_installed,
+        is_renewing=platform.renews_lineages(),
+        taken=frozenset(name for domain in domains for name in names_of(domain) if _is_taken(directory, name)),
+        issued=_issued(directory),
+        failures=failures(state_directory),
+    )
+
+
+def _is_taken(directory: str, name: str) -> bool:
+    return any(os.path.lexists(f"{directory}/{path}") for path in (f"renewal/{name}.conf", f"live/{name}", f"archive/{name}"))
+
+
+def _issued(directory: str) -> tuple[float, ...]:
+    found = []
+    for path in glob.glob(f"{glob.escape(directory)}/archive/*/cert*.pem"):
+        with contextlib.suppress(OSError):
+            found.append(os.stat(path).st_mtime)
+    return tuple(sorted(found))
+
+
+# -- what failed ----------------------------------------------------------------------------------------------------------
+
+
+def failures(state_directory: str) -> dict[str, Failure]:
+    """The orders that have failed, by mail domain; what cannot be read is forgotten."""
+    try:
+        with open(os.path.join(state_directory, FAILURES), encoding="utf-8") as stream:
+            return {domain: Failure(**entry) for domain, entry in json.load(stream).items()}
+    except (OSError, ValueError, TypeError, AttributeError):
+        return {}
+
+
+def remember(state_directory: str, domain: str, failure: Failure | None) -> None:
+    """Keep that the order of a mail domain has failed, or forget it; with it goes what forbids nothing any more."""
+    _change(state_directory, [domain], {domain: failure} if failure else {})
+
+
+def forget(state_directory: str, domains: t.Collection[str]) -> None:
+    """Forget the failures of mail domains."""
+    _change(state_directory, domains, {})
+
+
+def _change(state_directory: str, gone: t.Collection[str], new: t.Mapping[str, Failure]) -> None:
+    path = os.path.join(state_directory, FAILURES)
+    before, now = failures(state_directory), time.time()
+    kept = {domain: entry for domain, entry in before.items() if domain not in gone and now - entry.at < BETWEEN_ATTEMPTS}
+    known = {**kept, **new}
+    if known == before:
+        return
+    if known:
+        text = json.dumps({domain: vars(entry) for domain, entry in known.items()}, indent=1, sort_keys=True)
+        filesystem.write(path, f"{text}\n".encode())
+    else:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(path)
+
+
+# -- ordering -------------------------------------------------------------------------------------------------------------
+
+
+def hook(reload: str) -> str:
+    """What certbot runs after each renewal of a lineage; its first word has to be a program, so it is not a script as such.
+
+    :arg reload: a command for a shell that lets Apache use a new certificate
+    """
+    return f"sh -c {shlex.quote(f'test ${{{_ORDERING}:-0}} = 1 || {{ {reload}; }}')}"
+
+
+def command(store: Store, lineage: Lineage, webroot: str, options: AcmeOptions, keeps_key: bool) -> list[str]:
+    """What orders a lineage.
+
+    :arg keeps_key: whether its renewals shall have the same key
+    """
+    directory = store.directory
+    elsewhere = ["--work-dir", f"{directory}/work", "--logs-dir", f"{directory}/logs"] if directory != CERTBOT_DIRECTORY else []
+    return [
+        *(PROGRAM, "certonly", "--non-interactive", "--agree-tos", "--email", options.contact, "--server", options.directory),
+        *("--config-dir", directory, *elsewhere, "--webroot", "--webroot-path", webroot),
+        *("--cert-name", lineage.name, "--keep-until-expiring", "--deploy-hook", hook(store.reload)),
+        *(["--reuse-key"] if keeps_key else []),
+        *(word for host in lineage.hosts for word in ("--domain", host)),
+    ]
+
+
+def environment(options: AcmeOptions) -> dict[str, str]:
+    """The variables for it."""
+    return {_ORDERING: "1", **({"REQUESTS_CA_BUNDLE": options.ca_file} if options.ca_file else {})}
+
+
+def order(arguments: t.Sequence[str], options: AcmeOptions, end: float, call: Call) -> Failure | None:
+    """Have certbot order; why it failed.
+
+    :arg end: until when, of ``time.monotonic``
+    """
+    while True:
+        seconds = max(1.0, end - time.monotonic())
+        try:
+            result = call(arguments, environment(options), seconds)
+        except OSError as exc:
+            return Failure(time.time(), options.directory, str(exc), reached=False)
+        if result.status == 0:
+            return None
+        if _BUSY not in result.said or time.monotonic() + _PAUSE >= end:
+            is_reached = bool(_DETAILS.search(result.said)) or not any(text in result.said for text in _NOT_REACHED)
+            return Failure(time.time(), options.directory, words(result.said), is_reached)
+        time.sleep(_PAUSE)
+
+
+def words(said: str) -> str:
+    """Why an order failed, without what certbot says each time; the authority's own words where there are any."""
+    details = _DETAILS.findall(said)
+    lines = [line.strip() for line in said.splitlines() if line.strip() and not line.strip().startswith(_FRAME)]
+    text = "; ".join(f"{domain}: {detail}" for domain, detail in details) or " ".join(lines)
+    return " ".join(text.split())[:_LONGEST_WORDS] or "certbot does not say why"
+
+
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+    """What became of orders, by mail domain.
+
+    :ivar begun: those that certbot was asked for
+    :ivar issued: those that have a new certificate
+    :ivar failed: why the others have none
+    """
+
+    begun: frozenset[str] = frozenset()
+    issued: frozenset[str] = frozenset()
+    failed: t.Mapping[str, Failure] = dataclasses.field(default_factory=dict)
+
+
+def order_all(
+    lineages: t.Mapping[str, Lineage],
+    arguments: t.Callable[[Lineage], t.Sequence[str]],
+    directory: str,
+    state_directory: str,
+    options: AcmeOptions,
+    call: Call,
+    progress: t.Callable[[str], None],
+) -> Outcome:
+    """Have certbot order one after the other, as long as there is time and the authority can be reached.
+
+    :arg lineages: by mail domain
+    :arg arguments: the command for one
+    :arg directory: certbot's
+    """
+    end = time.monotonic() + options.wait_seconds
+    begun: list[str] = []
+    issued: list[str] = []
+    failed: dict[str, Failure] = {}
+    for domain, lineage in lineages.items():
+        if time.monotonic() >= end:
+            break
+        file = f"{directory}/live/{lineage.name}/fullchain.pem"
+        before = os.path.realpath(file) if os.path.exists(file) else ""
+        begun.append(domain)
+        failure = order(arguments(lineage), options, end, call)
+        remember(state_directory, domain, failure)
+        if failure is not None:
+            failed[domain] = failure
+        elif os.path.realpath(file) != before:
+            issued.append(domain)
+        progress(f"certbot was asked for {len(begun)} of {len(lineages)} certificates, {len(failed)} failed")
+        if failure is not None and not failure.reached:
+            break
+    return Outcome(frozenset(begun), frozenset(issued), failed)

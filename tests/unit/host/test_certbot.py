@@ -1,0 +1,179 @@
+"""What certbot has, and having it order."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+import time
+import typing as t
+from pathlib import Path
+
+import pytest
+from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.apache.managed_domains import AcmeOptions
+from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.host import certbot
+from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.host.commands import Result
+from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.lineages import Failure, Lineage, Store
+
+OPTIONS = AcmeOptions(contact="admin@a.tld", directory="https://acme.tld/dir", ca_file="/ca.pem", wait_seconds=60)
+# As certbot 2.1.0 says it.
+REFUSED = """\
+Saving debug log to /var/log/letsencrypt/letsencrypt.log
+Requesting a certificate for autoconfig.a.tld and autodiscover.a.tld
+
+Certbot failed to authenticate some domains (authenticator: webroot). The Certificate Authority reported these problems:
+  Domain: autoconfig.a.tld
+  Type:   connection
+  Detail: Get "http://autoconfig.a.tld/x": dial tcp 127.0.0.1:80: connect: connection refused
+
+  Domain: autodiscover.a.tld
+  Type:   connection
+  Detail: ValueError: Requesting http://autodiscover.a.tld/x
+
+Hint: The Certificate Authority failed to download the temporary challenge files created by Certbot.
+
+Some challenges have failed.
+Ask for help or search for solutions at https://community.letsencrypt.org. See the logfile for more details.
+"""
+LIMITED = """\
+Saving debug log to /var/log/letsencrypt/letsencrypt.log
+An unexpected error occurred:
+Error creating new order :: too many certificates already issued
+Ask for help or search for solutions at https://community.letsencrypt.org.
+"""
+DOWN = "An unexpected error occurred:\nValueError: Requesting localhost/dir: Connection refused\n"
+SILENT = "An unexpected error occurred:\nrequests.exceptions.ReadTimeout: HTTPSConnectionPool: Read timed out.\n"
+BUSY = "Another instance of Certbot is already running.\n"
+
+
+class Certbot:
+    """certbot as far as a run sees it: what it says to each call, and a new certificate where that is nothing."""
+
+    def __init__(self, directory: Path, *said: str) -> None:
+        self.directory = directory
+        self.said = list(said)
+        self.calls: list[list[str]] = []
+        self.environment: t.Mapping[str, str] = {}
+
+    def __call__(self, command: t.Sequence[str], environment: t.Mapping[str, str], seconds: float) -> Result:
+        assert 0 < seconds <= OPTIONS.wait_seconds
+        self.calls.append(list(command))
+        self.environment = environment
+        text = self.said.pop(0) if self.said else ""
+        if text == "slow":
+            raise TimeoutError("certbot did not end within 60 s")
+        if not text:
+            live = self.directory / "live" / command[-1]
+            live.mkdir(parents=True, exist_ok=True)
+            (live / "fullchain.pem").unlink(missing_ok=True)
+            (live / "fullchain.pem").symlink_to(self.directory / f"fullchain{len(self.calls)}.pem")
+            (self.directory / f"fullchain{len(self.calls)}.pem").touch()
+        return Result(1 if text and text != "keeps" else 0, "", text)
+
+    def order(self, *domains: str) -> certbot.Outcome:
+        ordered = {domain: Lineage(domain, (f"autoconfig.{domain}",)) for domain in domains}
+        self.progress: list[str] = []
+        return certbot.order_all(
+            ordered,
+            lambda lineage: ["certbot", lineage.name],
+            str(self.directory),
+            str(self.directory),
+            OPTIONS,
+            self,
+            self.progress.append,
+        )
+
+
+def test_each_order_is_made_for_itself_and_one_that_fails_keeps_no_other(tmp_path: Path) -> None:
+    program = Certbot(tmp_path, "", REFUSED, "")
+    found = program.order("a.tld", "b.tld", "c.tld")
+    assert (found.begun, found.issued, set(found.failed)) == ({"a.tld", "b.tld", "c.tld"}, {"a.tld", "c.tld"}, {"b.tld"})
+    assert program.progress[-1] == "certbot was asked for 3 of 3 certificates, 1 failed"
+    assert certbot.failures(str(tmp_path)) == found.failed
+    # What it keeps is no new certificate, and no failure.
+    program.said = ["keeps"]
+    again = program.order("a.tld")
+    assert (again.begun, again.issued, again.failed) == ({"a.tld"}, frozenset(), {})
+
+
+@pytest.mark.parametrize(
+    ("said", "words", "reached"),
+    [
+        (
+            REFUSED,
+            'autoconfig.a.tld: Get "http://autoconfig.a.tld/x": dial tcp 127.0.0.1:80: connect: connection refused; '
+            "autodiscover.a.tld: ValueError: Requesting http://autodiscover.a.tld/x",
+            True,
+        ),
+        (LIMITED, "An unexpected error occurred: Error creating new order :: too many certificates already issued", True),
+        (DOWN, " ".join(DOWN.split()), False),
+        (SILENT, " ".join(SILENT.split()), False),
+        ("slow", "certbot did not end within 60 s", False),
+    ],
+)
+def test_why_an_order_failed_is_told_in_the_words_of_who_knows(tmp_path: Path, said: str, words: str, reached: bool) -> None:
+    failure = Certbot(tmp_path, said).order("a.tld").failed["a.tld"]
+    assert (failure.words, failure.reached, failure.directory) == (words, reached, OPTIONS.directory)
+
+
+def test_an_authority_that_is_away_is_not_asked_for_each_domain(tmp_path: Path) -> None:
+    found = Certbot(tmp_path, DOWN).order("a.tld", "b.tld")
+    assert (found.begun, set(found.failed)) == ({"a.tld"}, {"a.tld"})
+
+
+def test_another_certbot_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pauses: list[float] = []
+    monkeypatch.setattr(time, "sleep", pauses.append)
+    program = Certbot(tmp_path, BUSY, BUSY, "")
+    assert program.order("a.tld").issued == {"a.tld"}
+    assert (len(program.calls), len(pauses)) == (3, 2)
+
+
+def test_failures_are_kept_for_an_hour_and_forgotten_with_a_success(tmp_path: Path) -> None:
+    state, now = str(tmp_path), time.time()
+    old, new = Failure(now - 4000, "d", "w"), Failure(now - 10, "d", "w", reached=False)
+    certbot.remember(state, "old.tld", old)
+    certbot.remember(state, "new.tld", new)
+    assert certbot.failures(state) == {"new.tld": new}
+    assert os.stat(tmp_path / certbot.FAILURES).st_mode & 0o022 == 0
+    certbot.remember(state, "new.tld", None)
+    assert list(tmp_path.iterdir()) == []
+    certbot.remember(state, "new.tld", new)
+    certbot.forget(state, ["other.tld"])
+    assert certbot.failures(state) == {"new.tld": new}
+    certbot.forget(state, ["new.tld"])
+    assert list(tmp_path.iterdir()) == []
+    certbot.forget(state, ["new.tld"])
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{", '{"a.tld": 1}', '{"a.tld": {"at": 1}}', '{"a.tld": {"other": 1}}'])
+def test_notes_that_cannot_be_read_are_forgotten(tmp_path: Path, text: str) -> None:
+    (tmp_path / certbot.FAILURES).write_text(text)
+    assert certbot.failures(str(tmp_path)) == {}
+
+
+def test_a_command_names_everything_and_leaves_other_lineages_alone() -> None:
+    lineage = Lineage("autoconfig.a.tld", ("autoconfig.a.tld", "autodiscover.a.tld"))
+    usual = certbot.command(Store("/etc/letsencrypt", reload="true"), lineage, "/var/www/x", OPTIONS, keeps_key=False)
+    text = shlex.join(usual)
+    assert text.startswith(
+        "certbot certonly --non-interactive --agree-tos --email admin@a.tld --server https://acme.tld/dir --config-dir "
+        "/etc/letsencrypt --webroot --webroot-path /var/www/x --cert-name autoconfig.a.tld --keep-until-expiring --deploy-hook "
+    )
+    assert text.endswith(" --domain autoconfig.a.tld --domain autodiscover.a.tld")
+    assert not {"--reuse-key", "--work-dir"} & set(usual)
+    other = certbot.command(Store("/srv/le", reload="true"), lineage, "/var/www/x", OPTIONS, keeps_key=True)
+    assert {"--reuse-key", "/srv/le/work", "/srv/le/logs"} <= set(other)
+    assert certbot.environment(OPTIONS)["REQUESTS_CA_BUNDLE"] == "/ca.pem"
+    assert "REQUESTS_CA_BUNDLE" not in certbot.environment(AcmeOptions())
+
+
+def test_the_hook_reloads_but_not_while_a_run_orders(tmp_path: Path) -> None:
+    def run(hook: str, environment: t.Mapping[str, str]) -> int:
+        return subprocess.run(["sh", "-c", hook], check=False, env={**os.environ, **environment}).returncode
+
+    mark = tmp_path / "it's reloaded"
+    hook = certbot.hook(f"touch {shlex.quote(str(mark))}")
+    assert (run(hook, certbot.environment(OPTIONS)), mark.exists()) == (0, False)
+    assert (run(hook, {}), mark.exists()) == (0, True)
+    assert run(certbot.hook("false"), {}) == 1

@@ -1,0 +1,218 @@
+"""A run that has certbot order certificates: its turns, with a certbot that leaves files as the real one does."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+import typing as t
+from pathlib import Path
+
+import pytest
+from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.certificates import PairFacts
+from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.host import interrupts
+from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.host.commands import Result
+from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.host.transaction import ApplyError
+from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.input.reading import InputError
+from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.orders import Addresses
+
+if t.TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tests.unit.fake_apache import FakeApache, Options, Ran
+
+DAY = 86400
+NAMES = ["autoconfig.server.tld", "autodiscover.server.tld"]
+OPTIONS: Options = {"certificates": "certbot", "acme_agreement": True, "acme_contact": "admin@server.tld"}
+SERVERS: Options = {
+    "incoming": [{"type": "imap", "hostname": "mail.tld"}],
+    "outgoing": [{"type": "smtp", "hostname": "mail.tld"}],
+}
+
+
+class Certbot:
+    """certbot and its authority.
+
+    :ivar refuses: mail domains for which there is no certificate
+    :ivar calls: the host names of each call
+    """
+
+    def __init__(self, apache: FakeApache) -> None:
+        self._apache = apache
+        self.refuses: set[str] = set()
+        self.calls: list[list[str]] = []
+        apache.calling = self._call
+
+    def _call(self, command: Sequence[str]) -> Result:
+        words = list(command)
+        hosts = [words[index + 1] for index, word in enumerate(words) if word == "--domain"]
+        self.calls.append(hosts)
+        if self.refuses & {host.partition(".")[2] for host in hosts}:
+            return Result(1, "", "Error creating new order :: too many failed authorizations recently")
+        name, root = words[words.index("--cert-name") + 1], self._apache.certbot
+        live, archive = root / "live" / name, root / "archive" / name
+        for directory in (live, archive):
+            directory.mkdir(parents=True, exist_ok=True)
+        number = len(list(archive.glob("cert*.pem"))) + 1
+        for file in ("cert", "fullchain", "privkey"):
+            (archive / f"{file}{number}.pem").write_text("PEM")
+            (live / f"{file}.pem").unlink(missing_ok=True)
+            (live / f"{file}.pem").symlink_to(archive / f"{file}{number}.pem")
+        self._apache.certificates[str(live / "fullchain.pem")] = hosts
+        return Result(0, "", "")
+
+
+@pytest.fixture
+def certbot(apache: FakeApache) -> Certbot:
+    return Certbot(apache)
+
+
+def sites(apache: FakeApache) -> list[str]:
+    return sorted(name.removesuffix(".conf") for name in apache.enabled("sites") if "default" not in name)
+
+
+def states(ran: Ran) -> dict[str, str]:
+    return {entry["domain"]: entry["state"] for entry in ran.result["certificate_orders"]}
+
+
+def test_one_run_from_nothing_to_https_and_the_next_does_not_call_certbot(apache: FakeApache, certbot: Certbot) -> None:
+    ran = apache.publish(**OPTIONS)
+    assert certbot.calls == [NAMES]
+    assert sites(apache) == ["autoconfig.server.tld", "autoconfig.server.tld-ssl"]
+    assert (states(ran), ran.result["changed"], ran.result["reloaded"]) == ({"server.tld": "there"}, True, True)
+    assert (ran.result["certificates_managed"], ran.result["certificate_store"]) == (False, "")
+    assert "md" not in ran.result["enabled"]["mods"]
+    assert apache.progress == ["certbot was asked for 1 of 1 certificates, 0 failed"]
+    before = apache.footprint()
+    again = apache.publish(**OPTIONS)
+    assert (again.result["changed"], certbot.calls, apache.footprint()) == (False, [NAMES], before)
+
+
+def test_one_that_fails_keeps_no_other_and_is_left_alone_for_an_hour(apache: FakeApache, certbot: Certbot) -> None:
+    options = {**OPTIONS, "providers": [{"domains": ["a.tld", "b.tld"], **SERVERS}]}
+    certbot.refuses = {"a.tld"}
+    ran = apache.publish(**options)
+    assert states(ran) == {"a.tld": "failed", "b.tld": "there"}
+    assert any(line.startswith("certbot has no certificate for a.tld: Error creating new order") for line in ran.warnings)
+    before = apache.footprint()
+    again = apache.publish(**options)
+    assert (states(again), again.result["changed"], len(certbot.calls)) == (states(ran), False, 2)
+    assert apache.footprint() == before
+    notes = apache.state / "failed-orders.json"
+    known = json.loads(notes.read_text())
+    known["a.tld"]["at"] -= 3600
+    notes.write_text(json.dumps(known))
+    certbot.refuses = set()
+    assert states(apache.publish(**options)) == {"a.tld": "there", "b.tld": "there"}
+    assert not notes.exists()
+
+
+def test_what_failed_is_forgotten_with_its_domain(apache: FakeApache, certbot: Certbot) -> None:
+    certbot.refuses = {"server.tld"}
+    apache.publish(**OPTIONS)
+    assert (apache.state / "failed-orders.json").exists()
+    apache.remove(**OPTIONS)
+    assert list(apache.state.iterdir()) == []
+
+
+def test_check_mode_and_a_run_that_may_not_reload_do_not_call_certbot(apache: FakeApache, certbot: Certbot) -> None:
+    apache.publish(**{**OPTIONS, "certificates": "found"})
+    ran = apache.check(**OPTIONS)
+    assert (states(ran), ran.result["changed"]) == ({"server.tld": "ordered"}, True)
+    ran = apache.publish(way={"reload": False}, **OPTIONS)
+    assert any(line.startswith("nothing is ordered for server.tld: Apache has to answer") for line in ran.warnings)
+    assert (ran.result["changed"], certbot.calls) == (False, [])
+
+
+def test_a_record_that_comes_later_is_served_by_the_lineage_that_is_there(apache: FakeApache, certbot: Certbot) -> None:
+    apache.dns = {NAMES[1]: Addresses(("192.0.2.1",))}
+    apache.publish(**OPTIONS)
+    apache.read_at = os.stat(apache.certbot / "live/autoconfig.server.tld/fullchain.pem").st_mtime - 1
+    apache.dns = {}
+    ran = apache.publish(**OPTIONS)
+    assert certbot.calls == [NAMES[:1], NAMES]
+    assert (states(ran), ran.result["changed"], ran.result["reloaded"]) == ({"server.tld": "there"}, True, True)
+    assert [path.name for path in (apache.certbot / "live").iterdir()] == ["autoconfig.server.tld"]
+
+
+def test_what_the_timer_has_not_renewed_in_time_is_renewed_and_a_change(apache: FakeApache, certbot: Certbot) -> None:
+    apache.publish(**OPTIONS)
+    chain = str(apache.certbot / "live/autoconfig.server.tld/fullchain.pem")
+    apache.certificates[chain] = PairFacts(names=tuple(NAMES), begins=time.time() - 80 * DAY, ends=time.time() + 10 * DAY)
+    ran = apache.publish(**OPTIONS)
+    assert (certbot.calls, states(ran), ran.result["changed"]) == ([NAMES, NAMES], {"server.tld": "there"}, True)
+
+
+def test_without_certbot_it_is_refused_but_for_a_check_before_it_is_installed(apache: FakeApache, certbot: Certbot) -> None:
+    apache.programs = set()
+    before = apache.footprint()
+    with pytest.raises(InputError, match="install the package certbot, or let the role do it"):
+        apache.publish(**OPTIONS)
+    with pytest.raises(InputError, match="install the package certbot"):
+        apache.publish(way={"certbot_is_coming": True}, **OPTIONS)
+    ran = apache.publish(way={"check": True, "certbot_is_coming": True}, **OPTIONS)
+    assert (states(ran), apache.footprint()) == ({"server.tld": "ordered"}, before)
+
+
+def test_a_run_that_is_told_to_stop_while_certbot_orders_says_what_is_done(apache: FakeApache, certbot: Certbot) -> None:
+    def stop(_command: Sequence[str]) -> t.NoReturn:
+        raise interrupts.Interrupted("the run was told to stop (SIGTERM)")
+
+    order, apache.calling = apache.calling, stop
+    with pytest.raises(ApplyError, match=r"\(SIGTERM\) while certbot ordered certificates") as error:
+        apache.publish(**OPTIONS)
+    assert error.value.rolled_back is False
+    assert sites(apache) == ["autoconfig.server.tld"]
+    apache.calling = order
+    assert states(apache.publish(**OPTIONS)) == {"server.tld": "there"}
+
+
+def test_what_there_was_no_time_for_is_told(apache: FakeApache, certbot: Certbot) -> None:
+    def too_slow(_command: Sequence[str]) -> t.NoReturn:
+        raise TimeoutError("certbot did not end within 300 s")
+
+    apache.calling = too_slow
+    ran = apache.publish(**OPTIONS, providers=[{"domains": ["a.tld", "b.tld"], **SERVERS}])
+    assert states(ran) == {"a.tld": "failed", "b.tld": "ordered"}
+    assert any(line.endswith("later runs order certificates for b.tld") for line in ran.warnings)
+    assert Path(apache.state / "failed-orders.json").exists()
+
+
+def test_what_goes_is_told_with_the_command_that_deletes_it(apache: FakeApache, certbot: Certbot) -> None:
+    apache.publish(**OPTIONS)
+    (left,) = apache.remove(**OPTIONS).result["certificates_obsolete"]
+    assert left["delete_command"] == f"certbot delete --cert-name autoconfig.server.tld --config-dir {apache.certbot}"
+    assert (apache.certbot / "live/autoconfig.server.tld/fullchain.pem").exists()
+
+
+def test_providers_may_differ(apache: FakeApache, certbot: Certbot) -> None:
+    providers = [
+        {"domains": ["a.tld"], "certificates": "certbot", **SERVERS},
+        {"domains": ["b.tld"], "certificates": "given", **SERVERS},
+    ]
+    ran = apache.publish(**{**OPTIONS, "certificates": "found", "providers": providers})
+    assert (states(ran), sites(apache)) == (
+        {"a.tld": "there"},
+        ["autoconfig.a.tld", "autoconfig.a.tld-ssl", "autoconfig.b.tld"],
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "option"),
+    [
+        ({"acme_agreement": False}, "acme_agreement"),
+        ({"acme_contact": ""}, "acme_contact"),
+        ({"https": False}, "certificates"),
+        ({"acme_profile": "tlsserver"}, "acme_profile"),
+        ({"acme_challenges": ["dns-01"], "acme_dns_command": "/x"}, "acme_challenges"),
+        ({"acme_eab_file": "/x"}, "acme_eab_file"),
+        ({"acme_ca_file": "/nowhere/ca.pem"}, "acme_ca_file"),
+    ],
+)
+def test_what_an_order_needs_and_what_certbot_cannot_is_refused(
+    apache: FakeApache, certbot: Certbot, options: Options, option: str
+) -> None:
+    before = apache.footprint()
+    with pytest.raises(InputError, match=f"{option}: "):
+        apache.publish(**{**OPTIONS, **options})
+    assert (apache.footprint(), certbot.calls) == (before, [])
