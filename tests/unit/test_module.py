@@ -8,6 +8,7 @@ import typing as t
 from collections.abc import Callable, Sequence
 
 import pytest
+from ansible.module_utils import basic
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig import run
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.host import lock
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.host.commands import Result
@@ -54,6 +55,30 @@ def test_a_run_tells_what_it_did_and_warns(module: Module, apache: FakeApache) -
     assert apache.enabled("sites") == ["autoconfig.server.tld.conf"]
     assert any("no certificate names" in warning for warning in module.warned)  # type: ignore[attr-defined]
     assert module()["changed"] is False
+
+
+def test_no_option_reaches_the_log_of_the_system(module: Module, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ansible says with each call whether the task hides what it logs."""
+    logged: list[str] = []
+    monkeypatch.setattr(basic.AnsibleModule, "log", lambda _self, text, *_more, **_fields: logged.append(str(text)))
+    key = "-----BEGIN PRIVATE KEY-----\nsecret\n-----END PRIVATE KEY-----\n"
+    own = {"certificate_content": "none", "certificate_key_content": key}
+    servers = {"incoming": [{"type": "imap", "hostname": "mail.tld"}], "outgoing": [{"type": "smtp", "hostname": "mail.tld"}]}
+    providers = [{"domains": ["server.tld"], **servers, **own}]
+    assert module(providers=providers, _ansible_no_log=False)["failed"]
+    assert logged == []
+
+
+@pytest.mark.parametrize("place", ["options", "provider"])
+def test_a_key_beside_its_certificate_is_in_no_result(module: Module, place: str) -> None:
+    content = "-----BEGIN PRIVATE KEY-----\nsecret-of-anna\n-----END PRIVATE KEY-----\n"
+    servers = {"incoming": [{"type": "imap", "hostname": "mail.tld"}], "outgoing": [{"type": "smtp", "hostname": "mail.tld"}]}
+    provider = {"domains": ["server.tld"], **servers}
+    given = {"certificate_content": content}
+    options = {"providers": [provider], **given} if place == "options" else {"providers": [{**provider, **given}]}
+    told = module(**options)
+    assert told["failed"]
+    assert "secret-of-anna" not in repr(told)
 
 
 def test_check_mode_writes_nothing(module: Module, apache: FakeApache) -> None:

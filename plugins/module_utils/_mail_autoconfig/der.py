@@ -139,8 +139,11 @@ def _shown(name: t.Mapping[str, str]) -> str:
 
 
 def in_pem(content: bytes) -> list[bytes]:
-    """The certificates in a PEM file, in DER, in their order (RFC 7468 section 5)."""
-    return [base64.b64decode(body) for body in _PEM.findall(content)]
+    """The certificates in a PEM file, in DER, in their order (RFC 7468 section 5). Raises DerError."""
+    try:
+        return [base64.b64decode(body) for body in _PEM.findall(content)]
+    except ValueError as exc:
+        raise DerError(f"it is not in base64 ({exc})") from None
 
 
 def certificate(data: bytes) -> Certificate:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import os
 import ssl
 import subprocess
 import time
@@ -90,7 +91,28 @@ def test_a_key_with_a_passphrase_cannot_serve(tmp_path: Path) -> None:
     assert inspect(found).problem == f"the key {found.key} has a passphrase, for which Apache would wait"
 
 
-@pytest.mark.parametrize("text", ["", "no certificate", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"])
+_PEM = "-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n"
+BROKEN = ("", "no certificate", _PEM.format("AAAA"), _PEM.format("AAA"))
+
+
+@pytest.mark.parametrize("text", BROKEN)
+def test_what_is_no_certificate_has_no_names(tmp_path: Path, text: str) -> None:
+    (tmp_path / "cert.pem").write_text(text)
+    assert tls.names(str(tmp_path / "cert.pem")) == ()
+
+
+def test_a_chain_of_which_a_part_is_broken_cannot_be_read(sound: Certificate, tmp_path: Path) -> None:
+    content = Content(Path(sound.file).read_bytes() + BROKEN[-1].encode(), Path(sound.key).read_bytes())
+    assert tls.inspect_content(content, commands.run).problem
+
+
+def test_what_is_no_regular_file_is_not_found(sound: Certificate, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.pem")
+    pattern = Certificate(f"{tmp_path}/*.pem", sound.key)
+    assert tls.matching(pattern) == []
+
+
+@pytest.mark.parametrize("text", BROKEN)
 def test_what_is_no_certificate_cannot_serve(sound: Certificate, tmp_path: Path, text: str) -> None:
     file = tmp_path / "cert.pem"
     file.write_text(text)

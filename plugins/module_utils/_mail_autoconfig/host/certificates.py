@@ -43,7 +43,7 @@ def matching(pattern: Certificate) -> list[Certificate]:
     for file in sorted(glob.glob("*".join(map(glob.escape, pattern.file.split("*"))))):
         matched = expression.fullmatch(file)
         key = _filled(pattern.key, matched.groups() if matched else ())
-        if os.path.isfile(key):
+        if os.path.isfile(file) and os.path.isfile(key):
             found.append(Certificate(file, key))
     return found
 

@@ -129,7 +129,7 @@ _PROVIDERS: Spec = {
         },
     },
     "certificates": {"type": "str"},
-    "certificate_content": {"type": "str"},
+    "certificate_content": {"type": "str", "no_log": True},
     "certificate_key_content": {"type": "str", "no_log": True},
     "logo": {"type": "str"},
 }
@@ -167,7 +167,7 @@ def argument_spec() -> Spec:
         "certbot_directory": {"type": "path", "default": "/etc/letsencrypt"},
         "certificate_file": {"type": "path"},
         "certificate_key_file": {"type": "path", "no_log": False},
-        "certificate_content": {"type": "str"},
+        "certificate_content": {"type": "str", "no_log": True},
         "certificate_key_content": {"type": "str", "no_log": True},
         "signing_certificate": {"type": "path"},
         "signing_key": {"type": "path", "no_log": False},
