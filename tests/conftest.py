@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import shutil
@@ -11,6 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+# Before anything of the collection: until ansible-core 2.14 it decides where collections come from as soon as it is imported, and
+# then does not know one of which something is loaded already.
+importlib.import_module("ansible.plugins.loader")
 
 PROJECT = Path(__file__).resolve().parents[1]
 CACHE = PROJECT / ".cache"

@@ -7,9 +7,6 @@ import typing as t
 from collections.abc import Callable
 from pathlib import Path
 
-# Before anything of the collection: until ansible-core 2.14 it decides where collections come from as soon as it is imported, and
-# then does not know one of which something is loaded already.
-import ansible.plugins.loader  # noqa: F401
 import hypothesis
 import hypothesis.strategies as st
 import pytest
