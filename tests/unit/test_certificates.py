@@ -36,11 +36,12 @@ def chosen(
     used: t.Iterable[str] = (),
     file: str = "/tls/{domain}.pem",
     key: str = "/tls/{domain}.key",
+    moment: float = 0,
 ) -> dict[str, Choice]:
     """What serves the hosts, of server.tld and behind it of other.tld."""
     known = {pair(name): item for name, item in found.items()}
     hosts = [(name, name.partition(".")[2]) for name in names or HOSTS]
-    return Certificates(file, key, known, frozenset(map(pair, used))).choose(hosts, everywhere)
+    return Certificates(file, key, known, frozenset(map(pair, used)), moment).choose(hosts, everywhere)
 
 
 def files(choices: dict[str, Choice]) -> list[str]:
@@ -129,6 +130,66 @@ def test_the_one_in_use_stays_when_another_is_renewed() -> None:
 
 def test_of_equals_the_path_decides_so_that_every_run_decides_alike() -> None:
     assert files(chosen({"b": facts(*HOSTS), "a": facts(*HOSTS)})) == ["a", "a"]
+
+
+# Of 90 days, so many before the end.
+ENDING, RENEWED = {"ends": 90 * DAY}, {"begins": 60 * DAY, "ends": 150 * DAY}
+LATE = 61 * DAY
+
+
+@pytest.mark.parametrize(
+    "fresh",
+    [
+        facts(*HOSTS, **RENEWED),
+        facts("*.server.tld", **RENEWED),
+        facts(*HOSTS, origin=Origin.NEIGHBOUR, **RENEWED),
+        facts(*HOSTS, begins=55 * DAY, ends=85 * DAY),
+    ],
+)
+@pytest.mark.parametrize("name", ["server.tld", "dying"])
+def test_one_that_nobody_renews_gives_way_to_any_that_lasts_whatever_is_in_use_or_named(fresh: PairFacts, name: str) -> None:
+    found = {name: facts(*HOSTS, *OTHERS, **ENDING), "fresh": fresh}
+    assert files(chosen(found, used=[name], moment=LATE)) == ["fresh", "fresh"]
+    assert files(chosen(found, used=[name], moment=59 * DAY)) == [name, name]
+
+
+def test_that_of_the_first_domain_takes_the_place_of_one_that_is_ending() -> None:
+    found = {"other.tld": facts(*OTHERS), "server.tld": facts(*HOSTS, *OTHERS, **RENEWED), "x": facts(*OTHERS, **RENEWED)}
+    assert files(chosen(found, *HOSTS, *OTHERS, moment=LATE)) == ["server.tld"] * 4
+
+
+def test_of_those_that_are_all_ending_it_is_chosen_as_ever_so_that_nothing_flips() -> None:
+    ending = {"server.tld": facts(*HOSTS), "b": facts(*HOSTS, ends=91 * DAY)}
+    assert files(chosen(ending, moment=62 * DAY)) == ["server.tld", "server.tld"]
+    ending = {"a": facts(*HOSTS), "b": facts(*HOSTS, ends=91 * DAY)}
+    assert files(chosen(ending, used=["a"], moment=62 * DAY)) == ["a", "a"]
+    fresh = {
+        "server.tld": facts(*HOSTS, **ENDING),
+        "a": facts(*HOSTS, **RENEWED),
+        "b": facts(*HOSTS, begins=61 * DAY, ends=151 * DAY),
+    }
+    assert files(chosen(fresh, moment=LATE)) == ["b", "b"]
+    assert files(chosen(fresh, used=["a"], moment=LATE)) == ["a", "a"]
+
+
+def test_a_literal_path_that_is_given_and_what_a_provider_brings_stay_to_their_end() -> None:
+    found = {"other.tld": facts(*OTHERS), "server.tld": facts(*OTHERS, **RENEWED), "x": facts(*OTHERS, **RENEWED)}
+    assert files(chosen(found, HOSTS[0], *OTHERS, everywhere=False, moment=LATE)) == ["", "other.tld", "other.tld"]
+    known = {pair("brought"): facts(*HOSTS, origin=Origin.CONTENT), pair("x"): facts(*HOSTS, **RENEWED)}
+    hosts = [(name, "server.tld") for name in HOSTS]
+    brought = Certificates("/tls/{domain}.pem", "/tls/{domain}.key", known, moment=LATE).choose(hosts, True, pair("brought"))
+    assert files(brought) == ["brought", "brought"]
+    star = {"file": "/tls/*.pem", "key": "/tls/*.key"}
+    given = {"a": facts(*HOSTS, origin=Origin.GIVEN), "b": facts(*HOSTS, origin=Origin.GIVEN, **RENEWED)}
+    assert files(chosen(given, everywhere=False, used=["a"], moment=LATE, **star)) == ["b", "b"]
+
+
+def test_the_pairs_that_would_do_too_are_told() -> None:
+    found = {"server.tld": facts(*HOSTS), "other.tld": facts(HOSTS[0]), "x": facts(HOSTS[0])}
+    assert chosen(found)[HOSTS[0]].others == (pair("other.tld"), pair("x"))
+    assert chosen(found)[HOSTS[1]].others == ()
+    given = chosen({"other.tld": facts(*OTHERS), "server.tld": facts(*OTHERS)}, HOSTS[0], *OTHERS, everywhere=False)
+    assert given[OTHERS[0]].others == (pair("server.tld"),)
 
 
 # -- words --------------------------------------------------------------------------------------------------------------

@@ -129,11 +129,13 @@ class Choice:
     """What serves a host name: nothing over TLS if there is no pair.
 
     :ivar reason: why this one, or why none, in words
+    :ivar others: pairs that would do in its place
     """
 
     pair: Certificate | None = None
     facts: PairFacts = PairFacts()
     reason: str = ""
+    others: tuple[Certificate, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -144,12 +146,14 @@ class Certificates:
     :ivar key: path pattern of the key
     :ivar facts: of every pair that may be chosen
     :ivar used: pairs that our sites use until now
+    :ivar moment: when all this was so, in seconds since the epoch
     """
 
     file: str
     key: str
     facts: t.Mapping[Certificate, PairFacts]
     used: frozenset[Certificate] = frozenset()
+    moment: float = 0
 
     def at(self, domain: str) -> Certificate:
         """The pair of paths for a mail domain, whether it exists or not."""
@@ -164,7 +168,8 @@ class Certificates:
     ) -> dict[str, Choice]:
         """The best pair for each host name of a provider.
 
-        That of the host's mail domain comes first, then that of the provider's first domain, as ``file`` names them; then all
+        One that should have been renewed by now comes behind all that need not, unless nothing but literal paths counts. Then
+        that of the host's mail domain comes first, then that of the provider's first domain, as ``file`` names them; then all
         others: rather our own than one that belongs to a site of others, rather one that all hosts of the domain can share,
         rather one with the name itself than with a wildcard, then as many hosts of the provider as possible, the one that is in
         use, the one that lasts longest.
@@ -178,13 +183,15 @@ class Certificates:
         together = _Together(hosts, others)
         found = {}
         for host, domain in hosts:
-            literal = (content,) if content else (self.at(domain), self.at(hosts[0][1]))
-            named = next((pair for pair in literal if self._serves(pair, host)), None)
-            if named is not None:
-                found[host] = Choice(named, self.facts[named], _reason(self.facts[named], host, 0))
-            elif others[host]:
-                best = self._best(others[host], host, domain, together)
-                found[host] = Choice(best, self.facts[best], _reason(self.facts[best], host, len(others[host]) - 1))
+            places = (content,) if content else (self.at(domain), self.at(hosts[0][1]))
+            literal = [pair for pair in dict.fromkeys(places) if self._serves(pair, host)]
+            # What a provider has brought serves as long as it can.
+            named = self._lasting(literal, others[host]) if everywhere and not content else literal
+            would_do = dict.fromkeys((*literal, *others[host]))
+            if would_do:
+                best = named[0] if named else self._best(others[host], host, domain, together)
+                reason = _reason(self.facts[best], host, 0 if named else len(others[host]) - 1)
+                found[host] = Choice(best, self.facts[best], reason, tuple(pair for pair in would_do if pair != best))
             else:
                 place = "in certificate_content" if content else f"at {self.at(domain).file}"
                 found[host] = Choice(reason=self._why_none(host, "on this host" if everywhere else place))
@@ -216,10 +223,19 @@ class Certificates:
         facts = self.facts.get(pair)
         return facts is not None and facts.is_usable and covers(facts.names, host)
 
+    def _is_ending(self, pair: Certificate) -> bool:
+        return self.facts[pair].is_ending(self.moment)
+
+    def _lasting(self, literal: list[Certificate], others: t.Iterable[Certificate]) -> list[Certificate]:
+        """Those of literal paths that need not have been renewed by now; all of them if that is so of no pair at all."""
+        lasting = [pair for pair in literal if not self._is_ending(pair)]
+        return lasting if lasting or not all(map(self._is_ending, others)) else literal
+
     def _best(self, pairs: t.Iterable[Certificate], host: str, domain: str, together: _Together) -> Certificate:
         def rank(pair: Certificate) -> tuple[t.Any, ...]:
             facts = self.facts[pair]
             return (
+                self._is_ending(pair),
                 {Origin.GIVEN: 0, Origin.NEIGHBOUR: 2, Origin.USED: 2}.get(facts.origin, 1),
                 not together.has_all_of(pair, domain),
                 host not in facts.names,

@@ -190,7 +190,8 @@ def _labels(settings: Settings, provider: Provider) -> tuple[str, ...]:
 
 
 def _certificates(settings: Settings, survey: Survey) -> Certificates:
-    return Certificates(settings.certificate_file, settings.certificate_key_file, survey.pairs, survey.manifest.certificates)
+    paths = settings.certificate_file, settings.certificate_key_file
+    return Certificates(*paths, survey.pairs, survey.manifest.certificates, survey.moment)
 
 
 def publish(settings: Settings, survey: Survey, platform: Platform) -> Publications:
