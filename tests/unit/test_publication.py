@@ -23,6 +23,7 @@ from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfi
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.host.survey import Survey
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.input import settings
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.manifest import Holding, Manifest, Owned
+from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.orders import Addresses, Entry, Ledger
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.plan import SHARED
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.publication import Publications
 
@@ -33,6 +34,7 @@ SERVERS: dict[str, t.Any] = {
     "incoming": [{"type": "imap", "hostname": "mail.server.tld"}],
     "outgoing": [{"type": "smtp", "hostname": "mail.server.tld"}],
 }
+DAY = 86400
 LABELS = ("autoconfig", "autodiscover", "ua-auto-config")
 NOT_SIGNED = "server.tld: Apple's profile is not signed"
 
@@ -236,11 +238,48 @@ def test_all_that_names_a_host_without_certificate_is_told_with_what_is_wrong_wi
 
 
 def test_a_certificate_that_should_have_been_renewed_is_a_warning() -> None:
-    day = 86400
     for left, expected in ((31, []), (29, [f"{live('server.tld').file} ends in 29 days, 32% of its lifetime"])):
-        ending = dataclasses.replace(EVERY_NAME["server.tld"], begins=1.0, ends=1.0 + 90 * day)
-        found = publish(survey({"server.tld": ending}, moment=(90 - left) * day))
+        ending = dataclasses.replace(EVERY_NAME["server.tld"], begins=1.0, ends=1.0 + 90 * DAY)
+        found = publish(survey({"server.tld": ending}, moment=(90 - left) * DAY))
         assert [line.partition(",  and")[0].partition(", and")[0] for line in warnings(found)] == expected
+
+
+@pytest.mark.parametrize(("left", "expected"), [(2.5, "2 days, 3%"), (1.5, "1 day, 2%"), (0.5, "less than a day, 1%")])
+def test_the_days_of_an_ending_certificate_are_counted_in_plain_words(left: float, expected: str) -> None:
+    ending = dataclasses.replace(EVERY_NAME["server.tld"], begins=1.0, ends=1.0 + 90 * DAY)
+    (line,) = warnings(publish(survey({"server.tld": ending}, moment=1.0 + (90 - left) * DAY)))
+    assert line.startswith(f"{live('server.tld').file} ends in {expected} of its lifetime, and should have been renewed by now;")
+
+
+@pytest.mark.parametrize("source", ["found", "given"])
+@pytest.mark.parametrize(
+    ("end", "expected"),
+    [
+        (91, "another certificate takes its place for autoconfig.a.tld and autodiscover.a.tld can be reached over HTTP only"),
+        (89, "autoconfig.a.tld, autodiscover.a.tld can be reached over HTTP only"),
+    ],
+)
+def test_of_an_ending_certificate_it_is_told_which_hosts_no_other_one_serves(end: float, expected: str, source: str) -> None:
+    of_a = facts(*(f"{label}.a.tld" for label in LABELS), begins=1.0, ends=90 * DAY)
+    of_b = facts("autoconfig.a.tld", *(f"{label}.b.tld" for label in LABELS), begins=1.0, ends=end * DAY)
+    found = publish(survey({"a.tld": of_a, "b.tld": of_b}, moment=80 * DAY), provider("b.tld", "a.tld"), certificates=source)
+    (line,) = [line for line in warnings(found) if line.startswith(live("a.tld").file)]
+    assert line.partition("; ")[2] == f"from the next run behind its end {expected}"
+
+
+def test_where_mod_md_orders_another_certificate_takes_the_place_of_one_that_ends_too() -> None:
+    names = ("autoconfig.server.tld", "autodiscover.server.tld")
+    directory = f"/md/domains/{names[0]}"
+    own = Certificate(f"{directory}/pubcert.pem", f"{directory}/privkey.pem")
+    ending, lasting = facts(*names, begins=1.0, ends=90 * DAY), facts(names[0], begins=1.0, ends=150 * DAY)
+    entry = Entry(names, names, ending.begins, ending.ends)
+    ledger = Ledger("/md", {names[0]: entry}, {name: Addresses(("192.0.2.1",)) for name in names}, frozenset({"192.0.2.1"}))
+    where = survey({"server.tld": lasting}, moment=80 * DAY, ledger=dataclasses.replace(ledger, now=80 * DAY))
+    where = dataclasses.replace(where, pairs={**where.pairs, own: ending})
+    found = publish(where, certificates="mod_md", acme_agreement=True, acme_contact="admin@server.tld")
+    assert {choice.pair for choice in found.items[0].choices.values()} == {own}
+    (line,) = [line for line in warnings(found) if line.startswith(own.file)]
+    assert line.endswith(f" another certificate takes its place for {names[0]} and {names[1]} can be reached over HTTP only")
 
 
 def test_a_star_needs_no_file_for_every_domain() -> None:

@@ -405,7 +405,8 @@ def _choices(
         facts = certificates.facts.get(pair) if pair else None
         source = settings.source(provider)
         if pair and facts and facts.is_usable and covers(facts.names, host):
-            found[host] = Choice(pair, facts, f"{source} orders and renews it")
+            others = tuple(other for other in (found[host].pair, *found[host].others) if other and other != pair)
+            found[host] = Choice(pair, facts, f"{source} orders and renews it", others)
         elif found[host].pair is None and source in ORDERING:
             found[host] = Choice(reason=(ordered if source == MOD_MD else kept).why_none(host, domain))
     return found
@@ -682,18 +683,25 @@ def _not_used(pair: Certificate, facts: PairFacts) -> str:
 
 
 def _endings(items: t.Iterable[Publication], certificates: Certificates, now: float) -> t.Iterator[str]:
-    """Certificates in use that should have been renewed, with the hosts that need them."""
-    ending: dict[Certificate, list[str]] = {}
+    """Certificates in use that should have been renewed, with what becomes of their hosts."""
+    ending: dict[Certificate, dict[bool, list[str]]] = {}
     for item in items:
         for name, choice in item.choices.items():
             if choice.pair and choice.facts.is_ending(now):
-                ending.setdefault(choice.pair, []).append(name)
+                has_more = any(certificates.facts[other].ends > choice.facts.ends for other in choice.others)
+                ending.setdefault(choice.pair, {}).setdefault(has_more, []).append(name)
     for pair, names in sorted(ending.items()):
         facts = certificates.facts[pair]
+        what = {True: "another certificate takes its place for {}", False: "{} can be reached over HTTP only"}
+        then = " and ".join(text.format(some(names[has_more])) for has_more, text in what.items() if has_more in names)
         yield (
-            f"{pair.file} ends in {facts.days_left(now)} days, {facts.lifetime_left(now):.0%} of its lifetime, and should have "
-            f"been renewed by now; then {some(names)} can be reached over HTTP only"
+            f"{pair.file} ends in {_days(facts.days_left(now))}, {facts.lifetime_left(now):.0%} of its lifetime, and should have "
+            f"been renewed by now; from the next run behind its end {then}"
         )
+
+
+def _days(count: int) -> str:
+    return {0: "less than a day", 1: "1 day"}.get(count, f"{count} days")
 
 
 def _ground_findings(settings: Settings, survey: Survey) -> Findings:
