@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -298,6 +299,26 @@ def test_what_mod_md_has_ordered_is_found_without_it_and_apache_starts_without_i
     host.done("server.tld")
     host.serves(*names("server.tld"))
     host.done("server.tld", certificates="found")
+    host.serves(*names("server.tld"))
+
+
+def test_after_a_change_of_the_authority_it_is_told_how_to_get_its_certificates(host: Host) -> None:
+    name = "autoconfig.server.tld"
+    certificate = host.store / "domains" / name / "pubcert.pem"
+
+    def told(result: dict[str, Any]) -> list[str]:
+        return [line for line in result["warnings"] if "mod_md goes on with the certificates of" in line]
+
+    assert told(host.done("server.tld")) == []
+    before, other = certificate.read_bytes(), f"{host.pebble.url}?other"
+    (line,) = told(host.done("server.tld", acme_directory=other))
+    assert f"of {host.pebble.url} for {name} until" in line
+    assert certificate.read_bytes() == before
+    for part in ("domains", "staging"):
+        assert f"{host.store}/{part}" in line
+        shutil.rmtree(host.store / part / name, ignore_errors=True)
+    assert told(host.done("server.tld", acme_directory=other)) == []
+    assert certificate.read_bytes() != before
     host.serves(*names("server.tld"))
 
 

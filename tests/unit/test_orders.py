@@ -6,7 +6,10 @@ import typing as t
 
 import pytest
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig import orders
-from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.apache.managed_domains import AcmeOptions
+from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.apache.managed_domains import (
+    LETS_ENCRYPT,
+    AcmeOptions,
+)
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.orders import Addresses, Entry, Ledger
 
 NOW = 1_800_000_000.0
@@ -147,6 +150,30 @@ def test_a_staged_certificate_makes_a_reload_worth_it() -> None:
     assert not found.is_any_staged(entries)
     assert found.is_any_staged({**entries, **certified("a.tld", staged=True)})
     assert not found.is_any_staged(certified("other.tld", staged=True))
+
+
+def test_certificates_of_another_authority_than_the_one_that_is_named_are_told_with_what_to_do() -> None:
+    staging, private = "https://staging.tld/dir", "https://acme.tld/dir"
+    entries = {
+        **certified("a.tld", "b.tld", authority=staging),
+        **certified("c.tld", authority=LETS_ENCRYPT),
+        **certified("d.tld"),
+        **certified("e.tld", authority=staging, age=91 * DAY),
+        **certified("f.tld", authority=private),
+        **certified("other.tld", authority=staging),
+    }
+    domains = ("a.tld", "b.tld", "c.tld", "d.tld", "e.tld", "f.tld")
+    found = orders.plan(wanted(*domains), ledger("e.tld", entries=entries), AcmeOptions())
+    assert (found.findings.problems, found.pending) == ((), ("autoconfig.e.tld",))
+    by_private, by_staging = found.findings.warnings
+    assert by_staging == (
+        "acme_directory: mod_md goes on with the certificates of https://staging.tld/dir for autoconfig.a.tld, autoconfig.b.tld "
+        f"until it renews them, and only then asks {LETS_ENCRYPT}; to have them ordered there now, delete the directories of "
+        "these names below /md/domains and /md/staging and run again: until then the hosts are served over HTTP only"
+    )
+    assert "of https://acme.tld/dir for autoconfig.f.tld until" in by_private
+    same = ledger(entries=certified("a.tld", "b.tld", authority=staging))
+    assert orders.plan(wanted("a.tld", "b.tld"), same, AcmeOptions(directory=staging)).findings.warnings == ()
 
 
 def test_orders_without_end_are_told_with_the_words_of_the_authority() -> None:

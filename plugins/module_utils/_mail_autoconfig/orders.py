@@ -36,6 +36,7 @@ class Entry:
     :ivar tries: when it is tried again
     :ivar words: why it failed
     :ivar reached: whether the authority could be reached at all
+    :ivar authority: the directory of the one that the certificate is from (URL); empty where there is none, or it is not known
     """
 
     names: tuple[str, ...] = ()
@@ -48,6 +49,7 @@ class Entry:
     tries: float = 0
     words: str = ""
     reached: bool = True
+    authority: str = ""
 
     def has(self, names: t.Collection[str]) -> bool:
         """Whether there is a certificate for these names, in use or from the next reload on."""
@@ -187,13 +189,15 @@ def plan(wanted: t.Mapping[str, t.Sequence[str]], ledger: Ledger, options: AcmeO
         if covered:
             managed[domain] = ManagedDomain(covered)
     missing = {name: ledger.why_not(name) for domain, names in wanted.items() for name in names if name not in found[domain]}
+    ordered = frozenset(pending)
+    before = _of_before([item.name for item in managed.values() if item.name not in ordered], ledger, options)
     return Orders(
         managed=managed,
         pending=tuple(pending),
         missing=missing,
         later=tuple(later),
         later_at=room_at(ledger.issued, ledger.now) if later else 0,
-        findings=found_out(problems, missing, later),
+        findings=found_out(problems, missing, later) + Findings(warnings=tuple(before)),
         store=ledger.store if wanted else "",
     )
 
@@ -218,6 +222,21 @@ def found_out(problems: t.Sequence[str], missing: t.Mapping[str, str], later: t.
             f"(acme_new_orders): {some(later)}"
         )
     return Findings(tuple(problems), tuple(warnings))
+
+
+def _of_before(managed: t.Iterable[str], ledger: Ledger, options: AcmeOptions) -> t.Iterator[str]:
+    """What to say of managed domains whose certificates are from another authority: mod_md asks the new one at renewal only."""
+    found: dict[str, list[str]] = {}
+    for name in managed:
+        authority = ledger.entries.get(name, Entry()).authority
+        if authority and authority != options.directory:
+            found.setdefault(authority, []).append(name)
+    for authority, names in sorted(found.items()):
+        yield (
+            f"acme_directory: mod_md goes on with the certificates of {authority} for {some(names)} until it renews them, and "
+            f"only then asks {options.directory}; to have them ordered there now, delete the directories of these names below "
+            f"{ledger.store}/domains and {ledger.store}/staging and run again: until then the hosts are served over HTTP only"
+        )
 
 
 def _of_domain(names: t.Sequence[str], ledger: Ledger, options: AcmeOptions) -> tuple[str, ...]:

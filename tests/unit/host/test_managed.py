@@ -107,6 +107,22 @@ def test_a_certificate_is_staged_when_the_job_is_finished(store: Path) -> None:
     assert entry(store).staged
 
 
+def test_the_authority_is_the_one_that_the_certificate_is_from_and_not_the_one_that_is_configured(store: Path) -> None:
+    def known(where: str, **ca: t.Any) -> None:
+        write(store / where / NAME / "md.json", {"name": NAME, "domains": list(NAMES), "ca": {"proto": "ACME", **ca}})
+
+    known("domains", urls=["https://new.tld/dir"])
+    assert entry(store).authority == ""
+    known("domains", url="https://old.tld/dir", urls=["https://new.tld/dir"])
+    known("staging", url="https://new.tld/dir", urls=["https://new.tld/dir"])
+    assert entry(store).authority == "https://old.tld/dir"
+    write(store / "staging" / NAME / "pubcert.pem", "PEM")
+    write(store / "staging" / NAME / "job.json", {"finished": True, "errors": 0})
+    assert entry(store).authority == "https://new.tld/dir"
+    known("staging", url=7)
+    assert entry(store).authority == ""
+
+
 @pytest.mark.parametrize("text", ["", "{", "[]", "null", '{"errors": "x", "last": 3, "log": {"entries": 5}, "last-run": 7}'])
 def test_a_file_that_is_being_written_or_is_strange_is_passed_over(store: Path, text: str) -> None:
     write(store / "staging" / NAME / "job.json", text)

@@ -53,17 +53,21 @@ def _entry(store: str, name: str, read: Read) -> Entry | None:
     job = _json(f"{store}/staging/{name}/job.json")
     last = _mapping(job.get("last"))
     errors = job["errors"] if isinstance(job.get("errors"), int) else 0
+    staged = job.get("finished") is True and os.path.isfile(f"{store}/staging/{name}/pubcert.pem")
+    # ``urls`` are those that the configuration names now; ``url`` stays that of the last order (md_reg_sync_finish in md_reg.c).
+    authority = _mapping((_json(f"{store}/staging/{name}/md.json") if staged else known).get("ca")).get("url")
     return Entry(
         names=tuple(item for item in known.get("domains", ()) if isinstance(item, str)),
         certified=facts.names,
         begins=facts.begins,
         ends=facts.ends,
-        staged=job.get("finished") is True and os.path.isfile(f"{store}/staging/{name}/pubcert.pem"),
+        staged=staged,
         errors=errors,
         tried=_time(job.get("last-run")),
         tries=_time(job.get("next-run")),
         words=_words(job, last) if errors else "",
         reached=not str(last.get("activity", "")).startswith("Contacting ACME server"),
+        authority=authority if isinstance(authority, str) else "",
     )
 
 
