@@ -322,6 +322,16 @@ def test_after_a_change_of_the_authority_it_is_told_how_to_get_its_certificates(
     host.serves(*names("server.tld"))
 
 
+def test_apache_starts_without_what_tells_mod_md_of_the_names(host: Host) -> None:
+    host.done("server.tld")
+    host.apache.command("a2disconf", "-q", "autoconfig.server.tld-certificates")
+    host.apache.stop()
+    host.apache.start()
+    # The virtual host is not there, but Apache is; the next run switches it on again.
+    host.done("server.tld")
+    host.serves(*names("server.tld"))
+
+
 def test_names_that_another_file_has_managed_are_refused(host: Host) -> None:
     other = host.apache.config_directory / "conf-enabled/md.conf"
     other.write_text("<IfModule md_module>\nMDomain shop.tld autodiscover.server.tld\n</IfModule>\n")

@@ -102,7 +102,10 @@ def test_one_run_from_nothing_to_https_and_the_next_does_nothing(apache: FakeApa
     assert apache.progress[-1] == "1 of 1 certificates are there"
     assert not [line for line in ran.warnings if "certificate" in line and "signing" not in line]
     site = Path(apache.layout.available("sites"), "autoconfig.server.tld-ssl.conf").read_text()
-    assert "<IfModule md_module>" in site
+    # Without its definition or its module mod_md has no certificate for it, and Apache would not start.
+    definition = Path(apache.layout.enabled("conf")) / "autoconfig.server.tld-certificates.conf"
+    assert definition.exists()
+    assert site.index("<IfModule md_module>") < site.index(f"<IfFile {definition}>") < site.index("<VirtualHost")
     assert "SSLCertificateFile" not in site
     before = apache.footprint()
     again = apache.publish(**OPTIONS)

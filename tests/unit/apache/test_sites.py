@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import typing as t
 from collections.abc import Callable
@@ -97,6 +98,21 @@ def test_with_a_certificate_one_site_redirects_and_one_serves(make_provider: Mak
     for lines in (http, https):
         assert of(lines, "ServerName") == ["autoconfig.server.tld"]
         assert of(lines, "ServerAlias") == ["autodiscover.server.tld"]
+
+
+def test_what_mod_md_brings_is_there_only_while_mod_md_is_told_of_it(make_provider: MakeProvider) -> None:
+    provider = make_provider()
+    groups = [dataclasses.replace(group, managed=True) for group in site.host_groups(provider.domains, lambda *_: CERTIFICATE)]
+    files = site.site_files(provider, groups, [thunderbird.render(provider)], SiteOptions(), Debian("/etc/apache2-b"))
+    (https,) = (item for item in files if item.name.endswith("-ssl.conf"))
+    guards = (
+        "IfModule mod_ssl.c",
+        "IfModule md_module",
+        "IfFile /etc/apache2-b/conf-enabled/autoconfig.server.tld-certificates.conf",
+    )
+    lines = read(https.content)
+    assert {line.scopes[:4] for line in lines} == {(*guards, "VirtualHost *:443")}
+    assert (of(lines, "SSLEngine"), of(lines, "SSLCertificateFile")) == (["on"], [])
 
 
 def test_every_file_begins_with_a_warning_to_editors(make_provider: MakeProvider) -> None:

@@ -16,7 +16,7 @@ from ..documents import Document, apple, outlook, pacc, page, thunderbird
 from ..files import File, Kind
 from ..host.platform import Platform
 from ..input.model import Provider
-from . import responder, server_settings, signing, well_known, wildcard
+from . import managed_domains, responder, server_settings, signing, well_known, wildcard
 from .common import HEADER, LUA, file_bytes
 from .directives import Comment, Node, Section, directive, section
 from .logs import logs
@@ -156,14 +156,16 @@ def site_files(
     def file(directory: str, name: str, nodes: t.Iterable[Node]) -> File:
         return configuration(layout, directory, name, guarded(nodes, guards or {}))
 
+    own_name = f"autoconfig.{provider.domains[0]}"
+    definitions = f"{layout.enabled('conf')}/{managed_domains.file_name(own_name)}{layout.suffix('conf')}"
     files = []
     for group in groups:
         name = prefix + (WIDE_PREFIX if group.wide else "") + group.names[0]
         http = builder.redirecting(group) if group.certificate else [builder.serving(group)]
         files.append(file("sites", name, http))
         if group.certificate:
-            files.append(file("sites", f"{name}-ssl", [_secured(builder.serving(group), group.certificate, group.managed)]))
-    own_name = f"autoconfig.{provider.domains[0]}"
+            host = _secured(builder.serving(group), group.certificate, definitions if group.managed else "")
+            files.append(file("sites", f"{name}-ssl", [host]))
     if options.well_known:
         files.append(file("conf", f"{own_name}-well-known", builder.well_known()))
     if builder.script is not None:
@@ -237,14 +239,16 @@ def configuration(layout: Platform, directory: str, name: str, nodes: t.Iterable
     return File(f"{layout.available(directory)}/{name}.conf", file_bytes(nodes), Kind.CONFIGURATION, directory)
 
 
-def _secured(host: Node, certificate: Certificate, managed: bool = False) -> Node:
+def _secured(host: Node, certificate: Certificate, definitions: str = "") -> Node:
     """A virtual host with TLS, which is there only with all that it needs.
 
     A certificate that somebody takes away before its site would keep Apache from starting, with all other sites; and so would one
-    that mod_md is to bring, with that module off.
+    that mod_md is to bring, with that module off, or with nobody to tell it of the names.
+
+    :arg definitions: the link to the file that tells mod_md, if that brings the certificate
     """
-    if managed:
-        host = section("IfModule", ["md_module"], [host])
+    if definitions:
+        host = section("IfModule", ["md_module"], [section("IfFile", [definitions], [host])])
     else:
         for path in dict.fromkeys((certificate.key, certificate.file)):
             host = section("IfFile", [path], [host])
