@@ -177,10 +177,13 @@ def test_certificates_of_another_authority_than_the_one_that_is_named_are_told_w
 
 
 def test_orders_without_end_are_told_with_the_words_of_the_authority() -> None:
-    found = orders.plan(wanted("a.tld", "b.tld", "c.tld"), ledger("a.tld", "b.tld", "c.tld"), AcmeOptions())
+    domains = ("a.tld", "b.tld", "c.tld", "d.tld")
+    found = orders.plan(wanted(*domains), ledger(*domains), AcmeOptions())
     down = Entry(errors=2, tries=NOW, words="it is down")
-    lines = orders.unfinished(found, {"autoconfig.a.tld": down, "autoconfig.b.tld": down})
+    stopped = Entry(words="a command failed")
+    lines = orders.unfinished(found, {"autoconfig.a.tld": down, "autoconfig.b.tld": down, "autoconfig.d.tld": stopped})
     assert [line.partition(";")[0] for line in lines] == [
         "no certificate yet for autoconfig.a.tld, autoconfig.b.tld: it is down (next attempt 2027-01-15T08:00:00Z)",
         "no certificate yet for autoconfig.c.tld: the authority has not issued it in time",
+        "no certificate yet for autoconfig.d.tld: a command failed",
     ]

@@ -34,7 +34,7 @@ class Entry:
     :ivar errors: how often the order that is under way has failed
     :ivar tried: when it was tried last
     :ivar tries: when it is tried again
-    :ivar words: why it failed
+    :ivar words: why it failed or stands still
     :ivar reached: whether the authority could be reached at all
     :ivar authority: the directory of the one that the certificate is from (URL); empty where there is none, or it is not known
     """
@@ -286,9 +286,8 @@ def unfinished(orders: Orders, entries: t.Mapping[str, Entry]) -> list[str]:
     reasons: dict[str, list[str]] = {}
     for name in orders.pending:
         entry = entries.get(name, Entry())
-        reason = (
-            f"{entry.words} (next attempt {shown(entry.tries)})" if entry.errors else "the authority has not issued it in time"
-        )
+        again = f" (next attempt {shown(entry.tries)})" if entry.tries else ""
+        reason = f"{entry.words}{again}" if entry.words else "the authority has not issued it in time"
         reasons.setdefault(reason, []).append(name)
     return [
         f"no certificate yet for {some(names)}: {reason}; until then served over HTTP only, or with the certificate of before; "

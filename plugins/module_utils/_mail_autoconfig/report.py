@@ -77,7 +77,7 @@ def _certificate_orders(orders: Orders, entries: t.Mapping[str, Entry]) -> t.Ite
     """What becomes of the certificate of each mail domain that has one ordered, and when."""
     for domain, item in orders.managed.items():
         entry = entries.get(item.name, Entry())
-        state = "there" if item.name not in orders.pending else "failed" if entry.errors else "ordered"
+        state = "there" if item.name not in orders.pending else "failed" if entry.words else "ordered"
         yield {
             "domain": domain,
             "names": list(item.names),

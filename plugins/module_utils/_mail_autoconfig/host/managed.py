@@ -65,7 +65,7 @@ def _entry(store: str, name: str, read: Read) -> Entry | None:
         errors=errors,
         tried=_time(job.get("last-run")),
         tries=_time(job.get("next-run")),
-        words=_words(job, last) if errors else "",
+        words=_words(job, last) or ("no reason is told" if errors else ""),
         reached=not str(last.get("activity", "")).startswith("Contacting ACME server"),
         authority=authority if isinstance(authority, str) else "",
     )
@@ -102,12 +102,17 @@ def _time(value: t.Any) -> float:
 
 
 def _words(job: t.Mapping[str, t.Any], last: t.Mapping[str, t.Any]) -> str:
-    """Why an order failed, in the authority's words as far as mod_md passes them on."""
+    """Why an order failed or stands still, in the authority's words as far as mod_md passes them on; empty for no reason.
+
+    A command of the administrator's that fails (``MDMessageCmd``) stops an order, and is not counted as an error of it.
+    """
+    if job.get("finished") is True or not (job.get("errors") or last.get("status")):
+        return ""
     log = _mapping(job.get("log")).get("entries")
     details = [str(_mapping(entry).get("detail", "")) for entry in (log if isinstance(log, list) else ())]
     refused = next((detail.partition(": ")[2] for detail in details if " failed, CA considers " in detail), "")
     said = dict.fromkeys(str(part) for part in (last.get("problem"), refused or last.get("detail")) if part)
-    return " ".join(": ".join(said).split())[:_LONGEST_WORDS] or "no reason is told"
+    return " ".join(": ".join(said).split())[:_LONGEST_WORDS]
 
 
 def due_again(entry: Entry, now: float) -> bool:
