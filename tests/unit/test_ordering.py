@@ -260,6 +260,16 @@ def test_an_apache_that_does_not_run_orders_nothing(apache: FakeApache, mod_md: 
     assert any(line.startswith("certificates are not ordered: Apache does that") for line in ran.warnings)
 
 
+def test_a_store_that_is_somewhere_else_is_told_of(apache: FakeApache, mod_md: ModMd) -> None:
+    expected = mod_md.store
+    mod_md.store = Path(apache.layout.config_directory) / "md of before"
+    ran = apache.publish(**OPTIONS)
+    assert (orders(ran), mod_md.reloads) == ({"server.tld": "ordered"}, 2)
+    told = [line for line in ran.warnings if "certificate" in line and "signing" not in line]
+    assert any(f"nothing of an order was found in {expected}; if MDStoreDir" in line for line in told), told
+    assert not [line for line in told if line.startswith("certificates are not ordered")]
+
+
 def test_a_run_that_is_told_to_stop_while_it_waits_says_what_is_done(
     apache: FakeApache, mod_md: ModMd, monkeypatch: pytest.MonkeyPatch
 ) -> None:

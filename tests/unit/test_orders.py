@@ -177,13 +177,15 @@ def test_certificates_of_another_authority_than_the_one_that_is_named_are_told_w
 
 
 def test_orders_without_end_are_told_with_the_words_of_the_authority() -> None:
-    domains = ("a.tld", "b.tld", "c.tld", "d.tld")
+    domains = ("a.tld", "b.tld", "c.tld", "d.tld", "e.tld")
     found = orders.plan(wanted(*domains), ledger(*domains), AcmeOptions())
     down = Entry(errors=2, tries=NOW, words="it is down")
     stopped = Entry(words="a command failed")
-    lines = orders.unfinished(found, {"autoconfig.a.tld": down, "autoconfig.b.tld": down, "autoconfig.d.tld": stopped})
+    entries = {"a.tld": down, "b.tld": down, "c.tld": Entry(), "d.tld": stopped}
+    lines = orders.unfinished(found, {names(domain)[0]: entry for domain, entry in entries.items()})
     assert [line.partition(";")[0] for line in lines] == [
         "no certificate yet for autoconfig.a.tld, autoconfig.b.tld: it is down (next attempt 2027-01-15T08:00:00Z)",
         "no certificate yet for autoconfig.c.tld: the authority has not issued it in time",
         "no certificate yet for autoconfig.d.tld: a command failed",
+        f"no certificate yet for autoconfig.e.tld: nothing of an order was found in {found.store}",
     ]

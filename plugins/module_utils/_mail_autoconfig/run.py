@@ -116,7 +116,8 @@ def run(
         means = dataclasses.replace(means, resolve=_remembered(means.resolve))
         first = _turn(settings, way, platform, command, means)
         turns = [first]
-        entries, lineages = _NO_ENTRIES, _NOTHING_ORDERED
+        entries: t.Mapping[str, Entry] | None = None
+        lineages = _NOTHING_ORDERED
         may_order = first.outcome.running and way.reload and not way.check
         if first.ready.publications.orders.pending and may_order:
             # What a run has just proven needs no rehearsal to be read once more.
@@ -129,7 +130,7 @@ def run(
             if lineages.issued:
                 turns.append(_turn(settings, way, platform, command, means))
         # What grows with the domains is told of the last one alone.
-        results = [_result(turn, way, ()) for turn in turns[:-1]] + [_result(turns[-1], way, way.lists, entries, lineages)]
+        results = [_result(turn, way, ()) for turn in turns[:-1]] + [_result(turns[-1], way, way.lists, entries or {}, lineages)]
         return report.together(results), report.shown(_all_warnings(turns, way, entries, lineages))
 
 
@@ -393,14 +394,17 @@ def _why_not_rehearsed(ready: Preparation, way: Way) -> str:
 
 
 def _all_warnings(
-    turns: t.Sequence[Turn], way: Way, entries: t.Mapping[str, Entry], lineages: certbot.Outcome
+    turns: t.Sequence[Turn], way: Way, entries: t.Mapping[str, Entry] | None, lineages: certbot.Outcome
 ) -> tuple[str, ...]:
-    """What to say of a run: of what it publishes in the end, and of what each turn met on the way."""
+    """What to say of a run: of what it publishes in the end, and of what each turn met on the way.
+
+    :arg entries: what mod_md's store had at the end of the waiting; None if the run did not wait
+    """
     last = turns[-1].ready
     found = [*turns[0].ready.plan.findings.warnings, *last.findings.warnings]
     for turn in turns:
         found += _warnings(turn.ready, way, turn.outcome, turn.unread)
-    if entries:
+    if entries is not None:
         found += unfinished(last.publications.orders, entries)
     elif last.publications.orders.pending and not way.check:
         found.append("certificates are not ordered: Apache does that, and it was not reloaded or does not run")

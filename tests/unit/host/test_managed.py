@@ -259,3 +259,26 @@ def test_addresses_come_from_the_resolver_and_failures_are_told_apart(monkeypatc
 
 def test_the_loopback_is_this_host() -> None:
     assert {"127.0.0.1", "::1"} <= managed.own_addresses()
+
+
+class Clock:
+    """Time that goes on by a second whenever somebody asks for it."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        self.now += 1
+        return self.now
+
+
+def test_what_the_store_never_comes_to_know_is_not_waited_for_all_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock()
+    monkeypatch.setattr(managed.time, "monotonic", clock)
+    assert waited(Looks({}), "a", seconds=10_000) == {}
+    assert managed._APPEARS_WITHIN <= clock.now < 10_000
+    # While they come one after the other it waits for the rest, and for one whose order is under way in any case.
+    ready = {str(number): Entry(staged=True) for number in range(100)}
+    coming = [dict(list(ready.items())[:count]) for count in range(100)]
+    assert waited(Looks(*coming, ready), *ready, seconds=10_000) == ready
+    assert waited(Looks(*[{"a": Entry()}] * 100, {"a": Entry(staged=True)}), "a", seconds=10_000)["a"].staged

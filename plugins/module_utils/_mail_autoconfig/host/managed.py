@@ -30,6 +30,8 @@ _AT_ONCE = 16
 _PAUSE = 0.5
 # A second attempt follows half a minute after the first, and mends what was a moment's fault.
 _ATTEMPTS = 2
+# It has written down all that it is told of when a reload is over; what is not there by then is somewhere else.
+_APPEARS_WITHIN = 30
 # Let's Encrypt allows five failed validations an hour, host name and account.
 _BETWEEN_ATTEMPTS = 15 * 60
 _LONGEST_WORDS = 300
@@ -133,19 +135,24 @@ def wait(
 ) -> t.Mapping[str, Entry]:
     """Wait until certificates are there; what the store has then.
 
-    Not longer for orders that have failed twice, or are not tried again in time: mod_md goes on with them by itself.
+    Not longer for orders that have failed twice, or are not tried again in time: mod_md goes on with them by itself. Nor for
+    those that the store does not know, once nothing has come to it for a while.
 
     :arg look: reads the entries of the store
     :arg wanted: the names that each certificate is to have, by managed domain
     :arg progress: is told how far it is
     """
     end = time.monotonic() + seconds
-    said = -1
+    said = known = -1
+    appears = 0.0
     while True:
         found = look()
+        if len(found) != known:
+            known, appears = len(found), time.monotonic() + _APPEARS_WITHIN
         left = [name for name, names in wanted.items() if name not in found or not found[name].has(names)]
         latest = time.time() + end - time.monotonic()
-        open_ones = [name for name in left if name not in found or not _is_hopeless(found[name], latest)]
+        is_late = time.monotonic() >= appears
+        open_ones = [name for name in left if not (_is_hopeless(found[name], latest) if name in found else is_late)]
         if len(wanted) - len(left) != said:
             said = len(wanted) - len(left)
             progress(f"{said} of {len(wanted)} certificates are there")
