@@ -19,10 +19,11 @@ def _openssl(*arguments: str) -> None:
     subprocess.run(["openssl", *arguments], check=True, capture_output=True)
 
 
-def verified(signed: bytes, authority: Path, signer: Path | None = None) -> bytes:
+def verified(signed: bytes, authority: Path, signer: Path | None = None, purpose: str = "smimesign") -> bytes:
     """What was signed (CMS, DER), if the signature leads to the authority by the certificates in it.
 
     :arg signer: where to write the certificate of whoever signed
+    :arg purpose: what its certificate must be for, in openssl's words
 
     Raises CalledProcessError if it does not.
     """
@@ -30,7 +31,7 @@ def verified(signed: bytes, authority: Path, signer: Path | None = None) -> byte
         file.write(signed)
         file.flush()
         command = ["openssl", "cms", "-verify", "-binary", "-inform", "der", "-in", file.name, "-CAfile", str(authority)]
-        command += ["-signer", str(signer)] if signer else []
+        command += ["-purpose", purpose, *(["-signer", str(signer)] if signer else [])]
         return subprocess.run(command, check=True, capture_output=True).stdout
 
 

@@ -433,7 +433,8 @@ options:
     description:
       - Path on the managed host of the certificate (PEM) that signs Apple's profiles. Without it profiles are not signed, and
         devices say so.
-      - A certificate that has ended, or does not belong to O(signing_key), is refused; one that ends within 30 days is a warning.
+      - A certificate that has ended, or does not belong to O(signing_key), is refused; one that has less than a third of its
+        lifetime left, or a month, is a warning.
     type: path
   signing_key:
     description:
@@ -443,6 +444,14 @@ options:
   signing_chain:
     description: Path of the certificates between O(signing_certificate) and its root (PEM), which devices need to trust it.
     type: path
+  signing_host:
+    description:
+      - A host name that serves nothing else, whose certificate signs Apple's profiles, in the place of O(signing_certificate). It
+        comes from where O(certificates) says, V(mod_md) orders it as well (V(certbot) does not), and is copied into
+        O(state_directory), readable by root and the web server's group. Each run renews the copy, and with the role a timer.
+      - A certificate whose key serves a web site of this Apache is refused. Without a certificate profiles are not signed, and a
+        warning says so.
+    type: str
   signing_with_tls_key:
     description: Whether the signing key may be a key that serves TLS too.
     type: bool
@@ -763,9 +772,10 @@ certificate_names:
       reason: no certificate on this host names it
 certificate_orders:
   description:
-    - What becomes of the certificate of each mail domain with O(certificates=mod_md) or O(certificates=certbot). C(state) is V(there), V(ordered) and not there
-      yet, V(failed) so far, or V(later), which is left to a later run. C(reason) is what the authority or Apache says, C(next) when
-      Apache tries again, or a later run may order; empty with V(failed) if the next run may.
+    - What becomes of the certificate of each mail domain with O(certificates=mod_md) or O(certificates=certbot), and of
+      O(signing_host) with O(certificates=mod_md). C(state) is V(there), V(ordered) and not there yet, V(failed) so far, or V(later),
+      which is left to a later run. C(reason) is what the authority or Apache says, C(next) when Apache tries again, or a later run
+      may order; empty with V(failed) if the next run may.
   returned: success, see O(return_lists)
   type: list
   elements: dict
@@ -784,6 +794,24 @@ certificate_store:
   returned: success
   type: str
   sample: /etc/apache2/md
+signing:
+  description: The certificate that signs profiles by O(signing_host), its copy, and the group that reads it; empty without one.
+  returned: success
+  type: dict
+  sample:
+    host: profiles.server.tld
+    reason: mod_md orders and renews it
+    certificate_file: /etc/apache2/md/domains/profiles.server.tld/pubcert.pem
+    certificate_key_file: /etc/apache2/md/domains/profiles.server.tld/privkey.pem
+    days_left: 58
+    lifetime_left: 0.65
+    copy_file: /var/lib/mail_autoconfig/signing/profiles.server.tld.pem
+    copy_chain_file: /var/lib/mail_autoconfig/signing/profiles.server.tld-chain.pem
+    group: 33
+signing_managed:
+  description: Whether there is such a copy on this host, also for a provider that this run did not name.
+  returned: success
+  type: bool
 certificates_obsolete:
   description: >-
     Certificates that these sites used before, and that no site of this Apache uses any more. Nothing removes them. C(delete_command)

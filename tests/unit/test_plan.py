@@ -29,6 +29,7 @@ ZONE = "/etc/bind/server.tld.zone"
 INSTANCE = "/etc/apache2"
 EMPTY_ZONE = b"; empty\n"
 PAIR = "/var/lib/mail_autoconfig/certificates/server.tld-01234567.key"
+COPY = "/var/lib/mail_autoconfig/signing/profiles.server.tld.pem"
 _KINDS = {".key": Kind.CERTIFICATE, ".conf": Kind.CONFIGURATION, ".lua": Kind.SCRIPT, ".zone": Kind.ZONE}
 
 
@@ -523,6 +524,42 @@ def test_half_of_a_pair_is_readable_by_its_owner_alone_and_is_never_shown() -> N
     gone = make(current, dropped=["server.tld"])
     assert gone.remove == (PAIR,)
     assert "secret" not in repr([plan.diffs(gone, current), plan.diffs(make(current, changed), current)])
+
+
+def signs(content: bytes = b"secret", gid: int = 33) -> Desired:
+    return dataclasses.replace(WANTED, files=(File(COPY, content, Kind.SIGNING, gid=gid),), enabled={})
+
+
+def copy_of(content: bytes, **changes: t.Any) -> Current:
+    state = dataclasses.replace(FileState("file", content, 0o640, 0, 33), **changes)
+    return Current({COPY: state}, {"mods": ("alias", "headers")}, holdings(signs()))
+
+
+def test_the_copy_that_signs_is_for_the_web_servers_group_and_is_never_shown() -> None:
+    first = make(EMPTY, signs())
+    assert (first.write[COPY].kind.mode, first.write[COPY].gid) == (0o640, 33)
+    assert not make(copy_of(b"old"), signs()).needs_reload
+    assert make(copy_of(b"secret"), signs()).write == {}
+    for wrong in ({"mode": 0o644}, {"gid": 0}, {"uid": 7}):
+        assert list(make(copy_of(b"secret", **wrong), signs()).write) == [COPY]
+    # Where the group is not known any will do.
+    assert make(copy_of(b"secret", gid=0), signs(gid=-1)).write == {}
+    gone = make(copy_of(b"secret"), dropped=["server.tld"])
+    assert gone.remove == (COPY,)
+    shown = [
+        plan.diffs(first, EMPTY),
+        plan.diffs(gone, copy_of(b"secret")),
+        plan.diffs(make(copy_of(b"old"), signs()), copy_of(b"old")),
+    ]
+    assert "secret" not in repr(shown)
+    assert "old" not in repr(shown[2])
+
+
+def test_a_copy_that_was_renewed_without_a_run_is_nobodys_change() -> None:
+    renewed = make(copy_of(b"new"), signs(b"new"))
+    assert (renewed.is_needed, renewed.findings.warnings) == (False, ())
+    gone = make(copy_of(b"new"), dropped=["server.tld"])
+    assert (gone.remove, gone.findings.warnings) == ((COPY,), ())
 
 
 def test_what_our_sites_use_no_more_is_remembered_until_they_use_it_again() -> None:

@@ -82,7 +82,12 @@ class PairFacts:
 
     def is_ending(self, now: float) -> bool:
         """Whether it should have been renewed by now."""
-        return 0 < self.ends < now + min((self.ends - self.begins) / _SHARE, _MOST_DAYS * _DAY)
+        return is_ending(self.begins, self.ends, now)
+
+
+def is_ending(begins: float, ends: float, now: float) -> bool:
+    """Whether a certificate should have been renewed by now; times in seconds since the epoch."""
+    return 0 < ends < now + min((ends - begins) / _SHARE, _MOST_DAYS * _DAY)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -107,6 +112,7 @@ class Search:
     :ivar hosts: names that are to be served; others than ``pairs`` count only if they name one of them
     :ivar everywhere: whether to look at all places of this host
     :ivar contents: pairs that are not there yet, by where they go
+    :ivar signing: the host name whose certificate signs profiles, one of ``hosts``; empty for none
     """
 
     pairs: tuple[Certificate, ...] = ()
@@ -114,6 +120,7 @@ class Search:
     hosts: frozenset[str] = frozenset()
     everywhere: bool = False
     contents: t.Mapping[Certificate, Content] = dataclasses.field(default_factory=dict)
+    signing: str = ""
 
     @functools.cached_property
     def _wildcards(self) -> frozenset[str]:

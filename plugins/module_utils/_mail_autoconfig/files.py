@@ -17,7 +17,8 @@ class Kind(enum.Enum):
 
     Apache reads a ``CONFIGURATION`` and a ``SCRIPT`` (for mod_lua) when it starts, and a ``DOCUMENT`` at requests. A ``ZONE`` is
     zone text, which may hold records of several providers. A ``CERTIFICATE`` is half of a pair, a chain or its key, which Apache
-    reads when it starts, as root, and nobody else.
+    reads when it starts, as root, and nobody else. A ``SIGNING`` is the copy of a certificate that signs with its key, or of its
+    chain, read at each signature by the web server's group; a renewal replaces it without a run.
     """
 
     DOCUMENT = "document"
@@ -25,11 +26,17 @@ class Kind(enum.Enum):
     SCRIPT = "script"
     ZONE = "zone"
     CERTIFICATE = "certificate"
+    SIGNING = "signing"
 
     @property
     def mode(self) -> int:
         """The permission bits of such a file."""
-        return 0o600 if self is Kind.CERTIFICATE else FILE_MODE
+        return {Kind.CERTIFICATE: 0o600, Kind.SIGNING: 0o640}.get(self, FILE_MODE)
+
+    @property
+    def is_secret(self) -> bool:
+        """Whether nobody may be shown what is in it."""
+        return self in (Kind.CERTIFICATE, Kind.SIGNING)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,12 +45,14 @@ class File:
 
     :ivar path: absolute path on the host
     :ivar enabled_in: ``sites`` or ``conf`` for a configuration file that is enabled there, else empty
+    :ivar gid: the group that it belongs to; -1 for any
     """
 
     path: str
     content: bytes
     kind: Kind
     enabled_in: str = ""
+    gid: int = -1
 
     @property
     def name(self) -> str:

@@ -26,7 +26,10 @@ class ManifestError(ValueError):
 
 @dataclasses.dataclass(frozen=True)
 class Owned:
-    """A file of ours: its kind, and the digests that it may have; more than one only while a run is under way."""
+    """A file of ours: its kind, and the digests that it may have.
+
+    More than one only while a run is under way, and none where others than runs replace it (``Kind.SIGNING``).
+    """
 
     kind: Kind
     digests: tuple[str, ...] = ()
@@ -102,7 +105,12 @@ def moved(manifest: Manifest, real: t.Callable[[str], str]) -> Manifest:
 
 def holding_of(domains: tuple[str, ...], files: t.Iterable[File], enabled: t.Mapping[str, tuple[str, ...]]) -> Holding:
     """The entry for what a provider shall have."""
-    return Holding(domains, {file.path: Owned(file.kind, (digest(file.content),)) for file in files}, dict(enabled))
+    return Holding(domains, {file.path: _owned_of(file) for file in files}, dict(enabled))
+
+
+def _owned_of(file: File) -> Owned:
+    # Whoever renews a certificate that signs replaces its copy too, without a run.
+    return Owned(file.kind, () if file.kind is Kind.SIGNING else (digest(file.content),))
 
 
 def write(manifest: Manifest) -> bytes:

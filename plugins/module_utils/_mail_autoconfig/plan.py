@@ -17,6 +17,8 @@ DIRECTORY_MODE = 0o755
 BACKUP_SUFFIX = ".before-mail_autoconfig"
 # The holder of what all providers share: no host name, so that no provider can have it.
 SHARED = "(all)"
+# The holder of the pair that signs for all of them.
+SIGNING = "(signing)"
 # A diff is for people; beyond this they read the files.
 MAX_DIFFS = 50
 _READ_AT_START = (Kind.CONFIGURATION, Kind.SCRIPT, Kind.CERTIFICATE)
@@ -31,6 +33,8 @@ class FileState:
     content: bytes | None = None
     mode: int = 0
     uid: int = 0
+    # The group matters to few files, and is no sign that somebody changed one.
+    gid: int = dataclasses.field(default=0, compare=False)
 
 
 ABSENT = FileState()
@@ -201,7 +205,7 @@ def _writes(
     findings: list[Findings] = []
     for path, file in sorted(wanted.items()):
         state = current.files.get(path, ABSENT)
-        if path in ours and (state.content, state.mode, state.uid) == (file.content, file.kind.mode, current.user):
+        if path in ours and _is_as_wanted(state, file, current.user):
             continue
         known = (
             path in ours or (adopt and path in current.ours_by_header) or (file.kind is Kind.ZONE and state.content == empty_zone)
@@ -218,7 +222,14 @@ def _writes(
     return write, tuple(adopted), total(findings)
 
 
+def _is_as_wanted(state: FileState, file: File, user: int) -> bool:
+    is_group = file.gid in (-1, state.gid)
+    return is_group and (state.content, state.mode, state.uid) == (file.content, file.kind.mode, user)
+
+
 def _is_changed(state: FileState, owned: Owned) -> bool:
+    if owned.kind is Kind.SIGNING:
+        return False  # a renewal replaces it without a run
     return state.content is not None and digest(state.content) not in owned.digests
 
 
@@ -347,7 +358,7 @@ def diffs(plan: Plan, current: Current) -> list[dict[str, str]]:
     for path in sorted((*plan.write, *plan.remove)):
         before = current.files.get(path, ABSENT).content or b""
         after = plan.write[path].content if path in plan.write else b""
-        if (plan.write[path].kind if path in plan.write else plan.kind_of(path)) is Kind.CERTIFICATE:
+        if (plan.write[path].kind if path in plan.write else plan.kind_of(path)).is_secret:
             entries.append(_diff(path, _NOT_SHOWN if before else "", _NOT_SHOWN if after else ""))
         else:
             entries.append(_diff(path, before.decode("utf-8", "replace"), after.decode("utf-8", "replace")))

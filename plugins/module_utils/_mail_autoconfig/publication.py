@@ -10,7 +10,7 @@ import functools
 import time
 import typing as t
 
-from . import clients, lineages, orders
+from . import clients, lineages, orders, profile_signing
 from .apache import managed_domains, neighbours, signing
 from .apache import sites as site
 from .apache.common import HEADER
@@ -41,7 +41,8 @@ from .input.settings import Settings
 from .lineages import Lineages
 from .manifest import Holding, Manifest
 from .orders import Orders
-from .plan import SHARED, Desired, by_provider
+from .plan import SHARED, SIGNING, Desired, by_provider
+from .profile_signing import ProfileSigning
 
 # A certificate a domain would make ten thousand comparisons of keys.
 _COMPARED_CERTIFICATES = 20
@@ -101,6 +102,7 @@ class Publications:
     :ivar lineages: certificates that certbot orders for us
     :ivar obsolete: certificates that our sites used before, and that nobody uses any more; for each the command that deletes it,
         empty where it may be for others too
+    :ivar signing: what signs profiles by a host name; None without one
     """
 
     settings: Settings
@@ -115,6 +117,7 @@ class Publications:
     obsolete: t.Mapping[Certificate, str] = dataclasses.field(default_factory=dict)
     orders: Orders = _NO_ORDERS
     lineages: Lineages = _NO_LINEAGES
+    signing: ProfileSigning | None = None
 
     @property
     def displaced(self) -> tuple[str, ...]:
@@ -136,17 +139,22 @@ class Publications:
 
 def candidates(settings: Settings) -> Search:
     """The certificates that a run may use."""
-    if not settings.https:
+    signed = tuple(filter(None, [settings.signing_host]))
+    if not (settings.https or signed):
         return Search()
     domains = dict.fromkeys(domain for provider in settings.providers for domain in provider.domains)
-    pairs = tuple(dict.fromkeys(pair_at(settings.certificate_file, settings.certificate_key_file, domain) for domain in domains))
+    named = (*(domains if settings.https else ()), *signed)
+    pairs = tuple(dict.fromkeys(pair_at(settings.certificate_file, settings.certificate_key_file, domain) for domain in named))
     is_pattern = "*" in settings.certificate_file
+    hosts = [f"{label}.{domain}" for domain in domains for label in _LABELS] if settings.https else []
     return Search(
         pairs=() if is_pattern else pairs,
         patterns=pairs if is_pattern else (),
-        hosts=frozenset(f"{label}.{domain}" for domain in domains for label in _LABELS),
-        everywhere=any(_looks_everywhere(settings, provider) for provider in settings.providers),
+        hosts=frozenset([*hosts, *signed]),
+        everywhere=any(_looks_everywhere(settings, provider) for provider in settings.providers)
+        or bool(signed and settings.certificates != GIVEN),
         contents=dict(filter(None, (_content(settings, provider) for provider in settings.providers))),
+        signing=settings.signing_host,
     )
 
 
@@ -174,8 +182,9 @@ def lacking(settings: Settings, survey: Survey) -> dict[str, tuple[str, ...]]:
 
 
 def to_order(settings: Settings, source: str) -> dict[str, tuple[str, ...]]:
-    """The host names that need a certificate of a source, by mail domain."""
-    return {
+    """The host names that need a certificate of a source, by mail domain; what signs stands for itself, with mod_md alone."""
+    signed = [settings.signing_host] if settings.signing_host and source == settings.certificates == MOD_MD else []
+    return {host: (host,) for host in signed} | {
         domain: tuple(f"{label}.{domain}" for label in _labels(settings, provider))
         for provider in settings.providers
         if settings.source(provider) == source
@@ -205,15 +214,24 @@ def publish(settings: Settings, survey: Survey, platform: Platform) -> Publicati
         kept = lineages.plan(to_order(settings, CERTBOT), certificates, survey.certbot, survey.ledger, settings.acme)
     items, describing = _items(settings, certificates, survey.manifest, ordered, kept)
     items = _widened(settings, items, survey)
+    named = {item.provider.id for item in items} | {SHARED, SIGNING}
+    others = {name: holding for name, holding in survey.manifest.providers.items() if name not in named and not settings.purge}
+    signed = profile_signing.choose(settings, survey, ordered, _served_pairs(items, others))
+    if signed:
+        settings = dataclasses.replace(settings, site=dataclasses.replace(settings.site, signer=signed.signer))
     wanted = _wanted(settings, items, survey.manifest, platform)
     placement = neighbours.place(wanted, survey.ground)
     desired = _desired(settings, items, placement, platform, ordered)
-    named = {item.provider.id for item in items} | {SHARED}
-    others = {name: holding for name, holding in survey.manifest.providers.items() if name not in named and not settings.purge}
     dropped = set(survey.manifest.providers) - named - set(others)
+    if signed:
+        desired.append(profile_signing.desired(settings, signed, ordered, platform))
     shared = _shared(settings, items, placement, platform, _owner_of_default(survey.manifest), others)
     if shared is None and not (others and any(placement.defaults.values())):
         dropped.add(SHARED)
+    if shared is not None:
+        desired.append(shared)
+    if not (signed or others):
+        dropped.add(SIGNING)
     modules = site.modules(settings.site, [group for item in items for group in item.groups])
     if ordered.managed:
         modules = (*modules, managed_domains.MODULE)
@@ -227,7 +245,8 @@ def publish(settings: Settings, survey: Survey, platform: Platform) -> Publicati
             _content_findings(settings, items, certificates),
             _ground_findings(settings, survey),
             placement.findings,
-            _signing_findings(settings, items, survey),
+            signed.findings if signed else _signing_findings(settings, items, survey),
+            profile_signing.of_another(settings.signing_host, survey.manifest.providers.get(SIGNING, Holding()), others),
             _module_findings(modules, survey),
         ]
     )
@@ -235,7 +254,7 @@ def publish(settings: Settings, survey: Survey, platform: Platform) -> Publicati
         settings=settings,
         items=items,
         placement=placement,
-        desired=(*desired, *([shared] if shared else ())),
+        desired=tuple(desired),
         modules=closed(modules, survey),
         dropped=frozenset(dropped & set(survey.manifest.providers)),
         findings=findings,
@@ -244,7 +263,14 @@ def publish(settings: Settings, survey: Survey, platform: Platform) -> Publicati
         obsolete=_obsolete(settings, survey, desired, others),
         orders=ordered,
         lineages=kept,
+        signing=signed,
     )
+
+
+def _served_pairs(items: t.Iterable[Publication], others: t.Mapping[str, Holding]) -> set[Certificate]:
+    """The pairs with which our sites serve, also those of providers that this run does not name."""
+    ours = {pair for item in items for pair in item.certificates}
+    return ours | {pair for holding in others.values() for pair in holding.certificates}
 
 
 def remove(settings: Settings, survey: Survey) -> Publications:
@@ -253,12 +279,14 @@ def remove(settings: Settings, survey: Survey) -> Publications:
     certificates = _certificates(settings, survey)
     items, _describing = _items(settings, certificates, manifest, Orders(), Lineages())
     dropped = set(manifest.providers) if settings.purge else {provider.id for provider in settings.providers}
-    remaining = set(manifest.providers) - dropped - {SHARED}
+    remaining = set(manifest.providers) - dropped - {SHARED, SIGNING}
     owner = _owner_of_default(manifest)
     warnings = []
     if not remaining or (owner in dropped & set(manifest.providers) and has_tls(manifest.providers[owner])):
         # Its certificate may go with the provider, and then Apache would not start.
         dropped.add(SHARED)
+    if not remaining:
+        dropped.add(SIGNING)
     if remaining and SHARED in dropped & set(manifest.providers):
         warnings.append(
             f"the site for unknown names used the certificate of {owner} and goes with it; until the next run for "
@@ -320,7 +348,11 @@ def _settle_responder(settings: Settings, survey: Survey) -> tuple[Settings, Fin
     personal = available if settings.responder == "auto" else settings.responder == "lua"
     problems += [
         f"{option}: needs the responder, which needs Apache's module lua (responder: lua)"
-        for option, given in (("signing_certificate", settings.site.signer), ("setup_pages", settings.pages))
+        for option, given in (
+            ("signing_certificate", settings.site.signer),
+            ("signing_host", settings.signing_host),
+            ("setup_pages", settings.pages),
+        )
         if given and not personal
     ]
     settled = dataclasses.replace(settings, site=dataclasses.replace(settings.site, personal=personal))
@@ -740,7 +772,7 @@ def _signing_findings(settings: Settings, items: t.Iterable[Publication], survey
     if signer is None or found is None:
         warning = (
             "Apple's profile is not signed: iPhones and Macs show it as Not Signed or Unverified, and install it all the same; "
-            "signing_certificate and signing_key sign it"
+            "signing_host, or signing_certificate and signing_key, sign it"
         )
         with_profile = [item for item in items if any(document.path == apple.GENERAL_PATH for document in item.documents)]
         return of_each({item.provider.id: Findings(warnings=(warning,)) for item in with_profile})

@@ -12,6 +12,7 @@ from . import plan as planning
 from .apache import managed_domains
 from .certificates import Certificate
 from .dns import records as dns
+from .files import Kind
 from .host.rehearsal import Rehearsal
 from .host.transaction import Outcome
 from .lineages import Failure, when_again
@@ -113,6 +114,25 @@ def _lineage_orders(publications: Publications, failures: t.Mapping[str, Failure
         }
 
 
+def _signing(publications: Publications) -> dict[str, t.Any]:
+    """The pair that signs profiles by a host name, and its copy; empty where there is none."""
+    signing = publications.signing
+    if signing is None or signing.choice.pair is None or signing.signer is None:
+        return {}
+    choice, now = signing.choice, publications.moment
+    return {
+        "host": signing.host,
+        "reason": choice.reason,
+        "certificate_file": signing.choice.pair.file,
+        "certificate_key_file": signing.choice.pair.key,
+        "days_left": choice.facts.days_left(now),
+        "lifetime_left": choice.facts.lifetime_left(now),
+        "copy_file": signing.signer.certificate,
+        "copy_chain_file": signing.signer.chain,
+        "group": signing.group,
+    }
+
+
 def together(results: t.Sequence[dict[str, t.Any]]) -> dict[str, t.Any]:
     """The results of several turns in one."""
     changed = [result for result in results if result["changed"]]
@@ -175,6 +195,10 @@ def result(
         "asked": outcome.asked,
         "certificates_managed": any(map(managed_domains.is_file_name, plan.manifest.named("conf"))),
         "certificate_store": publications.orders.store,
+        "signing": _signing(publications),
+        "signing_managed": any(
+            owned.kind is Kind.SIGNING for holding in plan.manifest.providers.values() for owned in holding.files.values()
+        ),
         "certificates_obsolete": [
             {"certificate_file": pair.file, "certificate_key_file": pair.key, "delete_command": command}
             for pair, command in publications.obsolete.items()

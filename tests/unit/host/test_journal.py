@@ -171,3 +171,10 @@ def test_of_what_is_gone_no_copy_is_kept_and_nothing_of_somebody_else_is_lost(ho
     assert (host / "copied").read_text() == "copied"
     assert journal.take_back() == []
     assert (host / "copied").read_text() == "copied"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="root alone gives files to any group")
+def test_a_file_can_be_for_another_group(host: Path) -> None:
+    Journal().write(str(host / "copy"), b"secret", mode=0o640, gid=33)
+    status = os.stat(host / "copy")
+    assert (status.st_mode & 0o777, status.st_uid, status.st_gid) == (0o640, 0, 33)

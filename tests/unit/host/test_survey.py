@@ -13,6 +13,7 @@ from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfi
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.apache import signing
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.certificates import (
     Certificate,
+    Content,
     Origin,
     PairFacts,
     Search,
@@ -330,6 +331,27 @@ def test_what_a_site_of_others_uses_is_found_with_its_key(apache: FakeApache) ->
     apache.add_site("shop", f"<VirtualHost *:443>\nServerName shop.tld\nSSLEngine on\n{pair}</VirtualHost>\n")
     assert found(apache, *NAMES, everywhere=True) == {"/srv/shop.pem": Origin.NEIGHBOUR}
     assert found(apache, "autoconfig.other.tld", everywhere=True) == {}
+
+
+def test_of_a_certificate_that_is_to_sign_the_content_is_read_and_which_keys_serve(apache: FakeApache, tmp_path: Path) -> None:
+    live = "etc/letsencrypt/live/profiles.server.tld"
+    store(apache, f"{live}/fullchain.pem", "archive/privkey.pem", "profiles.server.tld")
+    (apache.root / live / "privkey.pem").symlink_to(apache.root / "archive/privkey.pem")
+    Authority(tmp_path / "ca").issue(apache.root / "srv/shop", ["shop.tld"])
+    for module in ("setenvif", "socache_shmcb", "ssl"):
+        apache.enable("mods", module)
+    pair = "".join(
+        f"SSLCertificate{kind} {apache.root}/srv/shop/{file}\n"
+        for kind, file in (("File", "fullchain.pem"), ("KeyFile", "privkey.pem"))
+    )
+    apache.add_site("shop", f"<VirtualHost *:443>\nServerName shop.tld\nSSLEngine on\n{pair}</VirtualHost>\n")
+    search = Search(hosts=frozenset({"profiles.server.tld"}), everywhere=True, signing="profiles.server.tld")
+    read = survey(apache, search=search)
+    (found,) = read.signing_contents.items()
+    assert (found[0].file, found[1]) == (f"{apache.root}/{live}/fullchain.pem", Content(b"PEM\n", b"PEM\n"))
+    assert list(read.served.values()) == [f"{apache.root}/srv/shop/fullchain.pem"]
+    without = survey(apache, search=Search(hosts=frozenset({"profiles.server.tld"}), everywhere=True))
+    assert (without.signing_contents, without.served) == ({}, {})
 
 
 def test_a_store_of_mod_md_that_is_elsewhere_is_found_by_its_directive(apache: FakeApache) -> None:

@@ -49,6 +49,7 @@ def test_a_domain_is_enough() -> None:
         certificate_key_file="/etc/letsencrypt/live/{domain}/privkey.pem",
         certificate_is_given=False,
         acme=AcmeOptions(),
+        signing_host="",
         signing_with_tls_key=False,
         pages={},
         dns=DnsOptions(),

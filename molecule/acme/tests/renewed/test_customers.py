@@ -31,3 +31,14 @@ def test_the_renewed_certificate_is_in_use(host: Host) -> None:
     )
     shown = host.check_output("python3 -c %s", program)
     assert shown.strip() in host.file("/etc/apache2/md/domains/autoconfig.server.tld/pubcert.pem").content_string
+
+
+def test_the_copy_that_signs_is_the_renewed_certificate_with_its_rights(host: Host) -> None:
+    copy = host.file("/var/lib/mail_autoconfig/signing/profiles.server.tld.pem")
+    assert (copy.mode, copy.user, copy.group) == (0o640, "root", "www-data")
+    ask = "openssl x509 -noout -fingerprint -in %s"
+    assert host.check_output(ask, copy.path) == host.check_output(ask, "/etc/apache2/md/domains/profiles.server.tld/pubcert.pem")
+    assert host.run("ls -A /var/lib/mail_autoconfig/signing").stdout.split() == [
+        "profiles.server.tld-chain.pem",
+        "profiles.server.tld.pem",
+    ]

@@ -15,6 +15,7 @@ import hashlib
 import re
 import ssl
 
+from ..certificates import is_ending
 from . import server_settings
 from .directives import Directive, Node, directive, section
 
@@ -27,8 +28,6 @@ PROCESSES = 2
 STARTED_A_SECOND = 10
 _WAIT_SECONDS = 5
 _CHECK = "mail_autoconfig_signed"
-WARN_DAYS = 30
-_DAY = 86400
 # Arguments of ``openssl x509``.
 CERTIFICATE_QUESTIONS = ("-noout", "-subject", "-nameopt", "RFC2253", "-dates", "-pubkey")
 
@@ -130,7 +129,7 @@ def _option(signer: Signer, path: str) -> str:
 def warning(found: PairFacts, now: float) -> str:
     """What will soon be wrong with the pair; empty if nothing."""
     facts = found.certificate
-    if facts is None or facts.ends - now >= WARN_DAYS * _DAY:
+    if facts is None or not is_ending(facts.begins, facts.ends, now):
         return ""
     return (
         f"the signing certificate of {facts.subject} ends on {_day(facts.ends)}: renew it, or devices show profiles as "

@@ -62,6 +62,14 @@ def names(path: str) -> tuple[str, ...]:
         return ()
 
 
+def key(path: str) -> str:
+    """The digest of the public key in a certificate; empty where it cannot be read."""
+    try:
+        return _read(path)[0].key
+    except (OSError, der.DerError):
+        return ""
+
+
 # -- whether they can serve ---------------------------------------------------------------------------------------------
 
 

@@ -55,7 +55,7 @@ def read(path: str) -> FileState:
         if not stat.S_ISREG(status.st_mode):
             return FileState("other")
         with open(path, "rb") as stream:
-            return FileState("file", stream.read(), stat.S_IMODE(status.st_mode), status.st_uid)
+            return FileState("file", stream.read(), stat.S_IMODE(status.st_mode), status.st_uid, status.st_gid)
     except (FileNotFoundError, NotADirectoryError):
         return FileState("other") if _is_below_a_file(path) else ABSENT
 

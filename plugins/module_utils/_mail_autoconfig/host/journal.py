@@ -31,7 +31,7 @@ class Journal:
         self._directories: list[str] = []
         self._modes: list[tuple[str, int, int, int]] = []
 
-    def write(self, path: str, content: bytes, seen: FileState | None = None, mode: int = 0o644) -> None:
+    def write(self, path: str, content: bytes, seen: FileState | None = None, mode: int = 0o644, gid: int = -1) -> None:
         """Replace a file. Raises ChangedMeanwhileError if it is not as it was ``seen``."""
         before = filesystem.save(path)
         if seen is not None and (before.state if before else ABSENT) != seen:
@@ -39,7 +39,7 @@ class Journal:
         self.make_directory(os.path.dirname(path))
         after = Saved(FileState("file", content, mode, os.geteuid()))
         self._steps.append(_Step(path, before, after))
-        filesystem.write(path, content, mode)
+        filesystem.write(path, content, mode, gid=gid)
 
     def keep_copy(self, path: str, copy: str) -> None:
         """Copy a file with its owner and mode, to where nothing is."""

@@ -21,7 +21,7 @@ from .. import manifest as manifests
 from ..apache import dump, key_pairs, listens, managed_domains, signing
 from ..apache.common import HEADER, OFF
 from ..apache.neighbours import Ground
-from ..certificates import Certificate, Origin, PairFacts, Search
+from ..certificates import Certificate, Content, Origin, PairFacts, Search, covers
 from ..files import Kind, digest
 from ..lineages import Store, is_ours
 from ..manifest import Manifest, ManifestError, Owned
@@ -59,7 +59,10 @@ class Survey:
     :ivar left: certificates that our sites used before, or use, that are there and that no site of others uses; for each
         whether it names hosts for mail clients alone
     :ivar moment: when all this was so, in seconds since the epoch
-    :ivar signing: of the pair that signs; None without one
+    :ivar signing: of the pair that signs by its paths; None without one
+    :ivar signing_contents: pairs that can sign for the host name whose certificate is to
+    :ivar served: the keys of the certificates of all others' virtual hosts, by digest, each with a certificate that has it
+    :ivar web_group: the number of the web server's group; -1 where that is not known, or this user cannot give files to it
     :ivar running: whether Apache runs
     :ivar taken: ports that Apache would newly listen on with a module, and which process has each already: by module
     :ivar free_descriptors: how many more files Apache may open
@@ -79,6 +82,9 @@ class Survey:
     left: t.Mapping[Certificate, bool] = dataclasses.field(default_factory=dict)
     moment: float = dataclasses.field(default_factory=time.time)
     signing: signing.PairFacts | None = None
+    signing_contents: t.Mapping[Certificate, Content] = dataclasses.field(default_factory=dict)
+    served: t.Mapping[str, str] = dataclasses.field(default_factory=dict)
+    web_group: int = -1
     running: bool = False
     taken: t.Mapping[str, t.Mapping[int, str]] = dataclasses.field(default_factory=dict)
     free_descriptors: int = _PLENTY
@@ -127,6 +133,7 @@ class Surveyor:
         self.variables = self._variables()
         broken = self._dump(manifest)
         server = self.server()
+        pairs = self._pairs(search, manifest)
         return Survey(
             installed=True,
             broken=broken,
@@ -137,9 +144,12 @@ class Surveyor:
             ),
             loaded=self.dump.modules,
             requirements=self._requirements(modules),
-            pairs=self._pairs(search, manifest),
+            pairs=pairs,
             left=self._left(manifest),
             signing=self._signing(signer) if signer else None,
+            signing_contents=_contents(pairs, search.signing) if search.signing else {},
+            served=self._served() if search.signing else {},
+            web_group=self._web_group(),
             running=server.master() is not None,
             taken=self._taken(modules),
             free_descriptors=_free_descriptors(server),
@@ -322,6 +332,17 @@ class Surveyor:
             user=self.variables.user,
             trial=self._trial(signer),
         )
+
+    def _served(self) -> dict[str, str]:
+        """The keys with which the virtual hosts of others serve."""
+        paths = sorted({os.path.join(self.dump.root, path) for path in self.dump.certificates})
+        return {key: path for path in paths for key in filter(None, [certificates.key(path)])}
+
+    def _web_group(self) -> int:
+        try:
+            return grp.getgrnam(self.variables.group).gr_gid if os.geteuid() == 0 else -1
+        except KeyError:
+            return -1
 
     def _trial(self, signer: signing.Signer) -> str:
         """Sign as the web server's user; what openssl says if it cannot."""
@@ -522,6 +543,17 @@ class Surveyor:
             != os.path.realpath(f"{self._platform.available(kind)}/{name}{suffix}")
         ]
         return found, foreign
+
+
+def _contents(pairs: t.Mapping[Certificate, PairFacts], host: str) -> dict[Certificate, Content]:
+    """What is in the pairs on this host that are for a host name."""
+    found = {}
+    for pair, facts in pairs.items():
+        if facts.is_usable and facts.origin is not Origin.CONTENT and covers(facts.names, host):
+            chain, key = (filesystem.read(os.path.realpath(path)).content for path in (pair.file, pair.key))
+            if chain and key:
+                found[pair] = Content(chain, key)
+    return found
 
 
 def _company(address: str) -> list[str]:

@@ -32,9 +32,9 @@ RELOAD_MARKER = "reload-pending"
 # What that file says from the moment in which Apache is told, with the unit that it runs in.
 _RELOADING = "reloading "
 _NO_GROUND = dump.Dump()
-_ORDER = (Kind.DOCUMENT, Kind.ZONE, Kind.SCRIPT, Kind.CERTIFICATE)
+_ORDER = (Kind.DOCUMENT, Kind.ZONE, Kind.SCRIPT, Kind.CERTIFICATE, Kind.SIGNING)
 # Behind those, the configuration.
-_SNIPPETS, _SITES, _LOSERS = 4, 5, 6
+_SNIPPETS, _SITES, _LOSERS = 5, 6, 7
 
 
 class ApplyError(Exception):
@@ -234,7 +234,7 @@ class Transaction:
             for kind in switched.get(number, ()):
                 self._switch_on(kind, plan.enable.get(kind, ()))
             for file in files:
-                self._journal.write(file.path, file.content, current.files[file.path], file.kind.mode)
+                self._journal.write(file.path, file.content, current.files[file.path], file.kind.mode, file.gid)
 
     def _switch_on(self, kind: str, names: t.Iterable[str]) -> None:
         for name in names:
@@ -291,7 +291,9 @@ class Transaction:
         kept: dict[str, Owned] = {}
         if not reloaded or (waits and goes and plan.is_read_at_start and not self._server.outlive(old)):
             # A worker that opens a script which is gone is killed by mod_lua, with all its connections.
-            kept = {path: owned for path, owned in goes.items() if owned.kind in (Kind.SCRIPT, Kind.DOCUMENT)}
+            # A key does not wait for that: at worst the download of a profile fails.
+            kinds = (Kind.SCRIPT, Kind.DOCUMENT) if reloaded else (Kind.SCRIPT, Kind.DOCUMENT, Kind.SIGNING)
+            kept = {path: owned for path, owned in goes.items() if owned.kind in kinds}
         for path in goes:
             if path not in kept:
                 self._journal.remove(path, current.files.get(path))

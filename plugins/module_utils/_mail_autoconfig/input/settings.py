@@ -38,6 +38,7 @@ class Settings:
     """A checked input.
 
     :ivar responder: ``auto`` is to be settled on the host, by whether it has mod_lua
+    :ivar signing_host: name in the certificate that signs profiles, where it is not given by its path; empty for none
     :ivar signing_with_tls_key: whether the administrator wants a key to serve both
     :ivar pages: rendered setup pages by provider and language
     :ivar pacc: whether to publish PACC's document too, tlsa: whether records name the keys of the hosts
@@ -56,6 +57,7 @@ class Settings:
     certificate_key_file: str
     certificate_is_given: bool
     acme: AcmeOptions
+    signing_host: str
     signing_with_tls_key: bool
     pages: t.Mapping[str, t.Mapping[str, Document]]
     dns: DnsOptions
@@ -75,6 +77,12 @@ class Settings:
     @property
     def ordering(self) -> tuple[str, ...]:
         """The sources of certificates of this run that order them from an authority."""
+        signed = {MOD_MD} if self.signing_host and self.certificates == MOD_MD else set()
+        return tuple(source for source in ORDERING if source in {*self.ordering_served, *signed})
+
+    @property
+    def ordering_served(self) -> tuple[str, ...]:
+        """Those of them that order what sites are served with."""
         used = {self.source(provider) for provider in self.providers}
         return tuple(source for source in ORDERING if source in used)
 
@@ -102,6 +110,7 @@ def read(options: t.Mapping[str, t.Any]) -> Settings:
         certificate_key_file=key or LETS_ENCRYPT_KEY,
         certificate_is_given=bool(file),
         acme=_read_acme(fields),
+        signing_host=fields.text("signing_host", reading.hostname),
         signing_with_tls_key=bool(fields.boolean("signing_with_tls_key")),
         pages=_read_pages(fields, providers),
         dns=_read_dns(fields, providers),
@@ -115,6 +124,7 @@ def read(options: t.Mapping[str, t.Any]) -> Settings:
         purge=bool(fields.boolean("purge")),
     )
     fields.close()
+    _check_signing_host(settings, fields)
     _check_orders(settings, fields)
     if problems:
         raise InputError(problems)
@@ -152,11 +162,11 @@ def _check_orders(settings: Settings, fields: Fields) -> None:
         fields.problem("acme_dns_command", "is required for the challenge dns-01: what sets and removes its records")
     if not settings.ordering:
         return
-    sources = " or ".join(settings.ordering)
-    if settings.tlsa and MOD_MD in settings.ordering:
+    served, sources = settings.ordering_served, " or ".join(settings.ordering)
+    if settings.tlsa and MOD_MD in served:
         fields.problem("dns_tlsa", "cannot go with certificates: mod_md, which makes a new key for each certificate")
-    if not settings.https:
-        fields.problem("certificates", f"{sources} orders certificates, and https is off")
+    if served and not settings.https:
+        fields.problem("certificates", f"{' or '.join(served)} orders certificates, and https is off")
     if not acme.agreement:
         fields.problem(
             "acme_agreement", f"must be true for certificates: {sources}: it says that you agree to the terms of {acme.directory}"
@@ -178,6 +188,24 @@ def _check_certbot(acme: AcmeOptions, fields: Fields) -> None:
     }
     for option in (option for option, is_wished in wishes.items() if is_wished):
         fields.problem(option, "is for certificates: mod_md; of what certbot can do otherwise, its cli.ini tells it")
+
+
+def _check_signing_host(settings: Settings, fields: Fields) -> None:
+    """What goes with a certificate that signs and serves nothing."""
+    host = settings.signing_host
+    if not host:
+        return
+    if settings.site.signer:
+        fields.problem("signing_host", "comes in the place of signing_certificate and signing_key; give one of them")
+    if settings.signing_with_tls_key:
+        fields.problem("signing_with_tls_key", "goes with signing_key: what signing_host names must serve no site")
+    if " " in settings.state_directory:
+        fields.problem("state_directory", "holds a space, which the command that signs cannot have (signing_host)")
+    for provider in settings.providers:
+        servers = {server.host_for(domain) for server in (*provider.incoming, *provider.outgoing) for domain in provider.domains}
+        ours = {f"{label}.{domain}" for domain in provider.domains for label in (*LABELS, PACC_LABEL)}
+        if host in servers | ours | {*provider.domains}:
+            fields.problem("signing_host", f"'{host}' serves clients (provider {provider.id}); name a host that serves nothing")
 
 
 def _contact(value: str) -> str:

@@ -172,6 +172,7 @@ def argument_spec() -> Spec:
         "signing_certificate": {"type": "path"},
         "signing_key": {"type": "path", "no_log": False},
         "signing_chain": {"type": "path"},
+        "signing_host": {"type": "str"},
         "signing_with_tls_key": {"type": "bool", "default": False, "no_log": False},
         "setup_pages": {"type": "list", "elements": "dict", "default": [], "options": _SETUP_PAGES},
         "pacc": {"type": "bool", "default": False},
