@@ -564,10 +564,33 @@ options:
         description: Host name. Required.
         type: str
   dns_caa:
-    description: Certification authorities that may issue certificates for the host names, for example V(letsencrypt.org).
+    description:
+      - Certification authorities that may issue certificates for the host names, for example V(letsencrypt.org), as C(CAA) records.
+      - V(auto) stands for the authority of O(acme_directory), if it is a well-known one.
     type: list
     elements: str
     default: []
+  dns_validation_persist:
+    description:
+      - A standing proof that an account of an authority may have certificates for the host names (ACME challenge
+        C(dns-persist-01), draft-ietf-acme-dns-persist-01), as C(TXT) records C(_validation-persist) below each of them. For ACME
+        clients that have this challenge; Apache's module C(md) has not.
+      - Whoever has the key of that account gets certificates without any further sign.
+    type: dict
+    default: {}
+    suboptions:
+      issuer:
+        description: The authority's name in DNS; by default that of O(acme_directory), if it is a well-known one.
+        type: str
+      accounturi:
+        description: URL of the account. Required.
+        type: str
+      wildcard:
+        description: Whether the proof is for the mail domain and everything below it, in one record at the domain.
+        type: bool
+      until:
+        description: When it ends, in seconds since 1970; by default never.
+        type: int
   dns_tlsa:
     description:
       - Whether there are C(TLSA) records (DANE, RFC 7671) with the keys of the certificates that serve the host names. They make

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.dns import records as dns
-from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.dns.records import DnsOptions
+from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.dns.records import DnsOptions, Validation
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.input.model import Provider
 from hypothesis import given
 from hypothesis import strategies as st
@@ -221,6 +221,23 @@ def test_further_domains_can_be_aliases_of_the_first() -> None:
     assert 'autoconfig.server.tld. CAA 0 issue "letsencrypt.org"' in of_domain("server.tld", options)
 
 
+def test_a_standing_proof_is_below_each_host_name_or_once_for_all_of_a_domain() -> None:
+    account = "https://acme-v02.api.letsencrypt.org/acme/acct/4711"
+
+    def proofs(**changes: t.Any) -> list[str]:
+        forms = dict(zip(("further_domains", "host"), changes.pop("form", ("own", "")), strict=True))
+        options = DnsOptions(validation=Validation("letsencrypt.org", account, **changes), **forms)
+        return [line for line in of_domain("customer.tld", options) if "_validation-persist" in line]
+
+    text = f"letsencrypt.org; accounturi={account}"
+    each = [f'_validation-persist.{label}.customer.tld. TXT "{text}"' for label in ("autoconfig", "autodiscover")]
+    # Beside an alias too, but not for hosts that a domain has not.
+    assert proofs() == proofs(form=("cname", "")) == proofs(form=("own", "web.server.tld")) == each
+    assert proofs(form=("srv", "")) == []
+    assert proofs(wildcard=True) == [f'_validation-persist.customer.tld. TXT "{text}; policy=wildcard"']
+    assert proofs(until=1767225600) == [line[:-1] + '; persistUntil=1767225600"' for line in each]
+
+
 def test_further_domains_can_do_without_host_names() -> None:
     options = DnsOptions(addresses=("203.0.113.7",), further_domains="srv")
     assert of_domain("customer.tld", options) == [
@@ -333,6 +350,7 @@ def test_zone_text_is_read_back_as_the_same_records(data: st.DataObject, provide
         not_offered=data.draw(st.booleans()),
         mx=((10, "mx.server.tld"),),
         caa=("letsencrypt.org",),
+        validation=Validation("letsencrypt.org", "https://ca.tld/" + "a" * 300, data.draw(st.booleans())),
     )
     provider = Provider.from_dict(data.draw(provider_options))
     keys = {f"autoconfig.{domain}": "ab" * 32 for domain in provider.domains}

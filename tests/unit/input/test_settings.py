@@ -9,7 +9,7 @@ from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfi
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.apache.managed_domains import AcmeOptions
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.apache.signing import Signer
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.apache.sites import SiteOptions
-from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.dns.records import DnsOptions
+from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.dns.records import DnsOptions, Validation
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.input import settings
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.input.model import Provider
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.input.reading import InputError
@@ -22,6 +22,7 @@ SERVERS: Options = {
     "outgoing": [{"type": "smtp", "hostname": "mail.server.tld"}],
 }
 NOT_A_PATH = "is not an absolute path of letters, digits and / . _ @ + , : = -"
+ACCOUNT = "https://acme-v02.api.letsencrypt.org/acme/acct/4711"
 
 
 def problems_of(**options: t.Any) -> list[str]:
@@ -451,6 +452,39 @@ def test_mistakes_of_dns_options(options: dict[str, t.Any], expected: str) -> No
 def test_certificate_authorities_may_stand_beside_addresses() -> None:
     read = settings.read({"domain": "server.tld", "addresses": ["203.0.113.7"], "dns_caa": ["letsencrypt.org", "CA.tld"]})
     assert read.dns.caa == ("letsencrypt.org", "ca.tld")
+
+
+@pytest.mark.parametrize(
+    ("directory", "authority"),
+    [
+        (None, "letsencrypt.org"),
+        ("https://acme-staging-v02.api.letsencrypt.org/directory", "letsencrypt.org"),
+        ("https://acme.zerossl.com/v2/DV90", "sectigo.com"),
+    ],
+)
+def test_the_authority_of_the_orders_can_be_told_by_a_word(directory: str | None, authority: str) -> None:
+    given = {"domain": "server.tld", "addresses": ["203.0.113.7"], "acme_directory": directory}
+    read = settings.read({**given, "dns_caa": ["ca.tld", "auto", authority], "dns_validation_persist": {"accounturi": ACCOUNT}})
+    assert read.dns.caa == ("ca.tld", authority)
+    assert read.dns.validation == Validation(authority, ACCOUNT)
+    assert settings.read({"domain": "server.tld", "dns_validation_persist": {}}).dns.validation is None
+
+
+def test_mistakes_about_an_authority_are_told() -> None:
+    unknown = "the name of the authority of acme_directory is not known here; it is among caaIdentities in that directory"
+    assert problems_of(
+        acme_directory="https://ca.lan/dir",
+        addresses=["203.0.113.7"],
+        dns_caa=["auto"],
+        dns_validation_persist={"accounturi": "https://ca.lan/1;x", "until": 0, "untl": 1},
+    ) == [
+        f"dns_caa: 'auto': {unknown}",
+        "dns_validation_persist.accounturi: 'https://ca.lan/1;x' cannot stand in a record: ASCII without ; is allowed",
+        f"dns_validation_persist.until: 0 is not a time in seconds since 1970 (1 to {2**63 - 1})",
+        f"dns_validation_persist.issuer: is required: {unknown}",
+        "dns_validation_persist.untl: is unknown; allowed are accounturi, issuer, until, wildcard",
+    ]
+    assert problems_of(dns_validation_persist={"wildcard": True}) == ["dns_validation_persist.accounturi: is required"]
 
 
 # -- signing ------------------------------------------------------------------------------------------------------------

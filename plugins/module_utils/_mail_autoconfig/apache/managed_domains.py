@@ -24,7 +24,16 @@ MODULE = "md"
 # Behind the name of a provider's first host, in that of the file that has its managed domains.
 _FILE = "-certificates"
 # Authorities that everybody trusts issue none for names that nobody can own (RFC 6761, RFC 6762, RFC 8375, RFC 9476).
-_PUBLIC_AUTHORITIES = ("letsencrypt.org", "zerossl.com", "buypass.com", "pki.goog", "ssl.com", "sectigo.com", "digicert.com")
+# Each by the domain of its directory, with the name that it has in DNS (caaIdentities, RFC 8555 section 7.1.1).
+_PUBLIC_AUTHORITIES = {
+    "buypass.com": "buypass.com",
+    "digicert.com": "digicert.com",
+    "letsencrypt.org": "letsencrypt.org",
+    "pki.goog": "pki.goog",
+    "sectigo.com": "sectigo.com",
+    "ssl.com": "ssl.com",
+    "zerossl.com": "sectigo.com",
+}
 _NOBODYS = ("alt", "arpa", "example", "internal", "invalid", "local", "localhost", "onion", "test")
 _STORE = re.compile(r'^\s*MDStoreDir\s+"?([^"\s$]+)"?\s*$', re.MULTILINE | re.IGNORECASE)
 
@@ -61,8 +70,13 @@ class AcmeOptions:
     @property
     def is_public(self) -> bool:
         """Whether the authority is one that everybody trusts."""
+        return bool(self.authority)
+
+    @property
+    def authority(self) -> str:
+        """The name that the authority has in CAA records and the like; empty where it is not known."""
         host = urlsplit(self.directory).hostname or ""
-        return any(f".{host}".endswith(f".{name}") for name in _PUBLIC_AUTHORITIES)
+        return next((name for domain, name in _PUBLIC_AUTHORITIES.items() if f".{host}".endswith(f".{domain}")), "")
 
     def refusal(self, name: str) -> str:
         """Why the authority cannot have a certificate for a name; empty if it may."""

@@ -2,7 +2,8 @@
 
 PRIVATE to the collection. RFC 2782 (SRV), 6186 and 8314 section 5.1 (mail), 6764 (CalDAV, CardDAV), 8620 section 2.2 (JMAP),
 5804 section 1.8 (ManageSieve), 8659 (CAA), 6698 and 7671 (TLSA); zone text is that of RFC 1035 section 5.1;
-``_autodiscover`` is Microsoft's, ``_ua-auto-config`` that of draft-ietf-mailmaint-pacc-03.
+``_autodiscover`` is Microsoft's, ``_ua-auto-config`` that of draft-ietf-mailmaint-pacc-03, ``_validation-persist`` that of
+draft-ietf-acme-dns-persist-01.
 """
 
 from __future__ import annotations
@@ -81,6 +82,30 @@ class Record:
 
 
 @dataclasses.dataclass(frozen=True)
+class Validation:
+    """A standing proof for an authority that an account may have certificates (ACME challenge dns-persist-01).
+
+    :ivar issuer: the authority's name in DNS
+    :ivar account: URL of the account (RFC 8555 section 7.3)
+    :ivar wildcard: for the mail domain with everything below it, rather than for each of its host names alone
+    :ivar until: when it ends, in seconds since the epoch; 0 for never
+    """
+
+    issuer: str
+    account: str
+    wildcard: bool = False
+    until: int = 0
+
+    @property
+    def text(self) -> str:
+        """The record: an issue-value of RFC 8659 section 4.2."""
+        parts = [self.issuer, f"accounturi={self.account}"]
+        parts += ["policy=wildcard"] if self.wildcard else []
+        parts += [f"persistUntil={self.until}"] if self.until else []
+        return "; ".join(parts)
+
+
+@dataclasses.dataclass(frozen=True)
 class DnsOptions:
     """What an administrator says of the records.
 
@@ -91,6 +116,7 @@ class DnsOptions:
     :ivar not_offered: whether to say of mail services that they are not offered (RFC 6186 section 3.4)
     :ivar mx: preference and host
     :ivar caa: authorities that may issue certificates for the host names
+    :ivar validation: a standing proof for an authority; None for none
     """
 
     ttl: int = 300
@@ -100,6 +126,7 @@ class DnsOptions:
     not_offered: bool = False
     mx: tuple[tuple[int, str], ...] = ()
     caa: tuple[str, ...] = ()
+    validation: Validation | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -161,6 +188,7 @@ class _Zone:
         if self._form != "srv":
             yield from self._hosts()
             yield from self._pacc()
+            yield from self._validation()
             yield from self._tlsa()
         yield from self._autodiscover()
         yield from self._mail()
@@ -193,6 +221,14 @@ class _Zone:
         for digest in self._served.pacc:
             encoded = base64.b64encode(bytes.fromhex(digest)).decode()
             yield self._record(f"_{PACC_LABEL}", "TXT", f"v=UAAC1; a=sha256; d={encoded}")
+
+    def _validation(self) -> t.Iterator[Record]:
+        """Below a name, so that it may be an alias."""
+        validation = self._options.validation
+        if validation is None:
+            return
+        for name in ("",) if validation.wildcard else self._served.labels:
+            yield self._record(f"_validation-persist.{name}".rstrip("."), "TXT", validation.text)
 
     def _tlsa(self) -> t.Iterator[Record]:
         """The public key of each host (DANE-EE, SPKI, SHA-256), which a renewed certificate with the same key keeps true."""

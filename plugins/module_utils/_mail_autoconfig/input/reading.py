@@ -138,6 +138,11 @@ class Fields:
         """Whether the input has a value for the field."""
         return key in self._values
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is no field at all."""
+        return not self._values
+
     def _checked(self, key: str, value: t.Any, check: Check, is_secret: bool = False) -> str:
         what = "the value" if is_secret else shown(value)
         if not isinstance(value, str):

@@ -17,7 +17,7 @@ from ..apache.managed_domains import CHALLENGES, DNS_01, HTTP_01, LETS_ENCRYPT, 
 from ..apache.sites import PHP_MODES, SiteOptions
 from ..certificates import CERTBOT, FOUND, MOD_MD, ORDERING, SOURCES
 from ..clients import LABELS, PACC_LABEL
-from ..dns.records import FURTHER_DOMAINS, DnsOptions
+from ..dns.records import FURTHER_DOMAINS, DnsOptions, Validation
 from ..documents import Document, page
 from ..host.debian import DEFAULT_CONFIG_DIRECTORY
 from ..lineages import CERTBOT_DIRECTORY
@@ -28,8 +28,11 @@ from .reading import Fields, InputError, shown
 LETS_ENCRYPT_FILE = "/etc/letsencrypt/live/{domain}/fullchain.pem"
 LETS_ENCRYPT_KEY = "/etc/letsencrypt/live/{domain}/privkey.pem"
 RESPONDERS = ("auto", "lua", "none")
-# Sections that would end up around or beside a virtual host, where Apache does not allow them.
 _OUR_SUFFIXES = (".conf", ".lua", ".html", ".json", ".mobileconfig", ".xml")
+# In dns_caa, the authority of acme_directory.
+_OWN_AUTHORITY = "auto"
+_UNKNOWN_AUTHORITY = "the name of the authority of acme_directory is not known here; it is among caaIdentities in that directory"
+# Sections that would end up around or beside a virtual host, where Apache does not allow them.
 _TOO_WIDE = ("virtualhost", "macro")
 
 
@@ -98,6 +101,7 @@ def read(options: t.Mapping[str, t.Any]) -> Settings:
     elif key.count("*") > file.count("*"):
         fields.problem("certificate_key_file", "has more * than certificate_file, whose parts they stand for")
     chain, chain_key = read_content(fields)
+    acme = _read_acme(fields)
     if file and fields.given("certificate_content"):
         fields.problem("certificate_content", "comes in the place of certificate_file; give one of them")
     settings = Settings(
@@ -109,11 +113,11 @@ def read(options: t.Mapping[str, t.Any]) -> Settings:
         certificate_file=file or LETS_ENCRYPT_FILE,
         certificate_key_file=key or LETS_ENCRYPT_KEY,
         certificate_is_given=bool(file),
-        acme=_read_acme(fields),
+        acme=acme,
         signing_host=fields.text("signing_host", reading.hostname),
         signing_with_tls_key=bool(fields.boolean("signing_with_tls_key")),
         pages=_read_pages(fields, providers),
-        dns=_read_dns(fields, providers),
+        dns=_read_dns(fields, providers, acme.authority),
         pacc=bool(fields.boolean("pacc")),
         tlsa=bool(fields.boolean("dns_tlsa")),
         zone_file=fields.text("dns_zone_file", _zone_file),
@@ -305,7 +309,11 @@ def _command_path(value: str) -> str:
     return path
 
 
-def _read_dns(fields: Fields, providers: t.Iterable[Provider]) -> DnsOptions:
+def _read_dns(fields: Fields, providers: t.Iterable[Provider], authority: str) -> DnsOptions:
+    """What is said of records.
+
+    :arg authority: name of the authority of ``acme_directory``; empty where it is not known
+    """
     options = DnsOptions(
         ttl=fields.integer("dns_ttl", 0, 2**31 - 1, "a TTL in seconds", 300),
         addresses=fields.texts("addresses", _public_address),
@@ -313,7 +321,8 @@ def _read_dns(fields: Fields, providers: t.Iterable[Provider]) -> DnsOptions:
         further_domains=fields.text("dns_further_domains", reading.one_of(*FURTHER_DOMAINS), default="own"),
         not_offered=bool(fields.boolean("dns_not_offered")),
         mx=tuple(_read_mx(entry) for entry in fields.mappings("dns_mx")),
-        caa=fields.texts("dns_caa", reading.hostname),
+        caa=_read_caa(fields, authority),
+        validation=_read_validation(fields, authority),
     )
     if options.host and options.addresses:
         fields.problem("dns_host", "is for host names that are aliases; give it or addresses")
@@ -329,6 +338,37 @@ def _read_dns(fields: Fields, providers: t.Iterable[Provider]) -> DnsOptions:
     if options.host in aliases:
         fields.problem("dns_host", f"'{options.host}' is one of the names that would be its aliases")
     return options
+
+
+def _read_caa(fields: Fields, authority: str) -> tuple[str, ...]:
+    names = fields.texts("dns_caa", reading.hostname)
+    if _OWN_AUTHORITY in names and not authority:
+        fields.problem("dns_caa", f"'{_OWN_AUTHORITY}': {_UNKNOWN_AUTHORITY}")
+    return tuple(dict.fromkeys(authority if name == _OWN_AUTHORITY else name for name in names))
+
+
+def _read_validation(fields: Fields, authority: str) -> Validation | None:
+    entry = fields.mapping("dns_validation_persist")
+    if entry is None or entry.is_empty:
+        return None
+    validation = Validation(
+        issuer=entry.text("issuer", reading.hostname, default=authority),
+        account=entry.text("accounturi", _account_url, required=True),
+        wildcard=bool(entry.boolean("wildcard")),
+        until=entry.integer("until", 1, 2**63 - 1, "a time in seconds since 1970", 0),
+    )
+    if not entry.given("issuer") and not authority:
+        entry.problem("issuer", f"is required: {_UNKNOWN_AUTHORITY}")
+    entry.close()
+    return validation
+
+
+def _account_url(value: str) -> str:
+    """A URL as the value of a parameter (RFC 8659 section 4.2)."""
+    text = reading.url(value)
+    if ";" in text or not text.isascii():
+        raise ValueError(f"{shown(value)} cannot stand in a record: ASCII without ; is allowed")
+    return text
 
 
 def _read_mx(fields: Fields) -> tuple[int, str]:

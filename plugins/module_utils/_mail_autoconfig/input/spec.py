@@ -142,6 +142,12 @@ _DNS_MX: Spec = {
     "preference": {"type": "int"},
     "host": {"type": "str"},
 }
+_DNS_VALIDATION_PERSIST: Spec = {
+    "issuer": {"type": "str"},
+    "accounturi": {"type": "str"},
+    "wildcard": {"type": "bool"},
+    "until": {"type": "int"},
+}
 
 
 def argument_spec() -> Spec:
@@ -193,6 +199,7 @@ def argument_spec() -> Spec:
         "dns_not_offered": {"type": "bool", "default": False},
         "dns_mx": {"type": "list", "elements": "dict", "default": [], "options": _DNS_MX},
         "dns_caa": {"type": "list", "elements": "str", "default": []},
+        "dns_validation_persist": {"type": "dict", "default": {}, "options": _DNS_VALIDATION_PERSIST},
         "dns_tlsa": {"type": "bool", "default": False},
         "dns_zone_file": {"type": "path"},
         "config_directory": {"type": "path", "default": "/etc/apache2"},
