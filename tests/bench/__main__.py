@@ -2,13 +2,14 @@
 
 ``./dev bench mutants [SEED]`` measures the tests themselves, for about an hour, and runs only if it is named.
 ``./dev bench kills`` takes hours on two cores; ``./dev bench kills EVERY`` takes one kill of so many.
+``./dev bench certificates COUNT`` only orders so many certificates.
 """
 
 from __future__ import annotations
 
 import sys
 
-from tests.bench import check_fuzz, checking, dns_pushing, kills, mutants, planning, scale, serving
+from tests.bench import certificates, check_fuzz, checking, dns_pushing, kills, mutants, planning, scale, serving
 
 BENCHES = {
     "planning": planning.main,
@@ -23,6 +24,7 @@ BENCHES = {
     "kills": kills.kills,
     "pairs": kills.pairs,
     "scale": scale.main,
+    "certificates": certificates.main,
 }
 
 
@@ -33,6 +35,9 @@ def main() -> int:
         return 0
     if sys.argv[1:2] == ["kills"] and sys.argv[2:3] and sys.argv[2].isdecimal():
         kills.kills(max(1, int(sys.argv[2])))
+        return 0
+    if sys.argv[1:2] == ["certificates"] and sys.argv[2:3] and sys.argv[2].isdecimal():
+        certificates.orders(max(1, int(sys.argv[2])))
         return 0
     names = sys.argv[1:] or list(BENCHES)
     unknown = sorted(set(names) - set(BENCHES))

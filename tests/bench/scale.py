@@ -1,21 +1,15 @@
-"""What many domains cost: a whole ansible-playbook, Apache, certificates of their own, and a rehearsal."""
+"""What many domains cost: a whole ansible-playbook, Apache, and a rehearsal."""
 
 from __future__ import annotations
 
 import contextlib
-import datetime
-import os
 import statistics
 import time
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import yaml
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 
 from tests.bench.publishing import private_apache, provider
 from tests.bench.serving import add_plain_site, compare, resident
@@ -25,7 +19,6 @@ from tools.private_apache import PrivateApache
 ROUNDS = 3
 MANY_DOMAINS = 10_000
 MANY_PROVIDERS = 1_000
-MANY_CERTIFICATES = 1_000
 LOOPED = 100
 LOOPED_SITE = """\
 <VirtualHost *:{{ http_port }}>
@@ -37,11 +30,14 @@ LOOPED_SITE = """\
 
 
 class Host:
-    """An Apache of its own, and the playbook of an administrator for it: the role, with its variables in a file beside it."""
+    """An Apache of its own, and the playbook of an administrator for it: the role, with its variables in a file beside it.
 
-    def __init__(self, apache: PrivateApache) -> None:
+    :arg through: as for a playbook
+    """
+
+    def __init__(self, apache: PrivateApache, through: Sequence[str] = ()) -> None:
         self.apache = apache
-        self._playbook = Playbook(apache.directory, apache.environment)
+        self._playbook = Playbook(apache.directory, apache.environment, through)
 
     def seconds(
         self, variables: Mapping[str, Any], *, changed: bool, rehearsed: bool | None = None, group: bool = False
@@ -128,7 +124,6 @@ def main() -> None:
     playbooks()
     loops()
     serving()
-    certificates()
     rehearsals()
 
 
@@ -207,60 +202,6 @@ def reload_seconds(server: Host) -> float:
                 return took
         time.sleep(0.005)
     raise RuntimeError("Apache does not answer with its new configuration")
-
-
-def issue(directory: Path, names: list[str]) -> None:
-    """A pair for each of the domains, as certbot lays them out; one key for all, because making keys is slow."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    now = datetime.datetime.now(datetime.UTC)
-    for domain in names:
-        subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, domain)])
-        hosts = [x509.DNSName(f"{label}{domain}") for label in ("", "autoconfig.", "autodiscover.")]
-        certificate = (
-            x509.CertificateBuilder(subject, subject, key.public_key(), x509.random_serial_number())
-            .not_valid_before(now - datetime.timedelta(days=1))
-            .not_valid_after(now + datetime.timedelta(days=60))
-            .add_extension(x509.SubjectAlternativeName(hosts), critical=False)
-            .sign(key, hashes.SHA256())
-        )
-        (directory / domain).mkdir(parents=True)
-        (directory / domain / "fullchain.pem").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-        (directory / domain / "privkey.pem").write_bytes(pem)
-
-
-def descriptors(apache: PrivateApache) -> int:
-    """Files that Apache's first process has open, which every worker inherits."""
-    return len(os.listdir(f"/proc/{(apache.directory / 'run/apache2.pid').read_text().strip()}/fd"))
-
-
-def certificates() -> None:
-    """Many domains of one provider with a certificate each, against one."""
-    print(f"{MANY_CERTIFICATES} domains with a certificate each, relative to one:")
-    found: dict[int, dict[str, float]] = {}
-    for count in (1, MANY_CERTIFICATES):
-        with host() as server:
-            live = server.apache.directory / "live"
-            issue(live, domains(count))
-            add_plain_site(server.apache, b"<x/>")
-            server.apache.reload()
-            before = descriptors(server.apache)
-            variables = {
-                "providers": [provider(*domains(count))],
-                "certificate_file": f"{live}/{{domain}}/fullchain.pem",
-                "certificate_key_file": f"{live}/{{domain}}/privkey.pem",
-            }
-            found[count] = {
-                "first run": server.seconds(variables, changed=True),
-                "second run": median(lambda server=server, variables=variables: server.seconds(variables, changed=False)),
-                "reload until a new worker answers": median(lambda server=server: reload_seconds(server)),
-                "memory of all processes": resident(server.apache),
-                "open files of the first process": descriptors(server.apache),
-                "of which ours": descriptors(server.apache) - before,
-            }
-    units = {"memory of all processes": "MiB", "open files of the first process": "files", "of which ours": "files"}
-    for name, one in found[1].items():
-        show(name, found[MANY_CERTIFICATES][name], one, units.get(name, "s"))
 
 
 def rehearsals() -> None:
