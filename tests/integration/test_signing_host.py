@@ -16,10 +16,12 @@ from tools.certificates import Authority, verified
 from tools.http_client import Client
 from tools.private_apache import PrivateApache
 
-from .test_acme import Host, host, names  # noqa: F401
+from . import test_acme
+from .test_acme import Host, names
 from .test_certificates import secure_site
 from .test_safe_hands import published, refused
 
+host = test_acme.host
 HOST = "profiles.server.tld"
 URL = "http://autoconfig.server.tld/mail.mobileconfig?emailaddress=a@server.tld"
 SCRIPT = Path(__file__).parents[2] / "roles/mail_autoconfig/templates/signing.sh.j2"
@@ -156,7 +158,7 @@ def test_without_a_certificate_profiles_are_not_signed_and_that_is_said(
     assert client.request(URL).body.startswith(b"<?xml")
 
 
-def test_mod_md_orders_it_with_the_others(host: Host, tmp_path: Path) -> None:  # noqa: F811
+def test_mod_md_orders_it_with_the_others(host: Host, tmp_path: Path) -> None:
     host.pebble.lead([HOST])
     result = host.done("server.tld", signing_host=HOST)
     host.serves(*names("server.tld"))
@@ -177,7 +179,7 @@ def test_mod_md_orders_it_with_the_others(host: Host, tmp_path: Path) -> None:  
     assert list((host.apache.config_directory / "conf-enabled").glob("*-certificates.conf")) == []
 
 
-def test_a_signing_host_without_dns_is_not_ordered_and_harms_nobody(host: Host) -> None:  # noqa: F811
+def test_a_signing_host_without_dns_is_not_ordered_and_harms_nobody(host: Host) -> None:
     result = host.done("server.tld", signing_host=HOST)
     host.serves(*names("server.tld"))
     assert [line for line in result["warnings"] if f"no certificate is ordered for {HOST}" in line]
