@@ -267,6 +267,18 @@ def test_of_an_ending_certificate_it_is_told_which_hosts_no_other_one_serves(end
     assert line.partition("; ")[2] == f"from the next run behind its end {expected}"
 
 
+@pytest.mark.parametrize(("source", "is_kept"), [("found", False), ("given", True)])
+def test_hosts_leave_a_certificate_that_is_ending_for_one_that_is_found(source: str, is_kept: bool) -> None:
+    names = EVERY_NAME["server.tld"].names
+    old, fresh = facts(*names, begins=1.0, ends=90 * DAY), facts(*names, begins=60 * DAY, ends=150 * DAY)
+    elsewhere = Certificate("/tls/x.pem", "/tls/x.key")
+    manifest = manifest_of(publish(survey({"server.tld": old}, moment=50 * DAY)))
+    where = survey(pairs={live("server.tld"): old, elsewhere: fresh}, manifest=manifest, moment=61 * DAY)
+    found = publish(where, certificates=source)
+    assert found.items[0].certificates == [live("server.tld") if is_kept else elsewhere]
+    assert any("should have been renewed" in line for line in warnings(found)) is is_kept
+
+
 def test_where_mod_md_orders_another_certificate_takes_the_place_of_one_that_ends_too() -> None:
     names = ("autoconfig.server.tld", "autodiscover.server.tld")
     directory = f"/md/domains/{names[0]}"
