@@ -132,10 +132,18 @@ def test_a_site_without_tls_may_have_the_name() -> None:
     assert publish(host_with(own(), ground=ground(foreign("profiles", HOST)))).findings.problems == ()
 
 
-@pytest.mark.parametrize(("left", "words"), [(61, ""), (29, "ends in 29 days, 32% of its lifetime")])
+@pytest.mark.parametrize(("left", "words"), [(61, ""), (29, "ends in 29 days, 32% of its lifetime"), (1, "ends in 1 day, 1%")])
 def test_its_end_is_watched_by_share_of_its_lifetime(left: int, words: str) -> None:
     pair = {live(HOST): facts(HOST, begins=NOW - (90 - left) * 86400, ends=NOW + left * 86400)}
     assert [words in line for line in about_signing(publish(host_with(pair)))] == ([True] if words else [])
+
+
+def test_one_that_is_ending_signs_no_more_where_another_lasts() -> None:
+    other = Certificate("/tls/x.pem", "/tls/x.key")
+    pairs = {live(HOST): facts(HOST, begins=NOW - 80 * 86400, ends=NOW + 10 * 86400), other: next(iter(own().values()))}
+    found = publish(host_with(pairs))
+    (item,) = [item for item in found.desired if item.provider == SIGNING]
+    assert (item.certificates, about_signing(found)) == ((other,), [])
 
 
 def test_without_one_profiles_are_not_signed_and_it_is_said_why() -> None:

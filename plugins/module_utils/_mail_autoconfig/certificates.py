@@ -80,6 +80,12 @@ class PairFacts:
         life = self.ends - self.begins
         return round(min(max((self.ends - now) / life, 0.0), 1.0), 2) if life > 0 else 0.0
 
+    def time_left(self, now: float) -> str:
+        """How long it is valid still, in words."""
+        days = self.days_left(now)
+        words = {0: "less than a day", 1: "1 day"}.get(days, f"{days} days")
+        return f"{words}, {self.lifetime_left(now):.0%} of its lifetime"
+
     def is_ending(self, now: float) -> bool:
         """Whether it should have been renewed by now."""
         return is_ending(self.begins, self.ends, now)

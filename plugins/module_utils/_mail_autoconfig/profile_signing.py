@@ -89,7 +89,8 @@ def _choice(settings: Settings, survey: Survey, ordered: Orders, free: t.Mapping
     pair = ordered.pair_of(host)
     if pair and pair in free and covers(free[pair].names, host):
         return Choice(pair, free[pair], "mod_md orders and renews it")
-    certificates = Certificates(settings.certificate_file, settings.certificate_key_file, free, survey.manifest.certificates)
+    paths = settings.certificate_file, settings.certificate_key_file
+    certificates = Certificates(*paths, free, survey.manifest.certificates, survey.moment)
     found = certificates.choose([(host, host)], settings.certificates != GIVEN)[host]
     if found.pair is None and settings.certificates == MOD_MD:
         return Choice(reason=ordered.why_none(host, host))
@@ -101,9 +102,8 @@ def _warnings(host: str, choice: Choice, now: float) -> t.Iterator[str]:
         yield f"Apple's profile is not signed with the certificate of {host}: {choice.reason}"
     elif choice.facts.is_ending(now):
         yield (
-            f"{choice.pair.file} signs Apple's profiles and ends in {choice.facts.days_left(now)} days, "
-            f"{choice.facts.lifetime_left(now):.0%} of its lifetime, and should have been renewed by now; then devices show "
-            "profiles as not verified"
+            f"{choice.pair.file} signs Apple's profiles and ends in {choice.facts.time_left(now)}, and should have been "
+            "renewed by now; then devices show profiles as not verified"
         )
 
 

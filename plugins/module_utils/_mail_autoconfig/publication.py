@@ -727,13 +727,9 @@ def _endings(items: t.Iterable[Publication], certificates: Certificates, now: fl
         what = {True: "another certificate takes its place for {}", False: "{} can be reached over HTTP only"}
         then = " and ".join(text.format(some(names[has_more])) for has_more, text in what.items() if has_more in names)
         yield (
-            f"{pair.file} ends in {_days(facts.days_left(now))}, {facts.lifetime_left(now):.0%} of its lifetime, and should have "
-            f"been renewed by now; from the next run behind its end {then}"
+            f"{pair.file} ends in {facts.time_left(now)}, and should have been renewed by now; from the next run behind its "
+            f"end {then}"
         )
-
-
-def _days(count: int) -> str:
-    return {0: "less than a day", 1: "1 day"}.get(count, f"{count} days")
 
 
 def _ground_findings(settings: Settings, survey: Survey) -> Findings:
