@@ -142,8 +142,8 @@ def test_words_are_told_for_errors_of_any_kind_and_are_short(store: Path) -> Non
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({}, "MDMessageCmd /x failed with exit code 1"),
-        ({"errors": 1}, "MDMessageCmd /x failed with exit code 1"),
+        ({}, "urn:org:apache:httpd:log:AH10109: MDMessageCmd /x failed with exit code 1."),
+        ({"errors": 1}, "urn:org:apache:httpd:log:AH10109: MDMessageCmd /x failed with exit code 1."),
         ({"finished": True}, ""),
         ({"last": {"status": 0, "detail": "Creating new order"}}, ""),
         ({"last": {"status": 11}}, ""),
@@ -152,7 +152,8 @@ def test_words_are_told_for_errors_of_any_kind_and_are_short(store: Path) -> Non
 def test_words_are_told_of_an_order_that_stands_still_without_an_error(
     store: Path, changes: dict[str, t.Any], words: str
 ) -> None:
-    stopped = {"finished": False, "errors": 0, "last": {"status": 20014, "detail": "MDMessageCmd /x failed with exit code 1"}}
+    last = {"status": 20014, "problem": "urn:org:apache:httpd:log:AH10109:", "detail": "MDMessageCmd /x failed with exit code 1."}
+    stopped = {"finished": False, "errors": 0, "last": last}
     write(store / "staging" / NAME / "job.json", {**stopped, **changes})
     assert entry(store).words == words
 

@@ -113,7 +113,7 @@ def _words(job: t.Mapping[str, t.Any], last: t.Mapping[str, t.Any]) -> str:
     log = _mapping(job.get("log")).get("entries")
     details = [str(_mapping(entry).get("detail", "")) for entry in (log if isinstance(log, list) else ())]
     refused = next((detail.partition(": ")[2] for detail in details if " failed, CA considers " in detail), "")
-    said = dict.fromkeys(str(part) for part in (last.get("problem"), refused or last.get("detail")) if part)
+    said = dict.fromkeys(str(part).rstrip(":") for part in (last.get("problem"), refused or last.get("detail")) if part)
     return " ".join(": ".join(said).split())[:_LONGEST_WORDS]
 
 
