@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import os
 import shutil
 import subprocess
@@ -9,6 +10,10 @@ import sys
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 # As long as the name of a well-known authority, so that tools/delta_chat.py can put the one in the place of the other.
 SUBJECT = "/O=mailops.autoconfig/CN=Testing authority"
@@ -33,6 +38,19 @@ def verified(signed: bytes, authority: Path, signer: Path | None = None, purpose
         command = ["openssl", "cms", "-verify", "-binary", "-inform", "der", "-in", file.name, "-CAfile", str(authority)]
         command += ["-purpose", purpose, *(["-signer", str(signer)] if signer else [])]
         return subprocess.run(command, check=True, capture_output=True).stdout
+
+
+def _predate(path: Path, issuer_key: Path, days: int) -> None:
+    """Make a certificate begin some days earlier, which openssl cannot before version 3.4."""
+    old = x509.load_pem_x509_certificate(path.read_bytes())
+    key = serialization.load_pem_private_key(issuer_key.read_bytes(), None)
+    assert isinstance(key, rsa.RSAPrivateKey)  # noqa: S101
+    builder = x509.CertificateBuilder(subject_name=old.subject, issuer_name=old.issuer, public_key=old.public_key())
+    builder = builder.serial_number(old.serial_number).not_valid_after(old.not_valid_after_utc)
+    builder = builder.not_valid_before(old.not_valid_before_utc - datetime.timedelta(days))
+    for extension in old.extensions:
+        builder = builder.add_extension(extension.value, extension.critical)
+    path.write_bytes(builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
 
 
 def give_to_web_server(key: Path) -> None:
@@ -83,14 +101,19 @@ class Authority:
         text = f"subjectAltName={alternatives}\nextendedKeyUsage=serverAuth\nbasicConstraints=CA:FALSE\n"
         self._sign(f"/CN={listed[0]}", text, key, chain, (self.certificate, self._key))
 
-    def issue_for_signing(self, directory: Path, name: str = "Profile signing", days: int = 60) -> None:
-        """Write ``cert.pem``, ``chain.pem`` and ``privkey.pem`` of a signer below an intermediate authority."""
+    def issue_for_signing(self, directory: Path, name: str = "Profile signing", days: int = 60, begun: int = 0) -> None:
+        """Write ``cert.pem``, ``chain.pem`` and ``privkey.pem`` of a signer below an intermediate authority.
+
+        :arg begun: how many days ago its validity began
+        """
         directory.mkdir(parents=True, exist_ok=True)
         chain, chain_key = directory / "chain.pem", directory / "chain.key"
         authority = "basicConstraints=critical,CA:TRUE\nkeyUsage=critical,keyCertSign\nsubjectKeyIdentifier=hash\n"
         self._sign("/CN=Test intermediate", authority, chain_key, chain, (self.certificate, self._key))
         signer = "keyUsage=critical,digitalSignature\nextendedKeyUsage=emailProtection\nbasicConstraints=CA:FALSE\n"
         self._sign(f"/CN={name}", signer, directory / "privkey.pem", directory / "cert.pem", (chain, chain_key), days)
+        if begun:
+            _predate(directory / "cert.pem", chain_key, begun)
         chain_key.unlink()
 
     @staticmethod

@@ -356,7 +356,7 @@ def test_a_certificate_near_its_end_is_a_warning(
     apache: PrivateApache, playbook: Playbook, pair: dict[str, str], authority: Authority
 ) -> None:
     directory = Path(pair["signing_key"]).parent
-    authority.issue_for_signing(directory, days=10)
+    authority.issue_for_signing(directory, days=10, begun=30)
     give_to_web_server(directory / "privkey.pem")
     result = publish(apache, playbook, **pair)
     assert [line for line in result["warnings"] if "the signing certificate of CN=Profile signing ends on 20" in line]
