@@ -1,7 +1,7 @@
 """A private ACME authority for tests: Pebble, with a name server that tells what it is told (Debian package ``pebble``).
 
-Everything is on the loopback. Pebble validates, and refuses some good nonces, as it does by default, so that clients show that
-they can live with it.
+Everything is on the loopback. Pebble validates, and refuses some good nonces, as it does by default, so that clients show that they
+can live with it.
 """
 
 from __future__ import annotations
@@ -31,13 +31,20 @@ class Pebble:
     :ivar url: of its directory (RFC 8555)
     :ivar ca_file: by what its own web server is trusted
     :ivar name_server: address of its name server, which listens on port 53 there
+    :arg bad_nonces: how many of a hundred good ones are refused
     """
 
     def __init__(
-        self, directory: Path, http_port: int, https_port: int = 443, settings: Mapping[str, object] | None = None
+        self,
+        directory: Path,
+        http_port: int,
+        https_port: int = 443,
+        settings: Mapping[str, object] | None = None,
+        bad_nonces: int = 5,
     ) -> None:
         directory.mkdir(parents=True)
         self._directory = directory
+        self._bad_nonces = bad_nonces
         self._port, self._management, self._names = free_ports(3)
         authority = Authority(directory / "ca")
         authority.issue(directory / "server", ["localhost"])
@@ -128,7 +135,7 @@ class Pebble:
                 stdout=log,
                 stderr=log,
                 # Without its pauses of up to 15 s; everything else is as usual.
-                env={**os.environ, "PEBBLE_VA_NOSLEEP": "1"},
+                env={**os.environ, "PEBBLE_VA_NOSLEEP": "1", "PEBBLE_WFE_NONCEREJECT": str(self._bad_nonces)},
             )
 
     def _end(self, program: str) -> None:

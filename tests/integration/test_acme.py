@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import base64
-import contextlib
-import functools
 import json
 import os
 import shutil
-import ssl
 import subprocess
 import sys
 import time
@@ -109,15 +106,8 @@ class Host:
     def serves(self, *hosts: str) -> None:
         """Each host answers over HTTPS, with a certificate of the authority that names it, and HTTP leads there."""
         client = Client("127.0.0.1", self.pebble.root(), {"http": self.apache.http_port, "https": self.apache.https_port})
-
-        def is_there(host: str) -> bool:
-            # For a moment after a reload a worker of before may take a connection.
-            with contextlib.suppress(ssl.SSLError):
-                return client.request(f"https://{host}{CONFIG}").status == 200
-            return False
-
         for host in hosts:
-            self.waits_for(functools.partial(is_there, host))
+            assert client.request(f"https://{host}{CONFIG}").status == 200
             assert client.request(f"http://{host}{CONFIG}").status == 302
 
     def over_http(self, *hosts: str) -> None:

@@ -43,6 +43,12 @@ Ask for help or search for solutions at https://community.letsencrypt.org.
 """
 DOWN = "An unexpected error occurred:\nValueError: Requesting localhost/dir: Connection refused\n"
 SILENT = "An unexpected error occurred:\nrequests.exceptions.ReadTimeout: HTTPSConnectionPool: Read timed out.\n"
+# What Debian 12's certbot makes of a second nonce that is no good, and what later ones say.
+NONCE = "An unexpected error occurred:\nAttributeError: can't set attribute\n"
+LATER_NONCE = (
+    "An unexpected error occurred:\n"
+    "The client sent an unacceptable anti-replay nonce :: JWS has an invalid anti-replay nonce: x\n"
+)
 BUSY = "Another instance of Certbot is already running.\n"
 
 
@@ -127,6 +133,25 @@ def test_another_certbot_is_waited_for(tmp_path: Path, monkeypatch: pytest.Monke
     program = Certbot(tmp_path, BUSY, BUSY, "")
     assert program.order("a.tld").issued == {"a.tld"}
     assert (len(program.calls), len(pauses)) == (3, 2)
+
+
+@pytest.mark.parametrize("said", [NONCE, LATER_NONCE])
+def test_where_certbot_stumbled_it_is_asked_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: str) -> None:
+    monkeypatch.setattr(time, "sleep", lambda _seconds: None)
+    program = Certbot(tmp_path, said, BUSY, said, "")
+    found = program.order("a.tld")
+    assert (found.issued, found.failed, len(program.calls)) == ({"a.tld"}, {}, 4)
+    stuck = Certbot(tmp_path, said, said, said, "")
+    found = stuck.order("a.tld", "b.tld")
+    assert (found.failed["a.tld"].words, found.failed["a.tld"].reached) == (" ".join(said.split()), True)
+    assert (found.issued, len(stuck.calls)) == ({"b.tld"}, 4)
+
+
+@pytest.mark.parametrize("said", [REFUSED, LIMITED, DOWN, SILENT])
+def test_what_the_authority_has_said_is_not_asked_for_again(tmp_path: Path, said: str) -> None:
+    program = Certbot(tmp_path, said)
+    assert set(program.order("a.tld").failed) == {"a.tld"}
+    assert len(program.calls) == 1
 
 
 def test_failures_are_kept_for_an_hour_and_forgotten_with_a_success(tmp_path: Path) -> None:

@@ -4,13 +4,15 @@ PRIVATE to the collection. Seen with certbot 2.1 (Debian 12):
 
 - with ``--cert-name`` it replaces the names of a lineage without a question, so the name has to be one that is ours or free;
 - it exits with 0 also if it keeps what is there, so a new certificate shows in where ``live`` leads alone;
-- one at a time: another one is refused, also where that one is the timer's.
+- one at a time: another one is refused, also where that one is the timer's;
+- it takes a new nonce once (RFC 8555 section 6.5). If that is no good either, it ends, with words that say nothing of it.
 """
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
+import enum
 import glob
 import json
 import os
@@ -34,7 +36,10 @@ _PAUSE = 2.0
 _LONGEST_WORDS = 300
 _BUSY = "Another instance of Certbot is already running"
 # The words of acme/client.py (_send_request) and of requests; those of an authority about a host of ours read otherwise.
-_NOT_REACHED = (_BUSY, "ValueError: Requesting ", "requests.exceptions.")
+_NOT_REACHED = ("ValueError: Requesting ", "requests.exceptions.")
+# Between the kind and the detail of what an authority refuses (acme/messages.py, Error).
+_PROBLEM, _NONCE = " :: ", "anti-replay nonce"
+_ATTEMPTS = 3
 _DETAILS = re.compile(r"^\s*Domain: (.+)\n\s*Type: .*\n\s*Detail: (.+)$", re.MULTILINE)
 _FRAME = ("Saving debug log", "Requesting a certificate", "Ask for help", "Hint:", "Account registered", "Renewing an existing")
 
@@ -145,10 +150,11 @@ def environment(options: AcmeOptions) -> dict[str, str]:
 
 
 def order(arguments: t.Sequence[str], options: AcmeOptions, end: float, call: Call) -> Failure | None:
-    """Have certbot order; why it failed.
+    """Have certbot order, once more where it stumbled or another one was in its way; why it failed.
 
     :arg end: until when, of ``time.monotonic``
     """
+    stumbles = 0
     while True:
         seconds = max(1.0, end - time.monotonic())
         try:
@@ -157,10 +163,26 @@ def order(arguments: t.Sequence[str], options: AcmeOptions, end: float, call: Ca
             return Failure(time.time(), options.directory, str(exc), reached=False)
         if result.status == 0:
             return None
-        if _BUSY not in result.said or time.monotonic() + _PAUSE >= end:
-            is_reached = bool(_DETAILS.search(result.said)) or not any(text in result.said for text in _NOT_REACHED)
-            return Failure(time.time(), options.directory, words(result.said), is_reached)
+        reason = _reason(result.said)
+        stumbles += reason is _Reason.STUMBLED
+        is_over = reason in (_Reason.REFUSED, _Reason.AWAY) or stumbles == _ATTEMPTS
+        if is_over or time.monotonic() + _PAUSE >= end:
+            return Failure(time.time(), options.directory, words(result.said), reason in (_Reason.REFUSED, _Reason.STUMBLED))
         time.sleep(_PAUSE)
+
+
+class _Reason(enum.Enum):
+    """Why certbot failed: the authority refused, it is away, another certbot runs, or this one stumbled over something."""
+
+    REFUSED, AWAY, BUSY, STUMBLED = range(4)
+
+
+def _reason(said: str) -> _Reason:
+    if _DETAILS.search(said) or (_PROBLEM in said and _NONCE not in said):
+        return _Reason.REFUSED
+    if _BUSY in said:
+        return _Reason.BUSY
+    return _Reason.AWAY if any(text in said for text in _NOT_REACHED) else _Reason.STUMBLED
 
 
 def words(said: str) -> str:
