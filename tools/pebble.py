@@ -1,7 +1,7 @@
 """A private ACME authority for tests: Pebble, with a name server that tells what it is told (Debian package ``pebble``).
 
-Everything is on the loopback. Pebble validates, and refuses some good nonces, as it does by default, so that clients show that they
-can live with it.
+Everything is on the loopback. Pebble validates, and refuses some good nonces, as it does by default, so that clients show
+that they can live with it.
 """
 
 from __future__ import annotations

@@ -41,6 +41,7 @@ class Certificate:
     :ivar names: DNS names in its subjectAltName, lower case
     :ivar common_name: what counts for a host where there is no subjectAltName (RFC 6125 section 6.4.4); else empty
     :ivar key: of its SubjectPublicKeyInfo, as TLSA 3 1 1 has it
+    :ivar subject_der: its subject as it is encoded, by which chains are made (RFC 5280 section 6.1), with ``issuer_der``
     :ivar names_issuer: whether it says where to get its issuer's certificate (RFC 5280 section 4.2.2.1)
     :ivar fingerprint: of the certificate
     """
@@ -51,7 +52,8 @@ class Certificate:
     not_before: datetime.datetime
     not_after: datetime.datetime
     key: str
-    self_issued: bool
+    subject_der: bytes
+    issuer_der: bytes
     common_name: str = ""
     names_issuer: bool = False
     fingerprint: str = ""
@@ -170,7 +172,8 @@ def _certificate(data: bytes) -> Certificate:
         not_before=_time(begins),
         not_after=_time(ends),
         key=hashlib.sha256(key.whole).hexdigest(),
-        self_issued=subject.whole == issuer.whole,
+        subject_der=bytes(subject.whole),
+        issuer_der=bytes(issuer.whole),
         common_name="" if _SUBJECT_ALTERNATIVE_NAME in extensions else subject_name.get(_COMMON_NAME, "").lower(),
         names_issuer=_CA_ISSUERS in _access_methods(extensions),
         fingerprint=hashlib.sha256(outer.whole).hexdigest(),

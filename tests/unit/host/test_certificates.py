@@ -166,17 +166,27 @@ def test_a_lone_certificate_that_says_where_its_issuer_is_lacks_its_chain(tmp_pa
     assert inspect(leaf).problem == ""
 
 
+def test_a_chain_that_leaves_out_the_issuer_is_incomplete_however_long_it_is(tmp_path: Path) -> None:
+    root = own(tmp_path / "root", subject="/CN=root", san="")
+    issuer = signed_by(root, tmp_path / "issuer", "basicConstraints=critical,CA:TRUE", subject="/CN=issuer")
+    leaf = signed_by(issuer, tmp_path / "leaf", "authorityInfoAccess=caIssuers;URI:http://ca.tld/issuer.der")
+    texts = {pair: Path(pair.file).read_text() for pair in (root, issuer, leaf)}
+    for others, is_whole in (([root], False), ([leaf], False), ([issuer], True), ([root, issuer], True)):
+        Path(leaf.file).write_text(texts[leaf] + "".join(texts[other] for other in others))
+        assert (inspect(leaf).problem == "") is is_whole, others
+
+
 def test_a_lone_certificate_of_an_authority_of_ones_own_serves(tmp_path: Path) -> None:
     Authority(tmp_path / "ca").issue(tmp_path / "leaf", ["server.tld", "autoconfig.server.tld"])
     facts = inspect(Certificate(f"{tmp_path}/leaf/fullchain.pem", f"{tmp_path}/leaf/privkey.pem"))
     assert (facts.problem, facts.names) == ("", ("server.tld", "autoconfig.server.tld"))
 
 
-def signed_by(issuer: Certificate, directory: Path, extensions: str) -> Certificate:
+def signed_by(issuer: Certificate, directory: Path, extensions: str, subject: str = "/CN=server.tld") -> Certificate:
     found = own(directory)
     request, file = directory / "request", directory / "extensions"
     file.write_text(f"subjectAltName=DNS:server.tld\n{extensions}")
-    openssl("req", "-new", "-key", found.key, "-subj", "/CN=server.tld", "-out", str(request))
+    openssl("req", "-new", "-key", found.key, "-subj", subject, "-out", str(request))
     authority = ["-CA", issuer.file, "-CAkey", issuer.key, "-CAcreateserial", "-days", "10"]
     openssl("x509", "-req", "-in", str(request), *authority, "-extfile", str(file), "-out", found.file)
     return found

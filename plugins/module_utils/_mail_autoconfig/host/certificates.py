@@ -57,7 +57,7 @@ def _filled(pattern: str, parts: t.Iterable[str]) -> str:
 def names(path: str) -> tuple[str, ...]:
     """The DNS names in a certificate; none where it cannot be read."""
     try:
-        return _names(_read(path)[0])
+        return _names(next(_read(path)))
     except (OSError, der.DerError):
         return ()
 
@@ -65,7 +65,7 @@ def names(path: str) -> tuple[str, ...]:
 def key(path: str) -> str:
     """The digest of the public key in a certificate; empty where it cannot be read."""
     try:
-        return _read(path)[0].key
+        return next(_read(path)).key
     except (OSError, der.DerError):
         return ""
 
@@ -82,7 +82,7 @@ def inspect(pair: Certificate, run: Runner, now: float | None = None) -> PairFac
     if problem:
         return PairFacts(problem=problem, names=names(pair.file))
     try:
-        certificate, count = _read(pair.file)
+        certificate, *others = _read(pair.file)
     except der.DerError as exc:
         return PairFacts(problem=f"it is not a certificate that can be read ({exc})")
     facts = PairFacts(
@@ -96,7 +96,7 @@ def inspect(pair: Certificate, run: Runner, now: float | None = None) -> PairFac
     if problem:
         return dataclasses.replace(facts, problem=problem, is_input=False)
     # Authorities of one's own do not say where their certificate is, and what they issue is none of our business.
-    is_alone = count == 1 and certificate.names_issuer
+    is_alone = certificate.names_issuer and certificate.issuer_der not in {other.subject_der for other in others}
     return dataclasses.replace(facts, problem=_chain_problem(pair.file, run) if is_alone else "")
 
 
@@ -146,13 +146,13 @@ def refused(pair: Certificate, is_weak_allowed: bool = False) -> str:
     return ""
 
 
-def _read(path: str) -> tuple[der.Certificate, int]:
-    """The first certificate in a file, and how many there are. Raises DerError, OSError."""
+def _read(path: str) -> t.Iterator[der.Certificate]:
+    """The certificates in a file, at least one. Raises DerError, OSError."""
     with open(path, "rb") as stream:
         found = der.in_pem(stream.read())
     if not found:
         raise der.DerError("it has no certificate in PEM form")
-    return der.certificate(found[0]), len(found)
+    yield from map(der.certificate, found)
 
 
 def _names(certificate: der.Certificate) -> tuple[str, ...]:
