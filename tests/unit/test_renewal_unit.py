@@ -24,11 +24,14 @@ class Host:
         for part in ("available", "enabled"):
             (self.apache / f"conf-{part}").mkdir(parents=True)
 
-    def manage(self, *domains: tuple[str, ...]) -> None:
-        """Have mod_md told of certificates, in a file that is enabled by a link."""
+    def manage(self, *domains: tuple[str, ...], host: str = "autoconfig.server.tld") -> None:
+        """Have mod_md told of certificates, in a file that is enabled by a link.
+
+        :arg host: by which the file is named
+        """
         sets = [managed_domains.ManagedDomain(names) for names in domains]
         nodes = managed_domains.definitions(sets, managed_domains.AcmeOptions(), 80, 443)
-        name = f"{managed_domains.file_name('autoconfig.server.tld')}.conf"
+        name = f"{managed_domains.file_name(host)}.conf"
         (self.apache / "conf-available" / name).write_bytes(file_bytes(nodes))
         (self.apache / "conf-enabled" / name).symlink_to(f"../conf-available/{name}")
 
@@ -63,6 +66,13 @@ def test_a_renewed_certificate_of_a_managed_domain_is_worth_a_reload(host: Host,
     host.stage("autoconfig.gone.tld")
     assert not host.reloads()
     host.stage(NAMES[0])
+    assert host.reloads()
+
+
+def test_that_which_signs_is_worth_one_by_itself(host: Host) -> None:
+    host.manage(NAMES)
+    host.manage(("profiles.server.tld",), host="profiles.server.tld")
+    host.stage("profiles.server.tld")
     assert host.reloads()
 
 
