@@ -131,6 +131,11 @@ class Orders:
         """The host names whose certificate mod_md has a say in: as soon as it has one, it puts that before any other."""
         return frozenset(name for item in self.managed.values() for name in item.names)
 
+    @functools.cached_property
+    def pairs(self) -> frozenset[Certificate | None]:
+        """Where mod_md has their certificates, whether they are there or not."""
+        return frozenset(map(self.pair_of, self.managed))
+
     def pair_of(self, domain: str) -> Certificate | None:
         """Where mod_md has the certificate of a mail domain, whether it is there or not; None without one."""
         if domain not in self.managed:

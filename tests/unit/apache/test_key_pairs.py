@@ -6,7 +6,7 @@ import pytest
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.apache.key_pairs import (
     Pair,
     Template,
-    pairs,
+    in_use,
     templates,
 )
 
@@ -21,7 +21,7 @@ SITE = """\
 
 
 def found(text: str, *certificates: str, root: str = "/etc/apache2") -> tuple[Pair, ...]:
-    return pairs(templates("/x.conf", text), certificates, root)
+    return in_use({"/x.conf": text}, certificates, root)
 
 
 def test_a_pair_is_known_with_its_place() -> None:

@@ -82,20 +82,26 @@ class _Scope:
                 yield Template(file, key, place)
 
 
-def pairs(found: t.Iterable[Template], certificates: t.Iterable[str], root: str) -> tuple[Pair, ...]:
+def in_use(texts: t.Mapping[str, str], certificates: t.Iterable[str], root: str) -> tuple[Pair, ...]:
     """The pairs that are in use.
 
+    :arg texts: configuration files, by path
     :arg certificates: as Apache tells them
     :arg root: its ServerRoot, for relative paths
     """
-    all_of_them = list(found)
-    literal = [template for template in all_of_them if not _VARIABLE.search(template.file + template.key)]
+    literal: dict[str, list[Template]] = {}
+    variable: list[Template] = []
+    for template in (template for path, text in texts.items() for template in templates(path, text)):
+        if _VARIABLE.search(template.file + template.key):
+            variable.append(template)
+        else:
+            literal.setdefault(os.path.join(root, template.file), []).append(template)
     result: list[Pair] = []
     for certificate in dict.fromkeys(os.path.join(root, name) for name in certificates):
-        exact = [template for template in literal if os.path.join(root, template.file) == certificate]
+        exact = literal.get(certificate, [])
         result += [Pair(certificate, (os.path.join(root, template.key),), template.place) for template in exact]
         if not exact:
-            keys = {key: template.place for template in all_of_them for key in _filled(template, certificate, root)}
+            keys = {key: template.place for template in variable for key in _filled(template, certificate, root)}
             if keys:
                 result.append(Pair(certificate, tuple(keys), next(iter(keys.values()))))
     return tuple(dict.fromkeys(result))

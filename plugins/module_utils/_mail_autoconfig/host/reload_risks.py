@@ -35,9 +35,8 @@ def found(
     :arg since: when Apache has read its configuration; None if it does not run
     """
     everything = "\n".join(texts.values())
-    templates = [template for path, text in texts.items() for template in key_pairs.templates(path, text)]
     problems = []
-    for pair in key_pairs.pairs(templates, active, root):
+    for pair in key_pairs.in_use(texts, active, root):
         complaints = [_complaint(pair, key, everything, since) for key in pair.keys]
         if all(complaints):
             problems.append(f"{pair.place}: the certificate {pair.file}: {complaints[0]}")

@@ -109,6 +109,7 @@ class Surveyor:
         self._state = state_directory
         self.variables = _FALLBACK
         self.dump = dump.Dump()
+        self._texts: dict[str, str] = {}
 
     def server(self) -> Server:
         """The Apache that the survey was about."""
@@ -132,6 +133,7 @@ class Surveyor:
             return Survey(False, manifest=manifest, manifest_problem=manifest_problem, available=frozenset(modules))
         self.variables = self._variables()
         broken = self._dump(manifest)
+        self._texts = self.texts()
         server = self.server()
         pairs = self._pairs(search, manifest)
         return Survey(
@@ -145,7 +147,7 @@ class Surveyor:
             loaded=self.dump.modules,
             requirements=self._requirements(modules),
             pairs=pairs,
-            left=self._left(manifest),
+            left=self._left(manifest, pairs),
             signing=self._signing(signer) if signer else None,
             signing_contents=_contents(pairs, search.signing) if search.signing else {},
             served=self._served() if search.signing else {},
@@ -294,7 +296,7 @@ class Surveyor:
 
     def _md_stores(self) -> list[str]:
         """Where mod_md keeps what it has ordered."""
-        texts = self.texts().values() if managed_domains.MODULE in self.dump.modules else ()
+        texts = self._texts.values() if managed_domains.MODULE in self.dump.modules else ()
         return managed_domains.stores(texts, self._root)
 
     @property
@@ -304,15 +306,16 @@ class Surveyor:
 
     def _of_others(self, manifest: Manifest) -> tuple[key_pairs.Pair, ...]:
         """The pairs that the sites of others use."""
-        theirs = self._texts_of_others(manifest)
-        templates = [template for path, text in theirs.items() for template in key_pairs.templates(path, text)]
-        return key_pairs.pairs(templates, self.dump.certificates, self.dump.root)
+        return key_pairs.in_use(_of_others(self._texts, manifest), self.dump.certificates, self.dump.root)
 
-    def _left(self, manifest: Manifest) -> dict[Certificate, bool]:
+    def _left(self, manifest: Manifest, pairs: t.Mapping[Certificate, PairFacts]) -> dict[Certificate, bool]:
         theirs = {os.path.join(self.dump.root, path) for path in self.dump.certificates}
         known = manifest.certificates | {*manifest.obsolete}
+        names = {pair: facts.names for pair, facts in pairs.items() if facts.names}
         return {
-            pair: is_ours(self._means.names(pair.file)) for pair in known if pair.file not in theirs and os.path.isfile(pair.file)
+            pair: is_ours(names.get(pair) or self._means.names(pair.file))
+            for pair in known
+            if pair.file not in theirs and os.path.isfile(pair.file)
         }
 
     def _signing(self, signer: signing.Signer) -> signing.PairFacts:
@@ -355,7 +358,7 @@ class Surveyor:
     def _taken(self, modules: t.Iterable[str]) -> dict[str, dict[int, str]]:
         """Ports that a module which is off would make Apache listen on, and that another program has."""
         off = [name for name in modules if name not in self.dump.modules]
-        texts = self.texts().values() if off else ()
+        texts = self._texts.values() if off else ()
         found: dict[str, dict[int, str]] = {}
         for name in off:
             for port in {port for text in texts for port in listens.with_module(text, name)}:
@@ -411,8 +414,11 @@ class Surveyor:
         :arg own: addresses that lead here besides this host's
         :arg alias: a name whose addresses lead here; empty for none
         """
+        # What is left of ours where the manifest is lost has our header.
         theirs = {
-            path: text for path, text in self._texts_of_others(survey.manifest).items() if not text.startswith(f"# {HEADER.text}")
+            path: text
+            for path, text in (_of_others(self._texts, survey.manifest) if wanted else {}).items()
+            if not text.startswith(f"# {HEADER.text}")
         }
         store = managed_domains.stores(theirs.values(), self._root)[0]
         facts = {pair.file: found for pair, found in survey.pairs.items()}
@@ -420,7 +426,8 @@ class Surveyor:
             store, [name for names in wanted.values() for name in names], lambda path: facts.get(path, PairFacts())
         )
         asked = names_to_look_up(wanted, entries, survey.moment)
-        addresses = self._means.resolve([*asked, *lacking, *filter(None, [alias])])
+        compared = [*asked, *lacking]
+        addresses = self._means.resolve([*compared, *filter(None, [alias])] if compared else [])
         try:
             here = self._means.addresses()
         except OSError as exc:
@@ -429,12 +436,12 @@ class Surveyor:
             store=store,
             entries=entries,
             addresses=addresses,
-            own=frozenset({*here, *own, *(addresses[alias].found if alias else ())}),
+            own=frozenset({*here, *own, *(addresses[alias].found if alias in addresses else ())}),
             others={
                 name: place for path, text in theirs.items() for name, place in managed_domains.managed_in(path, text).items()
             },
             missing={option: path for option, path in files.items() if not os.path.isfile(path)},
-            issued=managed.issued(store),
+            issued=managed.issued(store) if wanted else (),
             now=survey.moment,
         )
 
@@ -497,20 +504,15 @@ class Surveyor:
         return {name for name in modules if not all(os.path.lexists(link.path) for link in self._platform.links("mods", name))}
 
     def texts(self) -> dict[str, str]:
-        """The whole configuration as Apache reads it, file by file, by path."""
+        """The whole configuration as Apache reads it, file by file, by path; as it is now."""
         contents = {entry.path: filesystem.read(os.path.realpath(entry.path)).content for entry in self.dump.includes}
         return {path: content.decode("utf-8", "replace") for path, content in contents.items() if content}
-
-    def _texts_of_others(self, manifest: Manifest) -> dict[str, str]:
-        """The same without our files."""
-        ours = manifest.files
-        return {path: text for path, text in self.texts().items() if os.path.realpath(path) not in ours}
 
     # -- before a reload ----------------------------------------------------------------------------------------------
 
     def risks(self, manifest: Manifest) -> tuple[str, ...]:
         """What in the files of others would end Apache at its next reload."""
-        theirs = self._texts_of_others(manifest)
+        theirs = _of_others(self.texts(), manifest)
         logs, since = self.variables.log_directory, self.server().read_at()
         return reload_risks.found(theirs, self.dump.certificates, self.dump.root, logs, since)
 
@@ -554,6 +556,12 @@ def _contents(pairs: t.Mapping[Certificate, PairFacts], host: str) -> dict[Certi
             if chain and key:
                 found[pair] = Content(chain, key)
     return found
+
+
+def _of_others(texts: t.Mapping[str, str], manifest: Manifest) -> dict[str, str]:
+    """Configuration files without ours."""
+    ours = manifest.files
+    return {path: text for path, text in texts.items() if os.path.realpath(path) not in ours}
 
 
 def _company(address: str) -> list[str]:
