@@ -11,6 +11,7 @@ import typing as t
 # The hosts of a mail domain that answer clients, by their first labels; the last one is PACC's (draft-ietf-mailmaint-pacc).
 LABELS = ("autoconfig", "autodiscover")
 PACC_LABEL = "ua-auto-config"
+ALL_LABELS = (*LABELS, PACC_LABEL)
 WELL_KNOWN_PATH = "/.well-known/autoconfig/mail/config-v1.1.xml"
 AUTOCONFIG_PATH = "/mail/config-v1.1.xml"
 AUTODISCOVER_PATH = "/autodiscover/autodiscover.xml"
@@ -39,7 +40,7 @@ def requests(
     :arg profile: whether there is a profile for Apple's devices, to which people follow a link
     :arg page: whether there is a setup page
     """
-    autoconfig, autodiscover, pacc = (f"{label}.{domain}" for label in (*LABELS, PACC_LABEL))
+    autoconfig, autodiscover, pacc = (f"{label}.{domain}" for label in ALL_LABELS)
     candidates = [
         # FetchConfig.sys.mjs (Thunderbird), e-mail-autoconfig.c (Evolution), IspDb.php (Nextcloud Mail)
         ("Thunderbird, Evolution, FairEmail, Nextcloud Mail", "GET", autoconfig, AUTOCONFIG_PATH + "?emailaddress={address}"),

@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import enum
 import hashlib
+import typing as t
 
 FILE_MODE = 0o644
 
@@ -63,6 +64,15 @@ class File:
     def link_name(self) -> str:
         """What ``a2ensite`` and ``a2enconf`` call a configuration file."""
         return self.name[: -len(".conf")]
+
+
+def enabled(files: t.Iterable[File]) -> dict[str, tuple[str, ...]]:
+    """The names of those that are enabled, by where."""
+    found: dict[str, list[str]] = {}
+    for file in files:
+        if file.enabled_in:
+            found.setdefault(file.enabled_in, []).append(file.link_name)
+    return {kind: tuple(sorted(names)) for kind, names in found.items()}
 
 
 def digest(content: bytes) -> str:

@@ -22,7 +22,6 @@ from .orders import Ledger
 CERTBOT_DIRECTORY = "/etc/letsencrypt"
 # Let's Encrypt locks out whoever fails five validations an hour, host name and account.
 BETWEEN_ATTEMPTS = 60 * 60
-_LABELS = (*clients.LABELS, clients.PACC_LABEL)
 _NO_FINDINGS = Findings()
 
 
@@ -113,7 +112,9 @@ class Lineages:
 def is_ours(names: t.Collection[str]) -> bool:
     """Whether a certificate names hosts for mail clients of one mail domain, and nothing else."""
     parts = [name.partition(".") for name in names]
-    return len({domain for _label, _dot, domain in parts}) == 1 and all(label in _LABELS for label, _dot, _domain in parts)
+    return len({domain for _label, _dot, domain in parts}) == 1 and all(
+        label in clients.ALL_LABELS for label, _dot, _domain in parts
+    )
 
 
 def names_of(domain: str) -> tuple[str, ...]:

@@ -71,7 +71,7 @@ class Manifest:
     @property
     def certificates(self) -> frozenset[Certificate]:
         """All pairs that our sites use."""
-        return frozenset(pair for holding in self.providers.values() for pair in holding.certificates)
+        return pairs_of(self.providers.values())
 
     @property
     def domains(self) -> frozenset[str]:
@@ -91,6 +91,11 @@ class Manifest:
     def named(self, kind: str) -> set[str]:
         """All links of a kind that are ours."""
         return {name for holding in self.providers.values() for name in holding.enabled.get(kind, ())}
+
+
+def pairs_of(holdings: t.Iterable[Holding]) -> frozenset[Certificate]:
+    """The pairs that the sites of some providers use."""
+    return frozenset(pair for holding in holdings for pair in holding.certificates)
 
 
 def moved(manifest: Manifest, real: t.Callable[[str], str]) -> Manifest:

@@ -11,7 +11,7 @@ import typing as t
 from .certificates import Certificate
 from .files import File, Kind, digest
 from .findings import Findings, some, total
-from .manifest import Holding, Manifest, Owned, holding_of
+from .manifest import Holding, Manifest, Owned, holding_of, pairs_of
 
 DIRECTORY_MODE = 0o755
 BACKUP_SUFFIX = ".before-mail_autoconfig"
@@ -190,7 +190,7 @@ def make(
 
 def _manifest(instance: str, providers: t.Mapping[str, Holding], retired: t.Mapping[str, Owned], before: Manifest) -> Manifest:
     """The manifest behind the change."""
-    used = {pair for holding in providers.values() for pair in holding.certificates}
+    used = pairs_of(providers.values())
     obsolete = tuple(sorted({*before.obsolete, *before.certificates} - used)) if instance else ()
     return Manifest(instance, providers, before.directories, retired, obsolete)
 

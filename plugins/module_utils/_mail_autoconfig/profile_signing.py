@@ -9,12 +9,11 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
-from .apache import managed_domains
 from .apache import sites as site
 from .apache.common import HEADER
 from .apache.signing import Signer
 from .certificates import GIVEN, MOD_MD, Certificate, Certificates, Choice, Content, Origin, PairFacts, covers
-from .files import File, Kind
+from .files import File, Kind, enabled
 from .findings import Findings
 from .host.platform import Platform
 from .host.survey import Survey
@@ -140,15 +139,10 @@ def desired(settings: Settings, signing: ProfileSigning, ordered: Orders, platfo
     """What the host has for it: the copy, and what has mod_md order the certificate."""
     host = signing.host
     files = list(signing.files)
-    enabled: dict[str, tuple[str, ...]] = {}
     if host in ordered.managed:
-        ports = (settings.site.http_port, settings.site.https_port)
-        nodes = managed_domains.definitions([ordered.managed[host]], settings.acme, *ports)
-        file = site.configuration(platform, "conf", managed_domains.file_name(host), nodes)
-        files.append(file)
-        enabled["conf"] = (file.link_name,)
+        files.append(site.managed_file(platform, host, [ordered.managed[host]], settings.acme, settings.site))
     pair = signing.choice.pair
-    return Desired(SIGNING, (), tuple(files), enabled, host, (pair,) if pair else ())
+    return Desired(SIGNING, (), tuple(files), enabled(files), host, (pair,) if pair else ())
 
 
 def of_another(host: str, before: Holding, others: t.Collection[str]) -> Findings:

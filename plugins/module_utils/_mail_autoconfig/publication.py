@@ -32,14 +32,14 @@ from .certificates import (
 )
 from .dns import records as dns
 from .documents import Document, apple, outlook, pacc, thunderbird
-from .files import File, Kind, digest
+from .files import File, Kind, digest, enabled
 from .findings import Findings, of_each, some, total
 from .host.platform import Platform
 from .host.survey import Survey
 from .input.model import Provider
 from .input.settings import Settings
 from .lineages import Lineages
-from .manifest import Holding, Manifest
+from .manifest import Holding, Manifest, pairs_of
 from .orders import Orders
 from .plan import SHARED, SIGNING, Desired, by_provider
 from .profile_signing import ProfileSigning
@@ -48,7 +48,6 @@ from .profile_signing import ProfileSigning
 _COMPARED_CERTIFICATES = 20
 _NO_ORDERS = Orders()
 _NO_LINEAGES = Lineages()
-_LABELS = (*clients.LABELS, clients.PACC_LABEL)
 # Where pairs go that providers bring, in the state directory.
 _CONTENTS = "certificates"
 # What a zone file holds that has no records any more.
@@ -146,7 +145,7 @@ def candidates(settings: Settings) -> Search:
     named = (*(domains if settings.https else ()), *signed)
     pairs = tuple(dict.fromkeys(pair_at(settings.certificate_file, settings.certificate_key_file, domain) for domain in named))
     is_pattern = "*" in settings.certificate_file
-    hosts = [f"{label}.{domain}" for domain in domains for label in _LABELS] if settings.https else []
+    hosts = [f"{label}.{domain}" for domain in domains for label in clients.ALL_LABELS] if settings.https else []
     return Search(
         pairs=() if is_pattern else pairs,
         patterns=pairs if is_pattern else (),
@@ -195,7 +194,7 @@ def to_order(settings: Settings, source: str) -> dict[str, tuple[str, ...]]:
 
 def _labels(settings: Settings, provider: Provider) -> tuple[str, ...]:
     has_pacc = settings.pacc and pacc.render(provider) is not None
-    return _LABELS if has_pacc else clients.LABELS
+    return clients.ALL_LABELS if has_pacc else clients.LABELS
 
 
 def _certificates(settings: Settings, survey: Survey) -> Certificates:
@@ -269,8 +268,7 @@ def publish(settings: Settings, survey: Survey, platform: Platform) -> Publicati
 
 def _served_pairs(items: t.Iterable[Publication], others: t.Mapping[str, Holding]) -> set[Certificate]:
     """The pairs with which our sites serve, also those of providers that this run does not name."""
-    ours = {pair for item in items for pair in item.certificates}
-    return ours | {pair for holding in others.values() for pair in holding.certificates}
+    return {pair for item in items for pair in item.certificates} | pairs_of(others.values())
 
 
 def remove(settings: Settings, survey: Survey) -> Publications:
@@ -319,9 +317,7 @@ def _obsolete(
     settings: Settings, survey: Survey, desired: t.Iterable[Desired], others: t.Mapping[str, Holding]
 ) -> dict[Certificate, str]:
     """Certificates that our sites used before, and that are there for nobody any more, with the commands that delete them."""
-    used = {pair for item in desired for pair in item.certificates} | {
-        pair for holding in others.values() for pair in holding.certificates
-    }
+    used = {pair for item in desired for pair in item.certificates} | pairs_of(others.values())
     return {
         pair: lineages.deletion(pair, settings.certbot_directory) if is_ours else ""
         for pair, is_ours in sorted(survey.left.items())
@@ -448,9 +444,8 @@ def _host_groups(
     domains: t.Iterable[str], choices: t.Mapping[str, Choice], labels: t.Sequence[str], ordered: Orders
 ) -> tuple[HostGroup, ...]:
     """The host names by certificate."""
-    managed = {ordered.pair_of(domain) for domain in ordered.managed}
     groups = site.host_groups(domains, lambda name, _domain: choices[name].pair, labels)
-    return tuple(dataclasses.replace(group, managed=group.certificate in managed) for group in groups)
+    return tuple(dataclasses.replace(group, managed=group.certificate in ordered.pairs) for group in groups)
 
 
 def _host_findings(settings: Settings, provider: Provider, groups: t.Iterable[HostGroup], certificates: Certificates) -> Findings:
@@ -499,7 +494,7 @@ def _widened(settings: Settings, items: tuple[Publication, ...], survey: Survey)
     others = [name for key, holding in providers.items() if key not in named for name in holding.enabled.get("sites", ())]
     taken = not settings.purge and any(site.WIDE_PREFIX in name for name in others)
     hidden = any(
-        survey.ground.position(host) > (0, site.WIDE_PREFIX) and name.partition(".")[0] in _LABELS
+        survey.ground.position(host) > (0, site.WIDE_PREFIX) and name.partition(".")[0] in clients.ALL_LABELS
         for host in survey.ground.dump.virtual_hosts
         for name in (*host.names, *host.patterns)
     )
@@ -565,7 +560,7 @@ def _desired(
             *_managed_file(settings, item.provider, platform, ordered),
         )
         of_others = tuple(sorted(pair for pair in used if pair != _brought(settings, item.provider)))
-        found.append(Desired(item.provider.id, item.provider.domains, files, _enabled(files), certificates=of_others))
+        found.append(Desired(item.provider.id, item.provider.domains, files, enabled(files), certificates=of_others))
     return found
 
 
@@ -582,18 +577,8 @@ def _pair_files(settings: Settings, provider: Provider, used: t.Collection[Certi
 def _managed_file(settings: Settings, provider: Provider, platform: Platform, ordered: Orders) -> list[File]:
     """What tells mod_md of a provider's certificates; none where there are none."""
     managed = [ordered.managed[domain] for domain in provider.domains if domain in ordered.managed]
-    ports = (settings.site.http_port, settings.site.https_port)
-    nodes = managed_domains.definitions(managed, settings.acme, *ports)
-    name = managed_domains.file_name(f"autoconfig.{provider.domains[0]}")
-    return [site.configuration(platform, "conf", name, nodes)] if managed else []
-
-
-def _enabled(files: t.Iterable[File]) -> dict[str, tuple[str, ...]]:
-    enabled: dict[str, list[str]] = {}
-    for file in files:
-        if file.enabled_in:
-            enabled.setdefault(file.enabled_in, []).append(file.link_name)
-    return {kind: tuple(sorted(names)) for kind, names in enabled.items()}
+    name = f"autoconfig.{provider.domains[0]}"
+    return [site.managed_file(platform, name, managed, settings.acme, settings.site)] if managed else []
 
 
 def _shared(
@@ -625,7 +610,7 @@ def _shared(
     certificate = min(candidates[0].certificates, default=None)
     files = (site.default_site(defaults, certificate, settings.site, platform, provider.domains[0], placement.prefix),)
     is_of_others = secure and certificate and certificate != _brought(settings, provider)
-    return Desired(SHARED, (), files, _enabled(files), provider.id, (certificate,) if certificate and is_of_others else ())
+    return Desired(SHARED, (), files, enabled(files), provider.id, (certificate,) if certificate and is_of_others else ())
 
 
 def has_tls(holding: Holding) -> bool:

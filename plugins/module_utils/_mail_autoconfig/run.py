@@ -119,16 +119,16 @@ def run(
         entries: t.Mapping[str, Entry] | None = None
         lineages = _NOTHING_ORDERED
         may_order = first.outcome.running and way.reload and not way.check
+        serve = functools.partial(_turn, settings, way, platform, command, means)
         if first.ready.publications.orders.pending and may_order:
             # What a run has just proven needs no rehearsal to be read once more.
             reread = functools.partial(_turn, settings, dataclasses.replace(way, rehearse=False), platform, command, means, True)
-            serve = functools.partial(_turn, settings, way, platform, command, means)
             later, entries = _order(first, settings, means, reread, serve)
             turns += later
         if first.ready.publications.lineages.ordered and may_order:
             lineages = _order_lineages(first, settings, means)
             if lineages.issued:
-                turns.append(_turn(settings, way, platform, command, means))
+                turns.append(serve())
         # What grows with the domains is told of the last one alone.
         results = [_result(turn, way, ()) for turn in turns[:-1]] + [_result(turns[-1], way, way.lists, entries or {}, lineages)]
         return report.together(results), report.shown(_all_warnings(turns, way, entries, lineages))
@@ -207,11 +207,8 @@ def _order(
     turns = []
     if failed or set(known) != set(wanted) or managed_domains.MODULE in first.ready.plan.enable.get("mods", ()):
         turns.append(reread())
-    try:
+    with _waiting("it waited for certificates"):
         found = managed.wait(look, wanted, settings.acme.wait_seconds, means.progress)
-    except interrupts.Interrupted as exc:
-        message = f"{exc} while it waited for certificates: the hosts are served over HTTP, and the next run goes on"
-        raise ApplyError(message, rolled_back=False) from exc
     if any(entry.staged for entry in found.values()):
         turns.append(reread())
     if any(entry.has(wanted[name]) for name, entry in found.items()):
@@ -226,7 +223,7 @@ def _order_lineages(first: Turn, settings: Settings, means: Means) -> certbot.Ou
     def arguments(lineage: Lineage) -> list[str]:
         return certbot.command(store, lineage, settings.site.document_root, acme, settings.tlsa)
 
-    try:
+    with _waiting("certbot ordered certificates"):
         return certbot.order_all(
             first.ready.publications.lineages.ordered,
             arguments,
@@ -236,8 +233,15 @@ def _order_lineages(first: Turn, settings: Settings, means: Means) -> certbot.Ou
             means.call,
             means.progress,
         )
+
+
+@contextlib.contextmanager
+def _waiting(what: str) -> t.Iterator[None]:
+    """Between two changes of the host there is nothing to take back when somebody stops the run."""
+    try:
+        yield
     except interrupts.Interrupted as exc:
-        message = f"{exc} while certbot ordered certificates: the hosts are served over HTTP, and the next run goes on"
+        message = f"{exc} while {what}: the hosts are served over HTTP, and the next run goes on"
         raise ApplyError(message, rolled_back=False) from exc
 
 

@@ -20,6 +20,7 @@ from . import managed_domains, responder, server_settings, signing, well_known, 
 from .common import HEADER, LUA, file_bytes
 from .directives import Comment, Node, Section, directive, section
 from .logs import logs
+from .managed_domains import AcmeOptions, ManagedDomain
 from .routes import ACME_PATH, JSON_PATTERN, OUTLOOK_PATTERN, ROUTES
 
 # Apache compares names one after the other: for the last of 20,000 a request takes twice as long, for one of these no longer.
@@ -237,6 +238,17 @@ def guarded(nodes: t.Iterable[Node], guards: t.Mapping[str, str]) -> t.Iterator[
 def configuration(layout: Platform, directory: str, name: str, nodes: t.Iterable[Node]) -> File:
     """A configuration file that is enabled."""
     return File(f"{layout.available(directory)}/{name}.conf", file_bytes(nodes), Kind.CONFIGURATION, directory)
+
+
+def managed_file(
+    layout: Platform, host: str, domains: t.Iterable[ManagedDomain], acme: AcmeOptions, options: SiteOptions
+) -> File:
+    """What tells mod_md of managed domains.
+
+    :arg host: by which the file is named
+    """
+    nodes = managed_domains.definitions(domains, acme, options.http_port, options.https_port)
+    return configuration(layout, "conf", managed_domains.file_name(host), nodes)
 
 
 def _secured(host: Node, certificate: Certificate, definitions: str = "") -> Node:

@@ -14,7 +14,7 @@ import ipaddress
 import typing as t
 from urllib.parse import urlsplit
 
-from ..clients import LABELS, PACC_LABEL
+from ..clients import ALL_LABELS, LABELS, PACC_LABEL
 from ..input import reading
 from ..input.model import Dav, Provider
 
@@ -147,7 +147,7 @@ class Served:
     @property
     def labels(self) -> tuple[str, ...]:
         """The hosts of a mail domain that answer clients."""
-        return (*LABELS, PACC_LABEL) if self.pacc else LABELS
+        return ALL_LABELS if self.pacc else LABELS
 
 
 def records(provider: Provider, options: DnsOptions, served: Served = Served()) -> list[Record]:

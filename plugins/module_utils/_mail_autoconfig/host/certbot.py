@@ -13,7 +13,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import enum
-import glob
 import json
 import os
 import re
@@ -58,26 +57,18 @@ def look(platform: Platform, server: Server, state_directory: str, domains: t.Co
     directory = platform.certbot_directory
     return Store(
         directory=directory,
-        # Which unit of systemd it runs in is asked only if a lineage is to know it.
+        # Which unit of systemd it runs in, and what was issued when, matters only if something may be ordered.
         reload=platform.reload_when_sound(server.unit(), server.pid_file) if domains else "",
         is_installed=is_installed,
         is_renewing=platform.renews_lineages(),
         taken=frozenset(name for domain in domains for name in names_of(domain) if _is_taken(directory, name)),
-        issued=_issued(directory),
+        issued=filesystem.changed_at(directory, "archive/*/cert*.pem") if domains else (),
         failures=failures(state_directory),
     )
 
 
 def _is_taken(directory: str, name: str) -> bool:
     return any(os.path.lexists(f"{directory}/{path}") for path in (f"renewal/{name}.conf", f"live/{name}", f"archive/{name}"))
-
-
-def _issued(directory: str) -> tuple[float, ...]:
-    found = []
-    for path in glob.glob(f"{glob.escape(directory)}/archive/*/cert*.pem"):
-        with contextlib.suppress(OSError):
-            found.append(os.stat(path).st_mtime)
-    return tuple(sorted(found))
 
 
 # -- what failed ----------------------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
+import glob
 import os
 import stat
 import typing as t
@@ -159,6 +160,18 @@ def put_back(path: str, saved: Saved | None) -> None:
         is_root = os.geteuid() == 0
         make_directories(os.path.dirname(path))
         write(path, saved.state.content, saved.state.mode, saved.state.uid if is_root else -1, saved.gid if is_root else -1)
+
+
+def changed_at(directory: str, pattern: str) -> tuple[float, ...]:
+    """When files were changed last, in seconds since the epoch, sorted.
+
+    :arg pattern: of their paths below the directory (glob)
+    """
+    found = []
+    for path in glob.iglob(os.path.join(glob.escape(directory), pattern)):
+        with contextlib.suppress(OSError):
+            found.append(os.stat(path).st_mtime)
+    return tuple(sorted(found))
 
 
 def missing_directories(path: str) -> list[str]:

@@ -11,9 +11,7 @@ the next reload, or an order under way (modules/md/md_reg.c, md_status.c). Seen 
 from __future__ import annotations
 
 import concurrent.futures
-import contextlib
 import email.utils
-import glob
 import json
 import os
 import shutil
@@ -24,7 +22,7 @@ import typing as t
 
 from ..certificates import PairFacts
 from ..orders import Addresses, Entry
-from . import twin_network
+from . import filesystem, twin_network
 
 _AT_ONCE = 16
 _PAUSE = 0.5
@@ -87,11 +85,7 @@ def _mapping(value: t.Any) -> dict[str, t.Any]:
 
 def issued(store: str) -> tuple[float, ...]:
     """When the certificates in the store came."""
-    found = []
-    for path in glob.glob(f"{glob.escape(store)}/domains/*/pubcert*.pem"):
-        with contextlib.suppress(OSError):
-            found.append(os.stat(path).st_mtime)
-    return tuple(sorted(found))
+    return filesystem.changed_at(store, "domains/*/pubcert*.pem")
 
 
 def _time(value: t.Any) -> float:

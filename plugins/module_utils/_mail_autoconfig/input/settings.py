@@ -16,7 +16,7 @@ from ..apache import signing
 from ..apache.managed_domains import CHALLENGES, DNS_01, HTTP_01, LETS_ENCRYPT, AcmeOptions
 from ..apache.sites import PHP_MODES, SiteOptions
 from ..certificates import CERTBOT, FOUND, MOD_MD, ORDERING, SOURCES
-from ..clients import LABELS, PACC_LABEL
+from ..clients import ALL_LABELS
 from ..dns.records import FURTHER_DOMAINS, DnsOptions, Validation
 from ..documents import Document, page
 from ..host.debian import DEFAULT_CONFIG_DIRECTORY
@@ -207,7 +207,7 @@ def _check_signing_host(settings: Settings, fields: Fields) -> None:
         fields.problem("state_directory", "holds a space, which the command that signs cannot have (signing_host)")
     for provider in settings.providers:
         servers = {server.host_for(domain) for server in (*provider.incoming, *provider.outgoing) for domain in provider.domains}
-        ours = {f"{label}.{domain}" for domain in provider.domains for label in (*LABELS, PACC_LABEL)}
+        ours = {f"{label}.{domain}" for domain in provider.domains for label in ALL_LABELS}
         if host in servers | ours | {*provider.domains}:
             fields.problem("signing_host", f"'{host}' serves clients (provider {provider.id}); name a host that serves nothing")
 
@@ -334,7 +334,7 @@ def _read_dns(fields: Fields, providers: t.Iterable[Provider], authority: str) -
         fields.problem(
             "dns_further_domains", "srv needs addresses instead of dns_host: the target of SRV must be no alias (RFC 2782)"
         )
-    aliases = {f"{label}.{domain}" for provider in providers for domain in provider.domains for label in (*LABELS, PACC_LABEL)}
+    aliases = {f"{label}.{domain}" for provider in providers for domain in provider.domains for label in ALL_LABELS}
     if options.host in aliases:
         fields.problem("dns_host", f"'{options.host}' is one of the names that would be its aliases")
     return options
