@@ -69,20 +69,32 @@ class Resolver:
         self._servers = tuple(servers) or _system_resolvers()
         self._timeout = timeout
         self._lock = threading.Lock()
-        # Not known before the first answer, or before a question that every resolver can answer was in vain.
-        self._is_there: bool | None = None
+        # Neither is taken back once it is true, so that no thread undoes what another has found out meanwhile.
+        self._has_answered = False
+        self._root_in_vain = False
+
+    @property
+    def is_there(self) -> bool | None:
+        """Whether any answers; None before the first answer, or before a question that every resolver can answer was in vain."""
+        if self._has_answered:
+            return True
+        return False if self._root_in_vain else None
 
     def look_up(self, owner: str, kind: str) -> Answer:
         """The first usable answer. None is waited for once it is known that there is nobody."""
-        if self._is_there is False:
+        if self.is_there is False:
             return Answer(NO_ANSWER)
         answer = _ask(self._servers, owner, kind, True, self._timeout)
         if answer.code != NO_ANSWER:
-            self._is_there = True
+            self._has_answered = True
+            return answer
         with self._lock:
-            if self._is_there is None:
+            if self.is_there is None:
                 # The servers of a domain may be silent, but the root (RFC 8109) is known to whoever resolves anything.
-                self._is_there = _ask(self._servers, ".", "NS", True, self._timeout).code != NO_ANSWER
+                if _ask(self._servers, ".", "NS", True, self._timeout).code == NO_ANSWER:
+                    self._root_in_vain = True
+                else:
+                    self._has_answered = True
         return answer
 
 

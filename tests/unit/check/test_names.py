@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
 from collections.abc import Iterator
 
 import pytest
+from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig_check import names as names_module
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig_check.names import (
+    Answer,
     Names,
     Resolver,
     Srv,
@@ -91,6 +94,29 @@ def test_silent_servers_of_a_domain_are_no_silent_resolver(dns: NameServer, befo
         assert names.look_up("a.example", kind).code == "TIMEOUT"
     assert Counter(dns.asked) == {("a.example", "SOA"): 1, ("a.example", "A"): 1} | ({} if before else {("", "NS"): 1})
     assert names.addresses("b.example") == ("192.0.2.1",)
+
+
+def test_what_is_answered_waits_for_no_silent_servers_and_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One thread asks the root, in vain; meanwhile another has its answer, so that the resolver is there all the same."""
+    root_is_asked, answered = threading.Event(), threading.Event()
+    waited: list[bool] = []
+
+    def ask(_servers: object, owner: str, *_more: object) -> Answer:
+        if owner == ".":
+            root_is_asked.set()
+            waited.append(answered.wait(10))
+        return Answer("NOERROR" if owner == "b.example" else "TIMEOUT")
+
+    monkeypatch.setattr(names_module, "_ask", ask)
+    resolver = Resolver((("127.0.0.1", 53),))
+    thread = threading.Thread(target=resolver.look_up, args=("a.example", "SOA"))
+    thread.start()
+    assert root_is_asked.wait(10)
+    assert resolver.look_up("b.example", "SOA").code == "NOERROR"
+    answered.set()
+    thread.join()
+    assert waited == [True]
+    assert resolver.look_up("b.example", "SOA").code == "NOERROR"
 
 
 @pytest.mark.parametrize("name", ["a" * 64 + ".example", "a..example", ".".join(["a" * 60] * 5), ""])
