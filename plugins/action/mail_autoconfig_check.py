@@ -45,7 +45,7 @@ class ActionModule(ActionBase):
             found += result["domains"]
             if len(batches) > 1:
                 Display().display(f"{len(found)} domains checked, batch {number} of {len(batches)}")
-            if all([finding["code"] for finding in each["findings"]] == ["dns.unreachable"] for each in result["domains"]):
+            if _nobody_answers(result, wanted):
                 found += [_alike(found[-1], domain, wanted) for domain in wanted.domains[len(found) :]]
                 break
         summary = model.summary(found)
@@ -121,6 +121,12 @@ def _batches(arguments: t.Mapping[str, t.Any], wanted: options.Options) -> list[
     domain = wanted.address.rpartition("@")[2]
     parts = [list(wanted.domains[index : index + BATCH]) for index in range(0, len(wanted.domains), BATCH)]
     return [{**(rest if domain in part else nobody), "domains": part} for part in parts]
+
+
+def _nobody_answers(result: Result, wanted: options.Options) -> bool:
+    """Whether all other domains would get the same report: there is no resolver, nor any address given in place of DNS."""
+    alike = all([finding["code"] for finding in each["findings"]] == ["dns.unreachable"] for each in result["domains"])
+    return alike and not result.get("resolver_answers", True) and not wanted.addresses
 
 
 def _alike(data: Result, domain: str, wanted: options.Options) -> Result:

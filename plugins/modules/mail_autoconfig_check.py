@@ -222,7 +222,13 @@ problems:
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.input.reading import InputError
-from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig_check import library, model, options, run
+from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig_check import (
+    library,
+    model,
+    names,
+    options,
+    run,
+)
 
 
 def main() -> None:
@@ -231,12 +237,17 @@ def main() -> None:
     if library.MISSING:
         module.fail_json(msg=missing_required_lib("dnspython>=2.3"), exception=library.MISSING)
     try:
-        domains = run.run(options.read(module.params))
+        wanted = options.read(module.params)
+        resolver = names.Resolver(wanted.resolver, wanted.timeout)
+        domains = run.run(wanted, resolver)
     except InputError as exc:
         module.fail_json(msg="Nothing was checked:\n" + str(exc), problems=list(exc.problems))
     except OSError as exc:
         module.fail_json(msg=f"Nothing was checked: ca_file cannot be used: {exc}.")
-    module.exit_json(changed=False, summary=model.summary(domains), domains=domains)
+    # Whether it makes sense to go on with the next batch; the plugin keeps that to itself.
+    module.exit_json(
+        changed=False, summary=model.summary(domains), domains=domains, resolver_answers=resolver.is_there is not False
+    )
 
 
 if __name__ == "__main__":

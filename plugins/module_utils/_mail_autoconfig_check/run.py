@@ -35,9 +35,12 @@ class _Shared(t.NamedTuple):
     pool: concurrent.futures.Executor
 
 
-def run(options: Options) -> list[Data]:
-    """The data of the reports, in the order of the domains. Raises OSError if the CA file cannot be used."""
-    trust, resolver = Trust(options.ca_file).context(), Resolver(options.resolver, options.timeout)
+def run(options: Options, resolver: Resolver | None = None) -> list[Data]:
+    """The data of the reports, in the order of the domains. Raises OSError if the CA file cannot be used.
+
+    :arg resolver: in place of one of the run's own, for whoever wants to know afterwards whether it was there
+    """
+    trust, resolver = Trust(options.ca_file).context(), resolver or Resolver(options.resolver, options.timeout)
     size = min(options.parallel, len(options.domains))
     threads = concurrent.futures.ThreadPoolExecutor
     with threads(min(max(size * _QUESTIONS, 16), _MOST_QUESTIONS)) as pool, threads(size) as domains:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -126,7 +127,9 @@ def test_what_has_the_wrong_type_is_told_with_the_rest(act: Acting, wrong: Data,
     assert any("parallel" in problem for problem in result["problems"])
 
 
-def test_without_a_resolver_nobody_waits_for_each_batch(act: Acting, monkeypatch: pytest.MonkeyPatch) -> None:
+def silent(act: Acting, *works: str, resolver_answers: bool = False) -> Callable[..., Data]:
+    """A module to which nothing is answered, of no domain but those in ``works``."""
+
     def module(module_name: str, module_args: Data, task_vars: Data) -> Data:
         act.calls.append(module_args)
         codes = ["dns.unreachable" if domain not in works else "dns.mx.missing" for domain in module_args["domains"]]
@@ -135,10 +138,13 @@ def test_without_a_resolver_nobody_waits_for_each_batch(act: Acting, monkeypatch
             {"domain": domain, "address": "", "verdict": "unknown", "findings": [{**finding, "code": code, "where": domain}]}
             for domain, code in zip(module_args["domains"], codes, strict=True)
         ]
-        return {"domains": found}
+        return {"domains": found, "resolver_answers": resolver_answers}
 
-    monkeypatch.setattr(act, "module", module)
-    works: set[str] = set()
+    return module
+
+
+def test_without_a_resolver_nobody_waits_for_each_batch(act: Acting, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(act, "module", silent(act))
     result = act({"domains": DOMAINS, "address": "a@d70.tld"})
     assert len(act.calls) == 1
     assert [each["domain"] for each in result["domains"]] == DOMAINS
@@ -146,10 +152,18 @@ def test_without_a_resolver_nobody_waits_for_each_batch(act: Acting, monkeypatch
     assert result["domains"][70]["address"] == "a@d70.tld"
     assert result["domains"][71]["address"] == "postmaster@d71.tld"
     assert result["summary"]["unknown"] == 120
-    act.calls.clear()
-    works = {"d3.tld", "d55.tld"}
+    assert "resolver_answers" not in result
+
+
+def test_whoever_could_be_answered_is_asked(act: Acting, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Domains that were answered; a resolver that is there for silent domains; addresses that are given in place of DNS."""
+    monkeypatch.setattr(act, "module", silent(act, "d3.tld", "d55.tld"))
     act({"domains": DOMAINS})
-    assert len(act.calls) == 3
+    monkeypatch.setattr(act, "module", silent(act, resolver_answers=True))
+    act({"domains": DOMAINS})
+    monkeypatch.setattr(act, "module", silent(act))
+    act({"domains": DOMAINS, "addresses": {"autoconfig.d119.tld": "192.0.2.1"}})
+    assert [call["domains"][0] for call in act.calls] == ["d0.tld", "d50.tld", "d100.tld"] * 3
 
 
 @pytest.mark.parametrize("where", [{"address": "secret 1"}, {"resolver": ["secret 1"]}, {"timeout": "secret 1"}])

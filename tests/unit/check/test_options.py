@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from ansible_collections.mailops.autoconfig.plugins.modules import mail_autoconf
 
 from tests.unit.documentation import shape
 from tests.unit.module_arguments import module_arguments
+from tools.loopback import NameServer
 
 GOOD: dict[str, Any] = {"domains": ["server.tld"]}
 
@@ -133,6 +135,19 @@ def test_no_network_is_one_clear_finding() -> None:
     (data,) = run.run(options.read({**GOOD, "resolver": ["127.0.0.1:1"], "timeout": 1}))
     assert [finding["code"] for finding in data["findings"]] == ["dns.unreachable"]
     assert data["verdict"] == "unknown"
+
+
+@pytest.mark.parametrize(("code", "answers"), [("", False), ("REFUSED", True), ("SERVFAIL", True)])
+def test_the_module_says_whether_a_resolver_answers(capsys: pytest.CaptureFixture[str], code: str, answers: bool) -> None:
+    server = NameServer()
+    server.codes, server.unanswered = ({"a.tld": code}, set()) if code else ({}, {"everything"})
+    given = {"domains": ["a.tld"], "resolver": [f"127.0.0.1:{server.port}"], "timeout": 1}
+    try:
+        with module_arguments(given), pytest.raises(SystemExit):
+            mail_autoconfig_check.main()
+    finally:
+        server.close()
+    assert json.loads(capsys.readouterr().out)["resolver_answers"] is answers
 
 
 def test_a_fault_of_the_check_itself_costs_one_domain(monkeypatch: pytest.MonkeyPatch) -> None:
