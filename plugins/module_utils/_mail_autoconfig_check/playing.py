@@ -28,8 +28,6 @@ _POX = (
     "http://schemas.microsoft.com/exchange/autodiscover/outlook/responseschema/2006a"
     "</AcceptableResponseSchema></Request></Autodiscover>\n"
 )
-# Said of a client that goes no further, whatever else there is.
-SEARCH_ENDS = "its search ends there"
 _MOST_REDIRECTIONS = 3
 _MAILCONF = "mailconf="
 
@@ -59,6 +57,7 @@ class Play:
     :ivar asked: URLs and ``owner TYPE`` of what it asked, each on its way to an answer or to nothing
     :ivar further: what it tries next where ``services`` do not work
     :ivar insecure: whether its settings came by a way on which others could change them
+    :ivar stopped_at: URL of the useless document after which it looks at no other
     """
 
     client: Client
@@ -70,6 +69,7 @@ class Play:
     asked: tuple[str, ...] = ()
     insecure: bool = False
     further: tuple[Service, ...] = ()
+    stopped_at: str = ""
 
     def result(self) -> ClientResult:
         """For the report, as far as discovery alone decides it."""
@@ -120,9 +120,15 @@ class _Game:
         steps, asked = tuple(self.steps), tuple(self.asked)
         return Play(self.client, taken.services, winner, taken.because, listed, steps, asked, insecure, taken.further)
 
-    def dead_end(self, answer: Answer, taken: Taken) -> Play:
-        """The end at a document that is of no use, after which the client looks at no other."""
-        return self.end("", dataclasses.replace(taken, because=f"{answer.url}: {taken.because}; {SEARCH_ENDS}"))
+    def useless(self, answer: Answer, taken: Taken, ends: bool) -> Play | None:
+        """What comes of a document from which nothing can be taken: the end, if the client then looks at no other."""
+        self.note(answer.url, taken.because)
+        reason = f"{answer.url}: {taken.because}"
+        self.reasons.append(reason)
+        if not ends:
+            return None
+        end = self.end("", dataclasses.replace(taken, because=f"{reason}; its search ends there"))
+        return dataclasses.replace(end, stopped_at=answer.url)
 
 
 def play(client: Client, world: World) -> Play:
@@ -194,13 +200,9 @@ def _mozilla(game: _Game, act: Act, asked: Question, asks: t.Sequence[str] = ())
         if insecure and game.client.distrusts_http:
             asks = (*asks, "the settings came over plain HTTP: it asks whether to trust them")
         return game.end(answer.url, taken, asks, insecure)
-    game.note(answer.url, taken.because)
-    game.reasons.append(f"{answer.url}: {taken.because}")
-    last = act is game.client.steps[-1]
     ends = act.ends in (table.DOCUMENT, table.NESTED) and readable
-    if ends or (act.ends == table.STATUS and answer.status == 200 and not last):
-        return game.dead_end(answer, taken)
-    return None
+    by_status = act.ends == table.STATUS and answer.status == 200 and act is not game.client.steps[-1]
+    return game.useless(answer, taken, ends or by_status)
 
 
 def _autodiscover(game: _Game, act: Act) -> Play | Taken | None:
@@ -220,18 +222,14 @@ def _outlook(game: _Game, act: Act, asked: Question, asks: t.Sequence[str] = ())
         try:
             document = autodiscover.read(answer.body)
         except DocumentError as exc:
-            game.note(answer.url, str(exc))
-            game.reasons.append(f"{answer.url}: {exc}")
             ends = act.ends == table.NESTED and trees.nested(answer.body)
-            return game.dead_end(answer, Taken(because=str(exc))) if ends else None
+            return game.useless(answer, Taken(because=str(exc)), ends)
         if not document.redirect_url.startswith("https://"):
             break
         asked = dataclasses.replace(asked, url=document.redirect_url)
     taken = readers.from_autodiscover(document, game.client.outlook, game.world.who)
     if taken.because:
-        game.note(answer.url, taken.because)
-        game.reasons.append(f"{answer.url}: {taken.because}")
-        return game.dead_end(answer, taken) if act.ends == table.NESTED else None
+        return game.useless(answer, taken, act.ends == table.NESTED)
     host = urlsplit(answer.url).hostname or ""
     if game.client.distrusts_strangers and base_domain(host) != base_domain(game.world.domain):
         asks = (*asks, f"it asks the user whether {host} may tell the settings of {game.world.domain}")

@@ -13,7 +13,6 @@ from ..connections import CERTIFICATE_FAULTS, SENTENCES
 from ..gathering import HOSTS, Facts, Page
 from ..model import ERROR, INFO, WARNING, Finding
 from ..names import base_domain
-from ..playing import SEARCH_ENDS
 from ..web import FAULTS, printable
 from . import mends
 from .records import judge as judge_records
@@ -237,7 +236,7 @@ def _content(found: Facts, page: Page, severity: str, hit: tuple[str, ...]) -> t
     url, answer = page.question.url.partition("?")[0], page.answer
     code, sentence = page.problem
     if code == "html":
-        stopped = [play.client.name for play in found.plays if play.because.endswith(SEARCH_ENDS) and url in play.because]
+        stopped = [play.client.name for play in found.plays if url in play.stopped_at]
         what = "a web page comes where settings belong" + (f", which ends the search of {', '.join(stopped)}" if stopped else "")
         yield Finding("http.web_page", severity or INFO, url, what, answer.media_type, hit, _mend(found, page))
     elif code:
