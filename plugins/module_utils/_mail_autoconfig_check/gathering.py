@@ -264,7 +264,7 @@ def _plays(who: Who, means: Means) -> tuple[Play, ...]:
 def _servers(plays: t.Iterable[Play], wanted: Wanted, means: Means) -> tuple[tuple[Service, ServerFacts], ...]:
     """What is at each way in or out, each place asked once; the first that names it says what is published."""
     services: dict[Endpoint, Service] = {}
-    for service in (*wanted.services, *(service for play in plays for service in (*play.services, *play.further))):
+    for service in (*wanted.services, *(service for play in plays for service in play.tried)):
         known = services.setdefault(service.endpoint, service)
         if not known.authentication and service.authentication:
             services[service.endpoint] = service
@@ -283,7 +283,7 @@ def confirmed(facts: Facts) -> frozenset[Endpoint]:
         return frozenset(service.endpoint for service in facts.wanted.services)
     own = (facts.domain, *(f"{label}.{facts.domain}" for label in HOSTS))
     trusted = [play for play in facts.plays if "://" in play.winner and _direct(play, own)]
-    return frozenset(service.endpoint for play in trusted for service in (*play.services, *play.further))
+    return frozenset(service.endpoint for play in trusted for service in play.tried)
 
 
 def _direct(play: Play, own: t.Collection[str]) -> bool:

@@ -71,6 +71,11 @@ class Play:
     further: tuple[Service, ...] = ()
     stopped_at: str = ""
 
+    @property
+    def tried(self) -> tuple[Service, ...]:
+        """Its servers, and those that it tries where they do not work."""
+        return (*self.services, *self.further)
+
     def result(self) -> ClientResult:
         """For the report, as far as discovery alone decides it."""
         verdict, because = WORKS, ""

@@ -210,8 +210,8 @@ def _alias_or_data(found: Facts, host: str, kind: str) -> tuple[str, ...]:
 
 
 def _missing_host(found: Facts, host: str, name: str, aliases: tuple[str, ...], hit: tuple[str, ...]) -> t.Iterator[Finding]:
-    if host in aliases or len(set(aliases)) < len(aliases):
-        circle = tuple(dict.fromkeys((host, *aliases)))
+    circle = tuple(dict.fromkeys((host, *aliases)))
+    if len(circle) <= len(aliases):
         what, shown = f"{host} is an alias that leads in a circle", " -> ".join((*circle, aliases[len(circle) - 1]))
         yield Finding(f"dns.{name}.dangling", ERROR, host, what, shown, hit, ("correct one of these aliases",))
         return
