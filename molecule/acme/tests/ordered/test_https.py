@@ -39,5 +39,5 @@ def test_the_profile_is_signed(host: Host, over_https: Callable[[str], str]) -> 
         "url = 'https://autoconfig.server.tld/mail.mobileconfig?emailaddress=a@server.tld'; "
         "sys.stdout.buffer.write(r.urlopen(url, context=c).read())"
     )
-    verify = "openssl cms -verify -binary -inform der -purpose any -CAfile /root/pebble-root.pem"
-    host.check_output(f"python3 -c %s | {verify} | grep -q PayloadContent", program)
+    verify = "openssl cms -verify -binary -inform der -purpose any -CAfile /root/pebble-root.pem -out /root/profile"
+    host.check_output(f"python3 -c %s | {verify} && grep -q PayloadContent /root/profile", program)
