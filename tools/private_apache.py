@@ -26,9 +26,11 @@ def free_ports(count: int) -> list[int]:
     Below those from which connections of others start: one of them would take the port while its server is down for a moment.
     """
     lowest = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    # Where they start so low that hardly any are left, there is nothing better than any port.
+    highest = lowest if lowest > 11_000 else 65_536
     found: list[int] = []
     while len(found) < count:
-        port = 10_000 + secrets.randbelow(lowest - 10_000)
+        port = 10_000 + secrets.randbelow(highest - 10_000)
         with contextlib.suppress(OSError), socket.socket() as item:
             item.bind(("127.0.0.1", port))
             found.extend([port] if port not in found else [])
