@@ -21,6 +21,7 @@ from pathlib import Path
 
 from tools.certificates import Authority
 from tools.private_apache import free_ports
+from tools.resolver import with_name_server
 
 PROGRAMS = ("pebble", "pebble-challtestsrv", "openssl", "unshare")
 
@@ -114,12 +115,13 @@ class Pebble:
             path.write_bytes(connection.getresponse().read())
         return path
 
-    def asking_it(self) -> list[str]:
-        """What goes before a command for it to ask this name server: a mount namespace with a resolv.conf of its own."""
-        file = self._directory / "resolv.conf"
-        file.write_text(f"nameserver {self.name_server}\noptions timeout:2 attempts:2\n")
-        mount = f'mount --bind {file} "$(readlink -f /etc/resolv.conf)" && exec "$@"'
-        return ["unshare", "--mount", "sh", "-c", mount, "sh"]
+    def asking_it(self) -> tuple[str, ...]:
+        """What goes before a command for it to ask this name server."""
+        return with_name_server(self._directory, self.name_server, attempts=2)
+
+    def directory_requests(self) -> int:
+        """How often it was asked for its directory, with which every client begins."""
+        return (self._directory / "pebble.log").read_text().count(" /dir -> calling handler()")
 
     def _tell(self, path: str, value: Mapping[str, object]) -> None:
         with contextlib.closing(http.client.HTTPConnection("127.0.0.1", self._names, timeout=10)) as connection:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from cryptography import x509
@@ -75,20 +76,12 @@ def orders(count: int) -> None:
         show("the playbook once more", median(lambda: server.seconds(variables, changed=False)), alone)
 
 
-def _pebble(apache: PrivateApache, names: Sequence[str]) -> Pebble:
-    """An authority in whose DNS the names lead here, once it is entered."""
-    return _Leading(names, apache.directory / "pebble", apache.http_port, apache.https_port)
-
-
-class _Leading(Pebble):
-    def __init__(self, names: Sequence[str], directory: Path, http_port: int, https_port: int) -> None:
-        super().__init__(directory, http_port, https_port)
-        self._leading = names
-
-    def __enter__(self) -> Pebble:
-        super().__enter__()
-        self.lead(host for domain in self._leading for host in hosts(domain))
-        return self
+@contextlib.contextmanager
+def _pebble(apache: PrivateApache, names: Sequence[str]) -> Iterator[Pebble]:
+    """An authority in whose DNS the names lead here."""
+    with Pebble(apache.directory / "pebble", apache.http_port, apache.https_port) as pebble:
+        pebble.lead(host for domain in names for host in hosts(domain))
+        yield pebble
 
 
 def _seconds_alone(names: Sequence[str]) -> float:
