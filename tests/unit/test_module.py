@@ -14,6 +14,7 @@ from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfi
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.host.commands import Result
 
 from tests.unit.module_arguments import module_arguments
+from tests.unit.test_run import provider
 
 if t.TYPE_CHECKING:
     from tests.unit.fake_apache import FakeApache
@@ -63,19 +64,19 @@ def test_no_option_reaches_the_log_of_the_system(module: Module, monkeypatch: py
     monkeypatch.setattr(basic.AnsibleModule, "log", lambda _self, text, *_more, **_fields: logged.append(str(text)))
     key = "-----BEGIN PRIVATE KEY-----\nsecret\n-----END PRIVATE KEY-----\n"
     own = {"certificate_content": "none", "certificate_key_content": key}
-    servers = {"incoming": [{"type": "imap", "hostname": "mail.tld"}], "outgoing": [{"type": "smtp", "hostname": "mail.tld"}]}
-    providers = [{"domains": ["server.tld"], **servers, **own}]
-    assert module(providers=providers, _ansible_no_log=False)["failed"]
+    assert module(providers=[provider("server.tld", **own)], _ansible_no_log=False)["failed"]
     assert logged == []
 
 
 @pytest.mark.parametrize("place", ["options", "provider"])
 def test_a_key_beside_its_certificate_is_in_no_result(module: Module, place: str) -> None:
     content = "-----BEGIN PRIVATE KEY-----\nsecret-of-anna\n-----END PRIVATE KEY-----\n"
-    servers = {"incoming": [{"type": "imap", "hostname": "mail.tld"}], "outgoing": [{"type": "smtp", "hostname": "mail.tld"}]}
-    provider = {"domains": ["server.tld"], **servers}
     given = {"certificate_content": content}
-    options = {"providers": [provider], **given} if place == "options" else {"providers": [{**provider, **given}]}
+    options = (
+        {"providers": [provider("server.tld")], **given}
+        if place == "options"
+        else {"providers": [provider("server.tld", **given)]}
+    )
     told = module(**options)
     assert told["failed"]
     assert "secret-of-anna" not in repr(told)

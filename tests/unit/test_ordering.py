@@ -15,6 +15,8 @@ from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfi
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.input.reading import InputError
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.orders import Addresses
 
+from tests.unit.test_run import provider
+
 if t.TYPE_CHECKING:
     from tests.unit.fake_apache import FakeApache, Options, Ran
 
@@ -149,11 +151,7 @@ def test_pacc_has_a_name_in_the_certificate(apache: FakeApache, mod_md: ModMd) -
 
 
 def test_more_than_the_authority_takes_is_left_to_later_runs(apache: FakeApache, mod_md: ModMd) -> None:
-    servers = {
-        "incoming": [{"type": "imap", "hostname": "mail.server.tld"}],
-        "outgoing": [{"type": "smtp", "hostname": "mail.server.tld"}],
-    }
-    options = {**OPTIONS, "providers": [{"domains": ["a.tld", "b.tld", "c.tld"], **servers}], "acme_new_orders": 2}
+    options = {**OPTIONS, "providers": [provider("a.tld", "b.tld", "c.tld")], "acme_new_orders": 2}
     ran = apache.publish(**options)
     assert orders(ran) == {"a.tld": "there", "b.tld": "there", "c.tld": "later"}
     assert ran.result["certificate_orders"][2]["next"]
@@ -215,14 +213,7 @@ def test_check_mode_and_a_run_that_may_not_reload_do_not_wait(apache: FakeApache
 
 
 def test_providers_may_differ(apache: FakeApache, mod_md: ModMd) -> None:
-    servers = {
-        "incoming": [{"type": "imap", "hostname": "mail.server.tld"}],
-        "outgoing": [{"type": "smtp", "hostname": "mail.server.tld"}],
-    }
-    providers = [
-        {"domains": ["a.tld"], "certificates": "mod_md", **servers},
-        {"domains": ["b.tld"], "certificates": "given", **servers},
-    ]
+    providers = [provider("a.tld", certificates="mod_md"), provider("b.tld", certificates="given")]
     ran = apache.publish(**{**OPTIONS, "certificates": "found", "providers": providers})
     assert orders(ran) == {"a.tld": "there"}
     assert sites(apache) == ["autoconfig.a.tld", "autoconfig.a.tld-ssl", "autoconfig.b.tld"]

@@ -16,18 +16,17 @@ from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfi
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.input.reading import InputError
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.orders import Addresses
 
+from tests.unit.test_ordering import orders, sites
+from tests.unit.test_run import provider
+
 if t.TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tests.unit.fake_apache import FakeApache, Options, Ran
+    from tests.unit.fake_apache import FakeApache, Options
 
 DAY = 86400
 NAMES = ["autoconfig.server.tld", "autodiscover.server.tld"]
 OPTIONS: Options = {"certificates": "certbot", "acme_agreement": True, "acme_contact": "admin@server.tld"}
-SERVERS: Options = {
-    "incoming": [{"type": "imap", "hostname": "mail.tld"}],
-    "outgoing": [{"type": "smtp", "hostname": "mail.tld"}],
-}
 
 
 class Certbot:
@@ -67,19 +66,11 @@ def certbot(apache: FakeApache) -> Certbot:
     return Certbot(apache)
 
 
-def sites(apache: FakeApache) -> list[str]:
-    return sorted(name.removesuffix(".conf") for name in apache.enabled("sites") if "default" not in name)
-
-
-def states(ran: Ran) -> dict[str, str]:
-    return {entry["domain"]: entry["state"] for entry in ran.result["certificate_orders"]}
-
-
 def test_one_run_from_nothing_to_https_and_the_next_does_not_call_certbot(apache: FakeApache, certbot: Certbot) -> None:
     ran = apache.publish(**OPTIONS)
     assert certbot.calls == [NAMES]
     assert sites(apache) == ["autoconfig.server.tld", "autoconfig.server.tld-ssl"]
-    assert (states(ran), ran.result["changed"], ran.result["reloaded"]) == ({"server.tld": "there"}, True, True)
+    assert (orders(ran), ran.result["changed"], ran.result["reloaded"]) == ({"server.tld": "there"}, True, True)
     assert (ran.result["certificates_managed"], ran.result["certificate_store"]) == (False, "")
     assert "md" not in ran.result["enabled"]["mods"]
     assert apache.progress == ["certbot was asked for 1 of 1 certificates, 0 failed"]
@@ -89,21 +80,21 @@ def test_one_run_from_nothing_to_https_and_the_next_does_not_call_certbot(apache
 
 
 def test_one_that_fails_keeps_no_other_and_is_left_alone_for_an_hour(apache: FakeApache, certbot: Certbot) -> None:
-    options = {**OPTIONS, "providers": [{"domains": ["a.tld", "b.tld"], **SERVERS}]}
+    options = {**OPTIONS, "providers": [provider("a.tld", "b.tld")]}
     certbot.refuses = {"a.tld"}
     ran = apache.publish(**options)
-    assert states(ran) == {"a.tld": "failed", "b.tld": "there"}
+    assert orders(ran) == {"a.tld": "failed", "b.tld": "there"}
     assert any(line.startswith("certbot has no certificate for a.tld: Error creating new order") for line in ran.warnings)
     before = apache.footprint()
     again = apache.publish(**options)
-    assert (states(again), again.result["changed"], len(certbot.calls)) == (states(ran), False, 2)
+    assert (orders(again), again.result["changed"], len(certbot.calls)) == (orders(ran), False, 2)
     assert apache.footprint() == before
     notes = apache.state / "failed-orders.json"
     known = json.loads(notes.read_text())
     known["a.tld"]["at"] -= 3600
     notes.write_text(json.dumps(known))
     certbot.refuses = set()
-    assert states(apache.publish(**options)) == {"a.tld": "there", "b.tld": "there"}
+    assert orders(apache.publish(**options)) == {"a.tld": "there", "b.tld": "there"}
     assert not notes.exists()
 
 
@@ -118,7 +109,7 @@ def test_what_failed_is_forgotten_with_its_domain(apache: FakeApache, certbot: C
 def test_check_mode_and_a_run_that_may_not_reload_do_not_call_certbot(apache: FakeApache, certbot: Certbot) -> None:
     apache.publish(**{**OPTIONS, "certificates": "found"})
     ran = apache.check(**OPTIONS)
-    assert (states(ran), ran.result["changed"]) == ({"server.tld": "ordered"}, True)
+    assert (orders(ran), ran.result["changed"]) == ({"server.tld": "ordered"}, True)
     ran = apache.publish(way={"reload": False}, **OPTIONS)
     assert any(line.startswith("nothing is ordered for server.tld: Apache has to answer") for line in ran.warnings)
     assert (ran.result["changed"], certbot.calls) == (False, [])
@@ -131,7 +122,7 @@ def test_a_record_that_comes_later_is_served_by_the_lineage_that_is_there(apache
     apache.dns = {}
     ran = apache.publish(**OPTIONS)
     assert certbot.calls == [NAMES[:1], NAMES]
-    assert (states(ran), ran.result["changed"], ran.result["reloaded"]) == ({"server.tld": "there"}, True, True)
+    assert (orders(ran), ran.result["changed"], ran.result["reloaded"]) == ({"server.tld": "there"}, True, True)
     assert [path.name for path in (apache.certbot / "live").iterdir()] == ["autoconfig.server.tld"]
 
 
@@ -140,7 +131,7 @@ def test_what_the_timer_has_not_renewed_in_time_is_renewed_and_a_change(apache: 
     chain = str(apache.certbot / "live/autoconfig.server.tld/fullchain.pem")
     apache.certificates[chain] = PairFacts(names=tuple(NAMES), begins=time.time() - 80 * DAY, ends=time.time() + 10 * DAY)
     ran = apache.publish(**OPTIONS)
-    assert (certbot.calls, states(ran), ran.result["changed"]) == ([NAMES, NAMES], {"server.tld": "there"}, True)
+    assert (certbot.calls, orders(ran), ran.result["changed"]) == ([NAMES, NAMES], {"server.tld": "there"}, True)
 
 
 def test_without_certbot_it_is_refused_but_for_a_check_before_it_is_installed(apache: FakeApache, certbot: Certbot) -> None:
@@ -151,7 +142,7 @@ def test_without_certbot_it_is_refused_but_for_a_check_before_it_is_installed(ap
     with pytest.raises(InputError, match="install the package certbot"):
         apache.publish(way={"certbot_is_coming": True}, **OPTIONS)
     ran = apache.publish(way={"check": True, "certbot_is_coming": True}, **OPTIONS)
-    assert (states(ran), apache.footprint()) == ({"server.tld": "ordered"}, before)
+    assert (orders(ran), apache.footprint()) == ({"server.tld": "ordered"}, before)
 
 
 def test_a_run_that_is_told_to_stop_while_certbot_orders_says_what_is_done(apache: FakeApache, certbot: Certbot) -> None:
@@ -164,7 +155,7 @@ def test_a_run_that_is_told_to_stop_while_certbot_orders_says_what_is_done(apach
     assert error.value.rolled_back is False
     assert sites(apache) == ["autoconfig.server.tld"]
     apache.calling = order
-    assert states(apache.publish(**OPTIONS)) == {"server.tld": "there"}
+    assert orders(apache.publish(**OPTIONS)) == {"server.tld": "there"}
 
 
 def test_what_there_was_no_time_for_is_told(apache: FakeApache, certbot: Certbot) -> None:
@@ -172,8 +163,8 @@ def test_what_there_was_no_time_for_is_told(apache: FakeApache, certbot: Certbot
         raise TimeoutError("certbot did not end within 300 s")
 
     apache.calling = too_slow
-    ran = apache.publish(**OPTIONS, providers=[{"domains": ["a.tld", "b.tld"], **SERVERS}])
-    assert states(ran) == {"a.tld": "failed", "b.tld": "ordered"}
+    ran = apache.publish(**OPTIONS, providers=[provider("a.tld", "b.tld")])
+    assert orders(ran) == {"a.tld": "failed", "b.tld": "ordered"}
     assert any(line.endswith("later runs order certificates for b.tld") for line in ran.warnings)
     assert Path(apache.state / "failed-orders.json").exists()
 
@@ -186,12 +177,9 @@ def test_what_goes_is_told_with_the_command_that_deletes_it(apache: FakeApache, 
 
 
 def test_providers_may_differ(apache: FakeApache, certbot: Certbot) -> None:
-    providers = [
-        {"domains": ["a.tld"], "certificates": "certbot", **SERVERS},
-        {"domains": ["b.tld"], "certificates": "given", **SERVERS},
-    ]
+    providers = [provider("a.tld", certificates="certbot"), provider("b.tld", certificates="given")]
     ran = apache.publish(**{**OPTIONS, "certificates": "found", "providers": providers})
-    assert (states(ran), sites(apache)) == (
+    assert (orders(ran), sites(apache)) == (
         {"a.tld": "there"},
         ["autoconfig.a.tld", "autoconfig.a.tld-ssl", "autoconfig.b.tld"],
     )

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.host import commands
+from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.host import debian as debians
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.host.debian import Debian
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.host.platform import Link, Platform
 
@@ -52,8 +53,14 @@ def test_an_apache_is_reloaded_only_if_it_runs_and_its_configuration_is_sound(tm
     )
 
 
-def test_what_renews_looks_at_the_usual_directory_alone() -> None:
-    assert not Debian(certbot_directory="/srv/letsencrypt").renews_lineages()
+def test_what_renews_looks_at_the_usual_directory_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Which of the two counts is for the machine to say.
+    for name in ("_CERTBOT_TIMERS", "_CERTBOT_CRON"):
+        monkeypatch.setattr(debians, name, f"{tmp_path}/*certbot*")
+    assert Debian().renews_lineages() is False
+    (tmp_path / "certbot.timer").touch()
+    assert Debian().renews_lineages() is True
+    assert Debian(certbot_directory="/srv/letsencrypt").renews_lineages() is False
 
 
 def test_links_end_as_debians_do() -> None:
