@@ -26,7 +26,8 @@ from tools.certificates import Authority
 from tools.http_client import OUTLOOK_REQUEST, Client
 from tools.private_apache import PrivateApache
 
-_PROGRAM = """
+# The module without Ansible, its options in a file.
+PROGRAM = """
 import json, os, signal, sys
 from ansible.module_utils.testing import patch_module_args
 from ansible_collections.mailops.autoconfig.plugins.modules.mail_autoconfig import main
@@ -125,7 +126,7 @@ class Bed:
                 given.update(certificate_file=f"{live}/fullchain.pem", certificate_key_file=f"{live}/privkey.pem")
         with tempfile.NamedTemporaryFile("w", dir=self.directory, prefix="arguments-", suffix=".json", delete=False) as file:
             json.dump(given, file)
-        return [sys.executable, "-c", _PROGRAM, file.name]
+        return [sys.executable, "-c", PROGRAM, file.name]
 
     def fake(self, name: str, arguments: str, script: str) -> None:
         """Let a command do something else where its arguments fit a pattern of the shell; ``script`` may fall through."""

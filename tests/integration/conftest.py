@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -48,6 +48,15 @@ def client_of(server: PrivateApache, authority: Authority) -> Client:
 @pytest.fixture
 def client(apache: PrivateApache, authority: Authority) -> Client:
     return client_of(apache, authority)
+
+
+def until(condition: Callable[[], object], seconds: int = 60) -> None:
+    """Wait for what comes by itself, but not for ever."""
+    for _attempt in range(seconds * 20):
+        if condition():
+            return
+        time.sleep(0.05)
+    assert condition(), "it did not come"
 
 
 def eventually(status: int, client: Client, url: str) -> Response:

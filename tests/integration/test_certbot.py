@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import Playbook, need
+from tests.integration.conftest import until
 from tests.integration.test_acme import Host, names
 from tools.certificates import Authority
 from tools.pebble import PROGRAMS, Pebble
@@ -210,7 +211,7 @@ def test_a_renewal_is_served_through_the_hook(host: CertbotHost) -> None:
     before = host.shows(NAMES[0])
     generation = host.apache.generation()
     host.certbot("renew", "--force-renewal", "--no-random-sleep-on-renew")
-    host.waits_for(lambda: host.shows(NAMES[0]) != before)
+    until(lambda: host.shows(NAMES[0]) != before)
     assert host.apache.generation() != generation
     assert host.shows(NAMES[0]) == ssl.PEM_cert_to_DER_cert(host.chain("autoconfig.server.tld").read_text().partition("\n\n")[0])
     host.serves(*NAMES)
@@ -232,7 +233,7 @@ def test_a_run_that_is_stopped_while_certbot_orders_leaves_http_and_the_next_one
 ) -> None:
     host.pebble.pause()
     process = host.started("server.tld")
-    host.waits_for(lambda: host.asked() == 1)
+    until(lambda: host.asked() == 1)
     process.send_signal(number)
     process.wait()
     host.over_http(*NAMES)

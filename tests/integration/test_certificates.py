@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import socket
-import ssl
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +11,7 @@ from tools.certificates import Authority
 from tools.http_client import Client
 from tools.private_apache import PrivateApache
 
-from .test_safe_hands import CONFIG, published, refused
+from .test_safe_hands import CONFIG, certificate_of, published, refused
 
 NAMES = ("autoconfig.server.tld", "autodiscover.server.tld")
 SECURE = """\
@@ -164,14 +162,3 @@ def test_no_key_from_the_controller_is_shown_by_the_role_whatever_it_is_asked(
 
 def serving_nothing(result: dict[str, Any]) -> dict[str, str]:
     return {item["name"]: item["reason"] for item in result["certificate_names"] if "certificate_file" not in item}
-
-
-def certificate_of(apache: PrivateApache, name: str) -> bytes | None:
-    """What is shown for a name."""
-    context = ssl.create_default_context()
-    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    with (
-        socket.create_connection(("127.0.0.1", apache.https_port), 5) as connection,
-        context.wrap_socket(connection, server_hostname=name) as link,
-    ):
-        return link.getpeercert(binary_form=True)

@@ -408,7 +408,7 @@ def certificate_of(apache: PrivateApache, name: str) -> str:
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     with (
-        socket.create_connection(("127.0.0.1", apache.https_port)) as stream,
+        socket.create_connection(("127.0.0.1", apache.https_port), 5) as stream,
         context.wrap_socket(stream, server_hostname=name) as connection,
     ):
         return hashlib.sha256(connection.getpeercert(binary_form=True) or b"").hexdigest()

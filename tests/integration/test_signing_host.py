@@ -17,6 +17,7 @@ from tools.http_client import Client
 from tools.private_apache import PrivateApache
 
 from . import test_acme
+from .conftest import until
 from .test_acme import Host, names
 from .test_certificates import secure_site
 from .test_safe_hands import published, refused
@@ -38,6 +39,10 @@ def lineage(apache: PrivateApache, authority: Authority) -> Path:
 def issue(authority: Authority, directory: Path) -> None:
     authority.issue_for_signing(directory, HOST)
     (directory / "fullchain.pem").write_text((directory / "cert.pem").read_text() + (directory / "chain.pem").read_text())
+
+
+def key_lines(directory: Path) -> list[str]:
+    return (directory / "privkey.pem").read_text().splitlines()[1:-1]
 
 
 def options(apache: PrivateApache) -> dict[str, Any]:
@@ -81,6 +86,7 @@ def test_the_certificate_of_a_host_name_signs(
     assert {path.stat().st_mode & 0o777 for path in copies(apache)} == {0o640}
     if os.geteuid() == 0:
         assert {grp.getgrgid(path.stat().st_gid).gr_name for path in copies(apache)} == {"www-data"}
+    secrets = key_lines(lineage)
     # A run puts mode and group back, and renews.
     copies(apache)[0].chmod(0o644)
     issue(authority, lineage)
@@ -92,7 +98,7 @@ def test_the_certificate_of_a_host_name_signs(
     gone = playbook.module({**apache.module_options(), "domain": "server.tld", "state": "absent"}, "--diff")
     assert (gone["failed"], gone["signing_managed"]) == (False, False)
     assert not (apache.state_directory / "signing").exists()
-    secrets = (lineage / "privkey.pem").read_text().splitlines()[1:-1]
+    secrets += key_lines(lineage)
     assert not [line for line in secrets if line in repr((result, again, gone))]
 
 
@@ -170,7 +176,7 @@ def test_mod_md_orders_it_with_the_others(host: Host, tmp_path: Path) -> None:
     shown = (store / "pubcert.pem").read_text()
     host.renew(HOST)
     host.apache.reload()
-    host.waits_for(lambda: (store / "pubcert.pem").read_text() != shown)
+    until(lambda: (store / "pubcert.pem").read_text() != shown)
     renewed_by_script(host.playbook, result, tmp_path)
     assert signer(client, host.pebble.root(), tmp_path, url) in (store / "pubcert.pem").read_text()
     assert not host.run("server.tld", signing_host=HOST)["changed"]

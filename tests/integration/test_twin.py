@@ -15,7 +15,7 @@ import sys
 import textwrap
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfi
 from tools.certificates import Authority
 from tools.private_apache import PrivateApache
 
-from .conftest import client_of
+from .conftest import client_of, until
 
 
 def possible() -> str:
@@ -84,15 +84,7 @@ class Caller:
         return found
 
     def wait_for_end(self) -> None:
-        eventually(lambda: not self.processes())
-
-
-def eventually(condition: Callable[[], object]) -> None:
-    for _attempt in range(400):
-        if condition():
-            return
-        time.sleep(0.05)
-    assert condition()
+        until(lambda: not self.processes(), 20)
 
 
 @pytest.fixture
@@ -372,7 +364,7 @@ def test_the_end_of_the_caller_is_the_end_of_the_twin(caller: Caller, tmp_path: 
             assert process.stdout is not None
             assert process.stdout.readline() == "started\n"
             if delay is None:
-                eventually(lambda: len(caller.processes()) == 5)
+                until(lambda: len(caller.processes()) == 5, 20)
             else:
                 time.sleep(delay)
             process.kill()
