@@ -835,6 +835,14 @@ signing_managed:
   description: Whether there is such a copy on this host, also for a provider that this run did not name.
   returned: success
   type: bool
+timers:
+  description: >-
+    Which timers the role has left on this host for this Apache, V(certificates) and V(signing), so that it removes those for which
+    there is nothing to do any more.
+  returned: success
+  type: list
+  elements: str
+  sample: [certificates]
 certificates_obsolete:
   description: >-
     Certificates that these sites used before, and that no site of this Apache uses any more. Nothing removes them. C(delete_command)

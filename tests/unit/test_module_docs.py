@@ -166,7 +166,7 @@ def test_what_the_report_holds_is_documented(module: t.Any) -> None:
     assert always == {
         *("changed_files", "enabled", "disabled", "needs_reload"),
         *("rehearsed", "rehearsal", "apache_running", "reloaded", "asked", "certificates_obsolete"),
-        *("certificates_managed", "certificate_store", "signing", "signing_managed"),
+        *("certificates_managed", "certificate_store", "signing", "signing_managed", "timers"),
     }
     assert set(documented) - always == {*report.LISTS, "problems", "details", "rolled_back"}
 

@@ -12,7 +12,7 @@ import pytest
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.apache import managed_domains
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.apache.common import file_bytes
 
-TEMPLATE = Path(__file__).resolve().parents[2] / "roles/mail_autoconfig/templates/renewal.service.j2"
+TEMPLATE = Path(__file__).resolve().parents[2] / "roles/mail_autoconfig/templates/certificates.service.j2"
 NAMES = ("autoconfig.server.tld", "autodiscover.server.tld")
 
 

@@ -131,7 +131,8 @@ def run(
                 turns.append(serve())
         # What grows with the domains is told of the last one alone.
         results = [_result(turn, way, ()) for turn in turns[:-1]] + [_result(turns[-1], way, way.lists, entries or {}, lineages)]
-        return report.together(results), report.shown(_all_warnings(turns, way, entries, lineages))
+        told = {**report.together(results), "timers": platform.timers()}
+        return told, report.shown(_all_warnings(turns, way, entries, lineages))
 
 
 def _result(

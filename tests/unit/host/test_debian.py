@@ -123,3 +123,12 @@ def test_variables_are_those_of_envvars_or_debians(debian: Debian) -> None:
 def test_debian_is_a_platform(debian: Debian) -> None:
     members = {name for name in vars(Platform) if not name.startswith("_")}
     assert members <= set(dir(debian))
+
+
+def test_the_timers_of_the_role_are_those_of_this_instance(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(debians, "_TIMERS", f"{tmp_path}/mail-autoconfig-{{}}-{{}}.timer")
+    assert Debian().timers() == ()
+    (tmp_path / "mail-autoconfig-certificates-apache2.timer").touch()
+    (tmp_path / "mail-autoconfig-signing-apache2-b.timer").touch()
+    assert Debian().timers() == ("certificates",)
+    assert Debian("/etc/apache2-b").timers() == ("signing",)

@@ -19,6 +19,8 @@ from .platform import Link
 DEFAULT_CONFIG_DIRECTORY = "/etc/apache2"
 _CERTBOT_TIMERS = "/etc/systemd/system/timers.target.wants/*certbot*.timer"
 _CERTBOT_CRON = "/etc/cron.*/*certbot*"
+# Written by roles/mail_autoconfig/tasks/timer.yml.
+_TIMERS = "/etc/systemd/system/mail-autoconfig-{}-{}.timer"
 _TYPES = {"mods": "module", "conf": "conf", "sites": "site"}
 _VARIABLES = (
     '. "$1" >/dev/null 2>&1; printf "%s\\n" "${APACHE_RUN_USER:-www-data}" "${APACHE_RUN_GROUP:-www-data}" '
@@ -96,6 +98,10 @@ class Debian:
         # Where systemd runs, the package's line for cron does nothing.
         with_systemd = os.path.isdir("/run/systemd/system")
         return self.certbot_directory == CERTBOT_DIRECTORY and bool(glob.glob(_CERTBOT_TIMERS if with_systemd else _CERTBOT_CRON))
+
+    def timers(self) -> tuple[str, ...]:
+        instance = os.path.basename(self.config_directory)
+        return tuple(kind for kind in ("certificates", "signing") if os.path.lexists(_TIMERS.format(kind, instance)))
 
     def variables(self) -> list[str]:
         return ["sh", "-c", _VARIABLES, "sh", f"{self.config_directory}/envvars"]

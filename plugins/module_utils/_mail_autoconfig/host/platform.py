@@ -83,6 +83,9 @@ class Platform(t.Protocol):
     def renews_lineages(self) -> bool:
         """Whether something runs ``certbot renew`` by itself."""
 
+    def timers(self) -> tuple[str, ...]:
+        """The role's timers for this instance, by what they see to: ``certificates``, ``signing``."""
+
     def variables(self) -> list[str]:
         """The command that prints :class:`Variables`, a line each."""
 
