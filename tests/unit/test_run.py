@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.apache.common import HEADER
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.certificates import PairFacts
-from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.host import filesystem
+from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.host import debian, filesystem
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.host import survey as surveys
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.input.reading import InputError
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.questions import Answer, Question
@@ -836,3 +836,13 @@ def test_sites_of_others_that_fail_already_are_named(apache: FakeApache) -> None
     apache.add_site("shop", "<VirtualHost *:80>\nServerName shop.tld\n</VirtualHost>\n")
     apache.answering = lambda question: Answer(503) if question.host == "shop.tld" else None
     assert about(apache.publish(), "were not compared: GET http://shop.tld/")
+
+
+def test_a_timer_that_a_run_has_left_behind_is_told_by_the_next(
+    apache: FakeApache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(debian, "_TIMERS", f"{tmp_path}/{{}}-{{}}.timer")
+    assert apache.publish().result["timers"] == ()
+    (tmp_path / "signing-apache2.timer").touch()
+    ran = apache.publish()
+    assert (ran.result["changed"], ran.result["timers"]) == (False, ("signing",))
