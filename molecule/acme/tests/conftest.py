@@ -22,11 +22,17 @@ print(answer.status, b"<clientConfig" in answer.read())
 
 
 @pytest.fixture
-def over_https(host: Host) -> Callable[[str], str]:
-    """What a host answers over HTTPS: the status, and whether it is Thunderbird's file; or the last words of the error."""
+def authority(host: Host) -> str:
+    """Where on the host the certificate is of the authority that has issued the others."""
     fetch = "import ssl, urllib.request as r; print(r.urlopen('https://localhost:15000/roots/0', context=c).read().decode())"
     trusting = f"import ssl; c = ssl.create_default_context(cafile='/etc/pebble/ca.pem'); {fetch}"
     host.run_expect([0], f'python3 -c "{trusting}" > {_ROOT}')
+    return _ROOT
+
+
+@pytest.fixture
+def over_https(host: Host, authority: str) -> Callable[[str], str]:
+    """What a host answers over HTTPS: the status, and whether it is Thunderbird's file; or the last words of the error."""
 
     def ask(name: str) -> str:
         done = host.run("python3 -c %s %s", _PROGRAM, name)
