@@ -32,8 +32,8 @@ CANNOT_BE_TOLD = {"outlook-cloud"}
 
 
 @pytest.fixture(scope="module")
-def name_server(host: Host) -> str:
-    return container_address(host.backend.name)
+def name_server(inventory_hostname: str) -> str:
+    return container_address(inventory_hostname)
 
 
 @pytest.fixture(scope="module")

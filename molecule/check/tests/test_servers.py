@@ -141,8 +141,8 @@ def trust() -> ssl.SSLContext:
 
 
 @pytest.fixture
-def addresses(host: Host) -> list[str]:
-    return [container_address(host.backend.name)]
+def addresses(inventory_hostname: str) -> list[str]:
+    return [container_address(inventory_hostname)]
 
 
 @pytest.fixture
@@ -156,9 +156,9 @@ def judged(addresses: list[str], trust: ssl.SSLContext) -> Callable[[Service], t
 
 
 @contextmanager
-def settings(host: Host, fault: Fault) -> Iterator[None]:
+def settings(host: Host, release: str, fault: Fault) -> Iterator[None]:
     """The wrong setting, and the right ones afterwards."""
-    lines = fault.dovecot[host.backend.name[-2:]] if isinstance(fault.dovecot, dict) else fault.dovecot
+    lines = fault.dovecot[release] if isinstance(fault.dovecot, dict) else fault.dovecot
     if fault.postfix:
         host.check_output("cp /etc/postfix/master.cf /etc/postfix/master.cf.right")
         quoted = " ".join(f"'{argument}'" for argument in fault.postfix)
@@ -217,7 +217,9 @@ def test_no_mailbox_is_changed_and_no_mail_is_sent(host: Host, addresses: list[s
 
 
 @pytest.mark.parametrize("name", FAULTS)
-def test_exactly_the_fault_is_said(host: Host, judged: Callable[[Service], tuple[Finding, ...]], name: str) -> None:
+def test_exactly_the_fault_is_said(
+    host: Host, inventory_hostname: str, judged: Callable[[Service], tuple[Finding, ...]], name: str
+) -> None:
     fault = FAULTS[name]
 
     def found() -> dict[str, tuple[Finding, ...]]:
@@ -227,7 +229,7 @@ def test_exactly_the_fault_is_said(host: Host, judged: Callable[[Service], tuple
         return {key: [finding.code for finding in some] for key, some in findings.items() if some}
 
     wanted = {key: [code] for key, (code, _cure) in fault.findings.items()}
-    with settings(host, fault):
+    with settings(host, inventory_hostname[-2:], fault):
         findings = eventually(found, lambda now: codes(now) == wanted)
     assert codes(findings) == wanted
     for key, (_code, cure) in fault.findings.items():

@@ -23,13 +23,8 @@ OUTLOOK_PATHS = (
 
 
 @pytest.fixture
-def name(host: Host) -> str:
-    return str(host.backend.name)
-
-
-@pytest.fixture
-def client(name: str) -> Client:
-    return Client(container_address(name), PROJECT / ".cache/ca/ca.pem")
+def client(inventory_hostname: str) -> Client:
+    return Client(container_address(inventory_hostname), PROJECT / ".cache/ca/ca.pem")
 
 
 def post(client: Client, url: str) -> Response:
@@ -113,8 +108,8 @@ def test_addresses_stay_out_of_the_access_log(host: Host, client: Client) -> Non
     assert "secret" not in log
 
 
-def test_a_domain_without_certificate_is_served_over_http(name: str, client: Client) -> None:
-    if name != "mailops-debian13":
+def test_a_domain_without_certificate_is_served_over_http(inventory_hostname: str, client: Client) -> None:
+    if inventory_hostname != "mailops-debian13":
         pytest.skip("this host has one domain")
     for domain, server in (("other.tld", "mail.server.tld"), ("customer.tld", "imap.customer.tld")):
         answer = client.request(f"http://autoconfig.{domain}/mail/config-v1.1.xml")

@@ -18,11 +18,6 @@ DOCUMENT = "http://autoconfig.server.tld/mail/config-v1.1.xml"
 
 
 @pytest.fixture
-def name(host: Host) -> str:
-    return str(host.backend.name)
-
-
-@pytest.fixture
 def rollout() -> dict[str, Any]:
     """``rc`` and ``stdout`` of the last run of the playbook."""
     return dict(json.loads(ROLLOUT.read_text()))

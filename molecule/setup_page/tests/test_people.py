@@ -17,8 +17,8 @@ KEY = "/etc/ssl/mail_autoconfig/privkey.pem"
 
 
 @pytest.fixture
-def client(host: Host) -> Client:
-    return Client(container_address(str(host.backend.name)), PROJECT / ".cache/ca/ca.pem")
+def client(inventory_hostname: str) -> Client:
+    return Client(container_address(inventory_hostname), PROJECT / ".cache/ca/ca.pem")
 
 
 def test_the_signing_key_is_readable_by_the_web_server_alone(host: Host) -> None:
