@@ -17,7 +17,13 @@ Scenario = Callable[[str], str]
 
 def molecule(*arguments: str) -> subprocess.CompletedProcess[str]:
     """Run molecule; its output goes to a log in .cache besides."""
-    environment = {**os.environ, "MOLECULE_GLOB": "molecule/*/molecule.yml", "NO_COLOR": "1"}
+    environment = {
+        **os.environ,
+        "MOLECULE_GLOB": "molecule/*/molecule.yml",
+        "NO_COLOR": "1",
+        # Of the checkout's path, molecule puts the last part alone into the names of its own directories.
+        "ANSIBLE_HOME": str(CACHE / "ansible"),
+    }
     done = subprocess.run(
         ["molecule", *arguments],
         cwd=PROJECT,
