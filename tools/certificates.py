@@ -92,13 +92,17 @@ class Authority:
         answer = subprocess.run(question, check=False, capture_output=True, text=True)
         return answer.returncode == 0 and f"subject={SUBJECT}\n" in answer.stdout
 
-    def issue(self, directory: Path, names: Iterable[str]) -> None:
-        """Write ``fullchain.pem`` and ``privkey.pem`` for the names into a directory, as certbot does."""
+    def issue(self, directory: Path, names: Iterable[str], purpose: str = "serverAuth", more: str = "") -> None:
+        """Write ``fullchain.pem`` and ``privkey.pem`` for the names into a directory, as certbot does.
+
+        :arg purpose: what it is for, in openssl's words
+        :arg more: further extensions, a line each
+        """
         directory.mkdir(parents=True, exist_ok=True)
         listed = list(names)
         key, chain = directory / "privkey.pem", directory / "fullchain.pem"
         alternatives = ",".join(f"DNS:{name}" for name in listed)
-        text = f"subjectAltName={alternatives}\nextendedKeyUsage=serverAuth\nbasicConstraints=CA:FALSE\n"
+        text = f"subjectAltName={alternatives}\nextendedKeyUsage={purpose}\nbasicConstraints=CA:FALSE\n{more}"
         self._sign(f"/CN={listed[0]}", text, key, chain, (self.certificate, self._key))
 
     def issue_for_signing(self, directory: Path, name: str = "Profile signing", days: int = 60, begun: int = 0) -> None:

@@ -71,6 +71,41 @@ def test_what_is_on_the_host_is_found_and_the_better_one_comes_in_its_place(
     assert (ours / "pubcert.pem").exists()
 
 
+def test_a_certificate_that_is_not_for_servers_serves_nobody_and_that_is_said(
+    apache: PrivateApache, playbook: Playbook, client: Client, authority: Authority
+) -> None:
+    live = apache.directory / "live"
+    authority.issue(live / "people", NAMES, purpose="clientAuth,emailProtection")
+    files = {"certificate_file": f"{live}/*/fullchain.pem", "certificate_key_file": f"{live}/*/privkey.pem"}
+    first = published(apache, playbook, **files)
+    why = f"{live}/people/fullchain.pem names it, but it is not for servers with TLS"
+    assert all(reason.startswith(why) for reason in serving_nothing(first).values()), first["certificate_names"]
+    assert [client.request(f"http://{name}{CONFIG}").status for name in NAMES] == [200, 200]
+    (problem,) = refused(apache, playbook, **{option: path.replace("*", "people") for option, path in files.items()})["problems"]
+    assert problem.startswith(f"certificate_file: {live}/people/fullchain.pem cannot serve: it is not for servers with TLS")
+    authority.issue(live / "servers", NAMES)
+    assert serving(published(apache, playbook, **files)) == dict.fromkeys(NAMES, "servers: certificate_file")
+    assert [client.request(f"https://{name}{CONFIG}").status for name in NAMES] == [200, 200]
+
+
+def test_a_certificate_of_a_company_that_says_where_its_issuer_is_serves_with_a_warning(
+    apache: PrivateApache, playbook: Playbook, client: Client, authority: Authority
+) -> None:
+    live = apache.directory / "live/server.tld"
+    files = {"certificate_file": f"{live}/fullchain.pem", "certificate_key_file": f"{live}/privkey.pem"}
+    issuer = "authorityInfoAccess=caIssuers;URI:http://pki.invalid/ca.der\n"
+    authority.issue(live, NAMES, more=issuer + "certificatePolicies=2.23.140.1.2.1\n")
+    (problem,) = refused(apache, playbook, **files)["problems"]
+    assert "its chain is incomplete" in problem
+    authority.issue(live, NAMES, more=issuer)
+    result = published(apache, playbook, **files)
+    assert [line for line in result["warnings"] if line.startswith(f"{live}/fullchain.pem serves, but its issuer (mailops")]
+    assert [client.request(f"https://{name}{CONFIG}").status for name in NAMES] == [200, 200]
+    with (live / "fullchain.pem").open("a") as chain:
+        chain.write(authority.certificate.read_text())
+    assert not [line for line in published(apache, playbook, **files)["warnings"] if "serves, but" in line]
+
+
 def test_a_certificate_that_is_taken_away_too_early_harms_nobody(
     apache: PrivateApache, playbook: Playbook, client: Client, certificate: dict[str, str], authority: Authority
 ) -> None:

@@ -231,3 +231,9 @@ def test_what_is_left_is_told_in_days_and_as_a_share() -> None:
     assert (item.days_left(160.5 * DAY), item.lifetime_left(160.5 * DAY)) == (29, 0.33)
     assert (item.lifetime_left(200 * DAY), item.lifetime_left(0), PairFacts().lifetime_left(0)) == (0.0, 1.0, 0.0)
     assert not PairFacts().is_ending(DAY)
+
+
+def test_one_that_may_lack_its_chain_comes_behind_those_that_do_not() -> None:
+    found = {"doubtful": facts(*HOSTS, doubt="its issuer is unknown", ends=100 * DAY), "sound": facts("*.server.tld")}
+    assert files(chosen(found)) == ["sound", "sound"]
+    assert files(chosen({"doubtful": found["doubtful"]})) == ["doubtful", "doubtful"]

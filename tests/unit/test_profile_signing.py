@@ -74,6 +74,12 @@ def test_it_is_copied_for_the_web_servers_group_and_signs() -> None:
     assert "ext_filter" in found.modules
 
 
+def test_a_certificate_that_is_not_for_servers_signs() -> None:
+    found = publish(host_with(own(problem="it is not for servers", is_for_others=True)))
+    assert found.signing
+    assert (found.signing.choice.pair, about_signing(found)) == (live(HOST), [])
+
+
 @pytest.mark.parametrize("end", ["\n", ""])
 def test_a_certificate_and_its_key_lie_in_one_file_and_the_others_apart(end: str) -> None:
     chain = "a comment\n" + "".join(CERTIFICATE.format(name) for name in ("leaf", "first", "second")).rstrip("\n") + end

@@ -188,6 +188,14 @@ def test_a_certificate_that_is_named_must_be_able_to_serve() -> None:
     )
 
 
+def test_a_doubt_about_a_certificate_that_serves_is_a_warning() -> None:
+    where, options = given(facts("autoconfig.server.tld", "autodiscover.server.tld", doubt="its issuer is unknown"))
+    found = publish(where, **options)
+    assert found.findings.problems == ()
+    assert [line for line in warnings(found) if "issuer" in line] == ["/tls/server.tld.pem serves, but its issuer is unknown"]
+    assert "autoconfig.server.tld-ssl" in sites(found)
+
+
 def test_a_named_certificate_that_has_expired_is_a_warning_because_time_is_no_mistake() -> None:
     where, options = given(facts("autoconfig.server.tld", problem="it has expired", is_input=False))
     found = publish(where, **options)

@@ -50,6 +50,8 @@ class PairFacts:
     :ivar missing: the paths that do not exist
     :ivar problem: why it cannot serve; empty if it can
     :ivar is_input: whether the problem is a mistake (another key, no certificate) rather than the time that has passed
+    :ivar is_for_others: whether the problem is that it is not for servers; it may sign
+    :ivar doubt: what may be wrong with it, although it can serve; empty if nothing
     :ivar names: DNS names in it, lower case
     :ivar key: digest of its public key (SubjectPublicKeyInfo), as TLSA has it with selector 1 (RFC 6698)
     :ivar fingerprint: digest of the certificate (DER)
@@ -59,6 +61,8 @@ class PairFacts:
     missing: tuple[str, ...] = ()
     problem: str = ""
     is_input: bool = True
+    is_for_others: bool = False
+    doubt: str = ""
     names: tuple[str, ...] = ()
     key: str = ""
     fingerprint: str = ""
@@ -70,6 +74,11 @@ class PairFacts:
     def is_usable(self) -> bool:
         """Whether it can serve."""
         return not (self.missing or self.problem)
+
+    @property
+    def can_sign(self) -> bool:
+        """Whether it can sign what is no TLS."""
+        return self.is_usable or (self.is_for_others and not self.missing)
 
     def days_left(self, now: float) -> int:
         """Whole days until its end."""
@@ -249,6 +258,7 @@ class Certificates:
             facts = self.facts[pair]
             return (
                 self._is_ending(pair),
+                facts.doubt != "",
                 {Origin.GIVEN: 0, Origin.NEIGHBOUR: 2, Origin.USED: 2}.get(facts.origin, 1),
                 not together.has_all_of(pair, domain),
                 host not in facts.names,

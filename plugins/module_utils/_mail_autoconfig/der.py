@@ -18,6 +18,15 @@ _SEQUENCE, _SET, _OID, _OCTETS, _BITS = 0x30, 0x31, 0x06, 0x04, 0x03
 _SUBJECT_ALTERNATIVE_NAME = "2.5.29.17"
 _AUTHORITY_INFORMATION = "1.3.6.1.5.5.7.1.1"
 _CA_ISSUERS = "1.3.6.1.5.5.7.48.2"
+_KEY_USAGE, _EXTENDED_KEY_USAGE = "2.5.29.15", "2.5.29.37"
+_SERVER_AUTHENTICATION = "1.3.6.1.5.5.7.3.1"
+# digitalSignature, keyEncipherment and keyAgreement (RFC 5280 section 4.2.1.3).
+_USAGES_OF_TLS = 0x80 | 0x20 | 0x08
+_POLICIES = "2.5.29.32"
+# Of the CA/Browser Forum, one of which every certificate of a public authority has (Baseline Requirements section 7.1.6.1).
+_PUBLIC_POLICIES = ("2.23.140.1.1", "2.23.140.1.2.1", "2.23.140.1.2.2", "2.23.140.1.2.3")
+# Proofs that public logs have it (RFC 6962 section 3.3), without which browsers take none of a public authority.
+_LOGGED = "1.3.6.1.4.1.11129.2.4.2"
 _COMMON_NAME, _ORGANIZATION = "2.5.4.3", "2.5.4.10"
 _SIGNED_DATA = "1.2.840.113549.1.7.2"
 _MOST_CERTIFICATES = 10
@@ -43,6 +52,8 @@ class Certificate:
     :ivar key: of its SubjectPublicKeyInfo, as TLSA 3 1 1 has it
     :ivar subject_der: its subject as it is encoded, by which chains are made (RFC 5280 section 6.1), with ``issuer_der``
     :ivar names_issuer: whether it says where to get its issuer's certificate (RFC 5280 section 4.2.2.1)
+    :ivar is_public: whether it says that it is from an authority that everybody trusts
+    :ivar is_for_servers: whether its key may be used by a server with TLS (RFC 5280 sections 4.2.1.3 and 4.2.1.12)
     :ivar fingerprint: of the certificate
     """
 
@@ -56,6 +67,8 @@ class Certificate:
     issuer_der: bytes
     common_name: str = ""
     names_issuer: bool = False
+    is_public: bool = False
+    is_for_servers: bool = True
     fingerprint: str = ""
 
 
@@ -176,6 +189,8 @@ def _certificate(data: bytes) -> Certificate:
         issuer_der=bytes(issuer.whole),
         common_name="" if _SUBJECT_ALTERNATIVE_NAME in extensions else subject_name.get(_COMMON_NAME, "").lower(),
         names_issuer=_CA_ISSUERS in _access_methods(extensions),
+        is_public=_LOGGED in extensions or any(policy in _PUBLIC_POLICIES for policy in _policies(extensions)),
+        is_for_servers=_is_for_servers(extensions),
         fingerprint=hashlib.sha256(outer.whole).hexdigest(),
     )
 
@@ -203,6 +218,29 @@ def _access_methods(extensions: t.Mapping[str, bytes]) -> list[str]:
         return []
     described = _all(_one(extensions[_AUTHORITY_INFORMATION])[0].content)
     return [_oid(_expect(_all(_expect(each, _SEQUENCE))[0], _OID)) for each in described]
+
+
+def _policies(extensions: t.Mapping[str, bytes]) -> list[str]:
+    """The policies under which the certificate was issued (RFC 5280 section 4.2.1.4)."""
+    if _POLICIES not in extensions:
+        return []
+    described = _all(_one(extensions[_POLICIES])[0].content)
+    return [_oid(_expect(_all(_expect(each, _SEQUENCE))[0], _OID)) for each in described]
+
+
+def _is_for_servers(extensions: t.Mapping[str, bytes]) -> bool:
+    """Whether a client takes the certificate of a server with TLS, as OpenSSL sees it (v3_purp.c, check_purpose_ssl_server).
+
+    The purpose "any" is none for OpenSSL and Mozilla.
+    """
+    if _EXTENDED_KEY_USAGE in extensions:
+        purposes = [_oid(_expect(each, _OID)) for each in _all(_one(extensions[_EXTENDED_KEY_USAGE])[0].content)]
+        if _SERVER_AUTHENTICATION not in purposes:
+            return False
+    if _KEY_USAGE in extensions:
+        # The first octet tells how many bits at the end do not count.
+        return bool(_expect(_one(extensions[_KEY_USAGE])[0], _BITS)[1] & _USAGES_OF_TLS)
+    return True
 
 
 def signed(data: bytes) -> tuple[bytes, tuple[Certificate, ...]]:

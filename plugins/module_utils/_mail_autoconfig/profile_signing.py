@@ -53,7 +53,8 @@ def choose(settings: Settings, survey: Survey, ordered: Orders, used: t.Iterable
     if not host:
         return None
     serving = {**{survey.pairs[pair].key: pair.file for pair in used if pair in survey.pairs}, **survey.served}
-    able = {pair: survey.pairs[pair] for pair in survey.signing_contents}
+    # What is no good for a server may sign.
+    able = {pair: dataclasses.replace(survey.pairs[pair], problem="") for pair in survey.signing_contents}
     free = {
         pair: facts for pair, facts in able.items() if facts.key not in serving and not _serves_by_mod_md(settings, facts, survey)
     }

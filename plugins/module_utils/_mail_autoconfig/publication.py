@@ -676,6 +676,8 @@ def _certificate_findings(settings: Settings, items: t.Sequence[Publication], ce
     for item in items:
         without = [name for name, choice in item.choices.items() if choice.pair is None]
         warnings += [_not_used(pair, facts) for name in without for pair, facts in certificates.naming(name) if facts.problem]
+    doubts = {pair: certificates.facts[pair].doubt for item in items for pair in item.certificates}
+    warnings += [f"{pair.file} serves, but {doubt}" for pair, doubt in sorted(doubts.items()) if doubt]
     return Findings(tuple(problems), (*warnings, *_endings(items, certificates, now)))
 
 

@@ -156,9 +156,16 @@ def test_a_certificate_whose_other_names_do_not_match_is_not_helped_by_its_commo
     assert inspect(own(tmp_path / "dns", subject="/CN=server.tld", san="DNS:else.tld")).names == ("else.tld",)
 
 
-def test_a_lone_certificate_that_says_where_its_issuer_is_lacks_its_chain(tmp_path: Path) -> None:
+ISSUER = "authorityInfoAccess=caIssuers;URI:http://ca.tld/issuer.der\n"
+# Two things that every certificate of a public authority has: one of these policies, and proofs that it was logged.
+DOMAIN_VALIDATED = "certificatePolicies=2.23.140.1.2.1\n"
+PROOFS = "1.3.6.1.4.1.11129.2.4.2=DER:04020000\n"
+
+
+@pytest.mark.parametrize("mark", [DOMAIN_VALIDATED, "certificatePolicies=1.3.6.1.4.1.1,2.23.140.1.1\n", PROOFS])
+def test_a_lone_certificate_of_a_public_authority_lacks_its_chain(tmp_path: Path, mark: str) -> None:
     root = own(tmp_path / "root", subject="/CN=root")
-    leaf = signed_by(root, tmp_path / "leaf", "authorityInfoAccess=caIssuers;URI:http://ca.invalid/ca.der\n")
+    leaf = signed_by(root, tmp_path / "leaf", ISSUER + mark)
     facts = inspect(leaf)
     assert facts.problem == "its chain is incomplete: it needs the certificates of its issuers behind it"
     with Path(leaf.file).open("a") as stream:
@@ -169,17 +176,82 @@ def test_a_lone_certificate_that_says_where_its_issuer_is_lacks_its_chain(tmp_pa
 def test_a_chain_that_leaves_out_the_issuer_is_incomplete_however_long_it_is(tmp_path: Path) -> None:
     root = own(tmp_path / "root", subject="/CN=root", san="")
     issuer = signed_by(root, tmp_path / "issuer", "basicConstraints=critical,CA:TRUE", subject="/CN=issuer")
-    leaf = signed_by(issuer, tmp_path / "leaf", "authorityInfoAccess=caIssuers;URI:http://ca.tld/issuer.der")
+    leaf = signed_by(issuer, tmp_path / "leaf", ISSUER + DOMAIN_VALIDATED)
     texts = {pair: Path(pair.file).read_text() for pair in (root, issuer, leaf)}
     for others, is_whole in (([root], False), ([leaf], False), ([issuer], True), ([root, issuer], True)):
         Path(leaf.file).write_text(texts[leaf] + "".join(texts[other] for other in others))
         assert (inspect(leaf).problem == "") is is_whole, others
 
 
+@pytest.mark.parametrize("policy", ["", "certificatePolicies=1.3.6.1.4.1.1\n"])
+def test_a_lone_certificate_whose_issuer_nobody_knows_serves_with_a_doubt(tmp_path: Path, policy: str) -> None:
+    """It may be from a root of one's own, which has to be in no file, or from an authority below it."""
+    root = own(tmp_path / "root", subject="/O=Some company/CN=root")
+    leaf = signed_by(root, tmp_path / "leaf", ISSUER + policy)
+    facts = inspect(leaf)
+    assert (facts.problem, facts.is_usable) == ("", True)
+    assert facts.doubt.startswith("its issuer (Some company, root) is neither behind it nor among the authorities that this host")
+    with Path(leaf.file).open("a") as stream:
+        stream.write(Path(root.file).read_text())
+    assert inspect(leaf).doubt == ""
+
+
+@pytest.mark.parametrize(
+    "extension",
+    [
+        "extendedKeyUsage=clientAuth",
+        "extendedKeyUsage=emailProtection,codeSigning",
+        "extendedKeyUsage=anyExtendedKeyUsage",
+        "keyUsage=critical,keyCertSign,cRLSign",
+        "keyUsage=nonRepudiation",
+        "keyUsage=digitalSignature\nextendedKeyUsage=emailProtection",
+    ],
+)
+def test_a_certificate_that_is_not_for_servers_cannot_serve_but_sign(tmp_path: Path, extension: str) -> None:
+    root = own(tmp_path / "root", subject="/CN=root")
+    leaf = signed_by(root, tmp_path / "leaf", extension)
+    assert not is_taken_by_openssl(root, leaf)
+    facts = inspect(leaf)
+    assert facts.problem == "it is not for servers with TLS, says its key usage or its extended key usage, which lacks serverAuth"
+    assert (facts.is_usable, facts.can_sign, facts.is_input, facts.names) == (False, True, True, ("server.tld",))
+
+
+@pytest.mark.parametrize(
+    "extension",
+    [
+        "",
+        "extendedKeyUsage=serverAuth",
+        "extendedKeyUsage=emailProtection,serverAuth",
+        "keyUsage=digitalSignature",
+        "keyUsage=critical,keyEncipherment",
+        "keyUsage=keyAgreement,nonRepudiation\nextendedKeyUsage=serverAuth,clientAuth",
+    ],
+)
+def test_a_certificate_that_is_for_servers_serves(tmp_path: Path, extension: str) -> None:
+    root = own(tmp_path / "root", subject="/CN=root")
+    leaf = signed_by(root, tmp_path / "leaf", extension)
+    assert is_taken_by_openssl(root, leaf)
+    assert (inspect(leaf).problem, inspect(leaf).can_sign) == ("", True)
+
+
+def test_what_cannot_serve_for_another_reason_cannot_sign(tmp_path: Path) -> None:
+    root = own(tmp_path / "root", subject="/CN=root")
+    leaf = signed_by(root, tmp_path / "leaf", "extendedKeyUsage=emailProtection")
+    late = inspect(leaf, time.time() + 11 * 86400)
+    assert (late.problem.startswith("it has expired"), late.can_sign) == (True, False)
+    assert not inspect(Certificate(leaf.file, f"{tmp_path}/none")).can_sign
+
+
+def is_taken_by_openssl(root: Certificate, leaf: Certificate) -> bool:
+    """What a client says that asks a server for it."""
+    command = ["openssl", "verify", "-purpose", "sslserver", "-CAfile", root.file, leaf.file]
+    return subprocess.run(command, check=False, capture_output=True).returncode == 0
+
+
 def test_a_lone_certificate_of_an_authority_of_ones_own_serves(tmp_path: Path) -> None:
     Authority(tmp_path / "ca").issue(tmp_path / "leaf", ["server.tld", "autoconfig.server.tld"])
     facts = inspect(Certificate(f"{tmp_path}/leaf/fullchain.pem", f"{tmp_path}/leaf/privkey.pem"))
-    assert (facts.problem, facts.names) == ("", ("server.tld", "autoconfig.server.tld"))
+    assert (facts.problem, facts.doubt, facts.names) == ("", "", ("server.tld", "autoconfig.server.tld"))
 
 
 def signed_by(issuer: Certificate, directory: Path, extensions: str, subject: str = "/CN=server.tld") -> Certificate:
@@ -199,7 +271,7 @@ def without_openssl(*_arguments: t.Any) -> t.NoReturn:
 def test_a_program_is_run_only_for_a_lone_certificate_that_says_where_its_issuer_is(sound: Certificate, tmp_path: Path) -> None:
     assert tls.inspect(sound, without_openssl).problem == ""
     root = own(tmp_path / "root", subject="/CN=root")
-    leaf = signed_by(root, tmp_path / "leaf", "authorityInfoAccess=caIssuers;URI:http://ca.invalid/ca.der\n")
+    leaf = signed_by(root, tmp_path / "leaf", ISSUER)
     with pytest.raises(FileNotFoundError):
         tls.inspect(leaf, without_openssl)
 
@@ -258,7 +330,7 @@ def test_a_pair_as_text_is_looked_at_like_one_that_is_there(sound: Certificate, 
         "certificate_key_content has a passphrase, for which Apache would wait"
     )
     root = own(tmp_path / "root", subject="/CN=root")
-    leaf = signed_by(root, tmp_path / "leaf", "authorityInfoAccess=caIssuers;URI:http://ca.invalid/ca.der\n")
+    leaf = signed_by(root, tmp_path / "leaf", ISSUER + DOMAIN_VALIDATED)
     assert tls.inspect_content(content(leaf), commands.run).problem.startswith("its chain is incomplete")
 
 

@@ -32,6 +32,13 @@ _REASONS = {
     "NO_START_LINE": "it or its key {key} is not in PEM form",
 }
 
+_INCOMPLETE = "its chain is incomplete: it needs the certificates of its issuers behind it"
+_UNKNOWN_ISSUER = (
+    "is neither behind it nor among the authorities that this host trusts: if it is no root that the clients have, the "
+    "certificates of its issuers have to come behind it"
+)
+_NOT_FOR_SERVERS = "it is not for servers with TLS, says its key usage or its extended key usage, which lacks serverAuth"
+
 
 # -- where they lie -----------------------------------------------------------------------------------------------------
 
@@ -95,9 +102,12 @@ def inspect(pair: Certificate, run: Runner, now: float | None = None) -> PairFac
     problem = _date_problem(certificate, time.time() if now is None else now)
     if problem:
         return dataclasses.replace(facts, problem=problem, is_input=False)
-    # Authorities of one's own do not say where their certificate is, and what they issue is none of our business.
-    is_alone = certificate.names_issuer and certificate.issuer_der not in {other.subject_der for other in others}
-    return dataclasses.replace(facts, problem=_chain_problem(pair.file, run) if is_alone else "")
+    # Most authorities of one's own do not say where their certificate is, and what they issue is none of our business.
+    if certificate.names_issuer and certificate.issuer_der not in {other.subject_der for other in others}:
+        facts = _without_issuer(certificate, facts, pair.file, run)
+    if certificate.is_for_servers or facts.problem:
+        return facts
+    return dataclasses.replace(facts, problem=_NOT_FOR_SERVERS, is_for_others=True)
 
 
 def inspect_content(content: Content, run: Runner) -> PairFacts:
@@ -172,7 +182,14 @@ def _shown(moment: datetime.datetime) -> str:
     return f"{moment:%Y-%m-%d %H:%M:%S} UTC"
 
 
-def _chain_problem(path: str, run: Runner) -> str:
-    """Whether the certificates between one and its root are missing."""
-    said = run(["openssl", "verify", path], {"LC_ALL": "C"}).said
-    return "its chain is incomplete: it needs the certificates of its issuers behind it" if "local issuer" in said else ""
+def _without_issuer(certificate: der.Certificate, facts: PairFacts, path: str, run: Runner) -> PairFacts:
+    """The same, with what it means that the issuer's certificate is not in the file.
+
+    The issuer may be a root that clients have. One that this host does not know may be an authority of one's own; but the roots
+    of public ones are known, so that it must be one in between.
+    """
+    if "local issuer" not in run(["openssl", "verify", path], {"LC_ALL": "C"}).said:
+        return facts
+    if certificate.is_public:
+        return dataclasses.replace(facts, problem=_INCOMPLETE)
+    return dataclasses.replace(facts, doubt=f"its issuer ({certificate.issuer}) {_UNKNOWN_ISSUER}")

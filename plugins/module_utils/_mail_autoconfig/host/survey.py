@@ -551,7 +551,7 @@ def _contents(pairs: t.Mapping[Certificate, PairFacts], host: str) -> dict[Certi
     """What is in the pairs on this host that are for a host name."""
     found = {}
     for pair, facts in pairs.items():
-        if facts.is_usable and facts.origin is not Origin.CONTENT and covers(facts.names, host):
+        if facts.can_sign and facts.origin is not Origin.CONTENT and covers(facts.names, host):
             chain, key = (filesystem.read(os.path.realpath(path)).content for path in (pair.file, pair.key))
             if chain and key:
                 found[pair] = Content(chain, key)
