@@ -447,7 +447,7 @@ options:
   signing_host:
     description:
       - A host name that serves nothing else, whose certificate signs Apple's profiles, in the place of O(signing_certificate). It
-        comes from where O(certificates) says, V(mod_md) orders it as well (V(certbot) does not), and is copied into
+        comes from where O(certificates) says, V(mod_md) and V(certbot) order it as well, and is copied into
         O(state_directory), readable by root and the web server's group. Each run renews the copy, and with the role a timer.
       - A certificate whose key serves a web site of this Apache is refused. Without a certificate profiles are not signed, and a
         warning says so.
@@ -796,7 +796,7 @@ certificate_names:
 certificate_orders:
   description:
     - What becomes of the certificate of each mail domain with O(certificates=mod_md) or O(certificates=certbot), and of
-      O(signing_host) with O(certificates=mod_md). C(state) is V(there), V(ordered) and not there yet, V(failed) so far, or V(later),
+      O(signing_host). C(state) is V(there), V(ordered) and not there yet, V(failed) so far, or V(later),
       which is left to a later run. C(reason) is what the authority or Apache says, C(next) when Apache tries again, or a later run
       may order; empty with V(failed) if the next run may.
   returned: success, see O(return_lists)

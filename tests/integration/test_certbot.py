@@ -67,7 +67,7 @@ class CertbotHost(Host):
 
 
 @pytest.fixture
-def host(tmp_path: Path, apache: PrivateApache) -> Iterator[CertbotHost]:
+def certbot_host(tmp_path: Path, apache: PrivateApache) -> Iterator[CertbotHost]:
     need(*PROGRAMS, "certbot")
     if os.geteuid() != 0:
         pytest.skip("a name server on port 53, and a resolv.conf of one's own, need root")
@@ -75,6 +75,11 @@ def host(tmp_path: Path, apache: PrivateApache) -> Iterator[CertbotHost]:
     with Pebble(tmp_path / "pebble", apache.http_port, apache.https_port, bad_nonces=0) as pebble:
         pebble.lead(NAMES)
         yield CertbotHost(tmp_path, apache, pebble)
+
+
+@pytest.fixture
+def host(certbot_host: CertbotHost) -> CertbotHost:
+    return certbot_host
 
 
 def web_site(host: CertbotHost) -> dict[str, bytes]:

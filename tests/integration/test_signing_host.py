@@ -16,13 +16,15 @@ from tools.certificates import Authority, verified
 from tools.http_client import Client
 from tools.private_apache import PrivateApache
 
-from . import test_acme
+from . import test_acme, test_certbot
 from .conftest import until
 from .test_acme import Host, names
+from .test_certbot import CertbotHost
 from .test_certificates import secure_site
 from .test_safe_hands import published, refused
 
 host = test_acme.host
+certbot_host = test_certbot.certbot_host
 HOST = "profiles.server.tld"
 URL = "http://autoconfig.server.tld/mail.mobileconfig?emailaddress=a@server.tld"
 SCRIPT = Path(__file__).parents[2] / "roles/mail_autoconfig/templates/signing.sh.j2"
@@ -188,5 +190,65 @@ def test_mod_md_orders_it_with_the_others(host: Host, tmp_path: Path) -> None:
 def test_a_signing_host_without_dns_is_not_ordered_and_harms_nobody(host: Host) -> None:
     result = host.done("server.tld", signing_host=HOST)
     host.serves(*names("server.tld"))
+    assert [line for line in result["warnings"] if f"no certificate is ordered for {HOST}" in line]
+    assert result["signing"] == {}
+
+
+def test_certbot_orders_it_with_the_others_and_renews_it(certbot_host: CertbotHost, tmp_path: Path) -> None:
+    host = certbot_host
+    host.pebble.lead([HOST])
+    # Whatever comes to the default of the port is for an application, and for people with a password alone.
+    host.apache.command("a2enmod", "-q", "proxy", "proxy_http", "auth_basic", "authn_file", "authz_user")
+    host.apache.add_site(
+        "000-application",
+        f"<VirtualHost *:{host.apache.http_port}>\nServerName shop.tld\nProxyPass / http://127.0.0.1:1/\n<Location />\n"
+        "AuthType Basic\nAuthName shop\nAuthUserFile /dev/null\nRequire valid-user\n</Location>\n</VirtualHost>\n",
+    )
+    host.apache.stop()
+    host.apache.start()
+    result = host.done("server.tld", signing_host=HOST)
+    host.serves(*names("server.tld"))
+    assert host.states(result) == {HOST: "there", "server.tld": "there"}
+    assert (result["signing"]["reason"], result["signing"]["certificate_file"]) == (
+        "certbot orders and renews it",
+        str(host.chain(f"autoconfig.{HOST}")),
+    )
+    client = Client("127.0.0.1", host.pebble.root(), {"http": host.apache.http_port, "https": host.apache.https_port})
+    url = URL.replace("http:", "https:")
+    before = signer(client, host.pebble.root(), tmp_path, url)
+    assert before in host.chain(f"autoconfig.{HOST}").read_text()
+    # The shop has its own challenges, and everything else of the name.
+    path = "/.well-known/acme-challenge/token"
+    assert client.request(f"http://shop.tld{path}").status == client.request(f"http://{HOST}/").status == 401
+    assert client.request(f"http://{HOST}{path}").status == 302
+    host.certbot("renew", "--force-renewal", "--no-random-sleep-on-renew")
+    renewed_by_script(host.playbook, result, tmp_path)
+    renewed = signer(client, host.pebble.root(), tmp_path, url)
+    assert renewed != before
+    assert renewed in host.chain(f"autoconfig.{HOST}").read_text()
+    assert not host.run("server.tld", signing_host=HOST)["changed"]
+    # With all that is found the lineage signs on, and can be renewed.
+    found = host.done("server.tld", signing_host=HOST, certificates="found")
+    assert found["signing"]["certificate_file"] == str(host.chain(f"autoconfig.{HOST}"))
+    assert client.request(f"http://{HOST}{path}").status == 302
+    gone = host.run("server.tld", state="absent")
+    assert (gone["failed"], gone["signing_managed"]) == (False, False)
+    assert list((host.apache.config_directory / "conf-enabled").glob("*-challenges.conf")) == []
+
+
+def test_a_wildcard_that_serves_a_site_does_not_keep_certbot_from_ordering_one_that_signs(
+    certbot_host: CertbotHost, authority: Authority
+) -> None:
+    host = certbot_host
+    host.pebble.lead([HOST])
+    secure_site(host.apache, authority, "shop.tld", "*.server.tld")
+    result = host.done("server.tld", signing_host=HOST)
+    assert host.states(result) == {HOST: "there"}
+    assert result["signing"]["certificate_file"] == str(host.chain(f"autoconfig.{HOST}"))
+
+
+def test_a_signing_host_without_dns_is_not_ordered_by_certbot_and_harms_nobody(certbot_host: CertbotHost) -> None:
+    result = certbot_host.done("server.tld", signing_host=HOST)
+    certbot_host.serves(*names("server.tld"))
     assert [line for line in result["warnings"] if f"no certificate is ordered for {HOST}" in line]
     assert result["signing"] == {}

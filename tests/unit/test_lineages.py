@@ -87,6 +87,50 @@ def test_names_that_lead_elsewhere_are_left_out_and_do_not_keep_the_others_from_
     assert plan(ending, elsewhere=gone).ordered == {"a.tld": Lineage("autoconfig.a.tld", NAMES[:1])}
 
 
+def signing(
+    pairs: dict[Certificate, PairFacts] | None = None, elsewhere: dict[str, Addresses] | None = None, **store: t.Any
+) -> lineages.Lineages:
+    """What is ordered for the host whose certificate signs, beside a mail domain that has one."""
+    pairs = {pair("autoconfig.a.tld"): facts(*NAMES), **(pairs or {})}
+    addresses = dict.fromkeys((SIGNER, *NAMES), HERE) | (elsewhere or {})
+    ledger = Ledger(addresses=addresses, own=frozenset(HERE.found), now=NOW)
+    found = Certificates("/{domain}.pem", "/{domain}.key", pairs)
+    apart = lineages.Apart(SIGNER, {SIGNER: NAMES[0]})
+    store = dataclasses.replace(STORE, **store)
+    return lineages.plan({SIGNER: (SIGNER,), **names("a.tld")}, found, store, ledger, AcmeOptions(), apart)
+
+
+SIGNER = "profiles.a.tld"
+ITS_OWN = {SIGNER: Lineage(f"autoconfig.{SIGNER}", (SIGNER,))}
+
+
+def test_what_signs_has_a_lineage_of_its_own_whatever_else_names_it() -> None:
+    assert signing().ordered == ITS_OWN
+    assert signing({pair("x"): facts("*.a.tld")}).ordered == ITS_OWN
+    assert signing({pair("x"): facts(SIGNER, "www.a.tld")}).ordered == ITS_OWN
+    assert signing({pair("x"): facts(SIGNER, problem="it has expired")}).ordered == ITS_OWN
+    assert signing({pair("x"): facts(SIGNER, days_left=20)}).ordered == ITS_OWN
+
+
+def test_a_certificate_for_what_signs_alone_will_do_and_need_not_be_for_servers() -> None:
+    own = pair(f"autoconfig.{SIGNER}")
+    found = signing({own: facts(SIGNER)}, taken=frozenset(lineages.names_of(SIGNER)))
+    assert (found.ordered, found.own[SIGNER]) == ({}, own)
+    assert signing({pair("x"): facts(SIGNER, problem="not for servers", is_for_others=True)}).ordered == {}
+    again = signing({own: facts(SIGNER, days_left=20)}, taken=frozenset(lineages.names_of(SIGNER)))
+    assert again.ordered == ITS_OWN
+
+
+def test_what_signs_is_ordered_only_where_the_host_leads_here_that_answers_for_it() -> None:
+    there = Addresses(("192.0.2.1",))
+    found = signing(elsewhere={NAMES[0]: there})
+    assert (found.ordered, found.missing) == (
+        {},
+        {SIGNER: "is answered for by autoconfig.a.tld, which leads to 192.0.2.1, which is not this host"},
+    )
+    assert signing(elsewhere={SIGNER: there}).missing == {SIGNER: "leads to 192.0.2.1, which is not this host"}
+
+
 def test_a_silent_name_server_takes_no_name_out_of_a_lineage() -> None:
     silent = {NAMES[1]: Addresses(failure="could not be looked up")}
     ending = {pair("autoconfig.a.tld"): facts(*NAMES, days_left=20)}

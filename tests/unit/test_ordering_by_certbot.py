@@ -98,6 +98,31 @@ def test_one_that_fails_keeps_no_other_and_is_left_alone_for_an_hour(apache: Fak
     assert not notes.exists()
 
 
+SIGNER = "profiles.server.tld"
+
+
+def test_what_signs_is_ordered_led_to_a_site_of_ours_and_forgotten(apache: FakeApache, certbot: Certbot) -> None:
+    snippet = Path(apache.layout.available("conf")) / f"{SIGNER}-challenges.conf"
+    certbot.refuses = {"server.tld"}
+    ran = apache.publish(signing_host=SIGNER, **OPTIONS)
+    assert orders(ran) == {SIGNER: "failed", "server.tld": "failed"}
+    assert "http://autoconfig.server.tld%{REQUEST_URI}" in snippet.read_text()
+    assert set(json.loads((apache.state / "failed-orders.json").read_text())) == {SIGNER, "server.tld"}
+    apache.remove(**OPTIONS)
+    assert (list(apache.state.iterdir()), snippet.exists()) == ([], False)
+
+
+def test_runs_for_one_provider_after_the_other_lead_to_the_same_site(apache: FakeApache, certbot: Certbot) -> None:
+    for domain in ("server.tld", "a.tld", "server.tld"):
+        apache.publish(signing_host=SIGNER, **OPTIONS, providers=[provider(domain)])
+    snippet = Path(apache.layout.available("conf")) / f"{SIGNER}-challenges.conf"
+    assert "http://autoconfig.a.tld%" in snippet.read_text()
+    ran = apache.publish(signing_host=SIGNER, **OPTIONS, providers=[provider("server.tld")])
+    assert not ran.result["changed"]
+    apache.publish(signing_host=SIGNER, **OPTIONS, providers=[provider("server.tld")], purge=True)
+    assert "http://autoconfig.server.tld%" in snippet.read_text()
+
+
 def test_what_failed_is_forgotten_with_its_domain(apache: FakeApache, certbot: Certbot) -> None:
     certbot.refuses = {"server.tld"}
     apache.publish(**OPTIONS)

@@ -138,31 +138,72 @@ def deletion(pair: Certificate, directory: str) -> str:
     return f"certbot delete --cert-name {shlex.quote(name_of(pair))}{elsewhere}"
 
 
-def lacking(wanted: t.Mapping[str, t.Sequence[str]], certificates: Certificates, now: float) -> dict[str, tuple[str, ...]]:
+@dataclasses.dataclass(frozen=True)
+class Apart:
+    """Host names that are no sites of ours.
+
+    :ivar signing: the one whose certificate signs; empty for none
+    :ivar answering: our host that answers the challenges of each
+    """
+
+    signing: str = ""
+    answering: t.Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+    def leads_here(self, name: str, ledger: Ledger) -> bool:
+        """Whether the authority's question for a name is answered here."""
+        return ledger.leads_here(name) and ledger.leads_here(self.answering.get(name, name))
+
+    def why_not(self, name: str, ledger: Ledger) -> str:
+        """Which record is missing or wrong."""
+        if not ledger.leads_here(name):
+            return ledger.why_not(name)
+        other = self.answering[name]
+        return f"is answered for by {other}, which {ledger.why_not(other)}"
+
+
+_NONE_APART = Apart()
+
+
+def lacking(
+    wanted: t.Mapping[str, t.Sequence[str]], certificates: Certificates, now: float, apart: Apart = _NONE_APART
+) -> dict[str, tuple[str, ...]]:
     """The mail domains of which a host name has no certificate that lasts, with all their host names.
 
-    :arg wanted: host names by mail domain
+    :arg wanted: host names by mail domain; the one that signs stands for itself
     """
     return {
-        domain: tuple(names) for domain, names in wanted.items() if not all(_lasts(certificates, name, now) for name in names)
+        domain: tuple(names)
+        for domain, names in wanted.items()
+        if not all(_lasts(certificates, name, now, name == apart.signing) for name in names)
     }
 
 
-def _lasts(certificates: Certificates, name: str, now: float) -> bool:
-    """Whether a host name has a certificate that serves, and that need not have been renewed by now."""
-    return any(facts.is_usable and not facts.is_ending(now) for _pair, facts in certificates.naming(name))
+def _lasts(certificates: Certificates, name: str, now: float, is_signing: bool) -> bool:
+    """Whether a host name has a certificate that serves, and that need not have been renewed by now.
+
+    :arg is_signing: whether it shall sign, for which one that names others, too, is no good: its key may serve their sites
+    """
+    return any(
+        (facts.can_sign and facts.names == (name,) if is_signing else facts.is_usable) and not facts.is_ending(now)
+        for _pair, facts in certificates.naming(name)
+    )
 
 
 def plan(
-    wanted: t.Mapping[str, t.Sequence[str]], certificates: Certificates, store: Store, ledger: Ledger, options: AcmeOptions
+    wanted: t.Mapping[str, t.Sequence[str]],
+    certificates: Certificates,
+    store: Store,
+    ledger: Ledger,
+    options: AcmeOptions,
+    apart: Apart = _NONE_APART,
 ) -> Lineages:
     """Work out what is ordered.
 
-    :arg wanted: host names by mail domain, in the order in which they are to be ordered
+    :arg wanted: host names by mail domain, in the order in which they are to be ordered; the one that signs stands for itself
     """
     if not wanted:
         return Lineages()
-    own = _own(wanted, certificates)
+    own = _own(wanted, certificates, apart)
     missing: dict[str, str] = {}
     nameless: list[str] = []
     planned: dict[str, Lineage] = {}
@@ -170,10 +211,10 @@ def plan(
     failed: dict[str, Failure] = {}
     later: list[str] = []
     left = orders.room(options, store.issued, ledger.now)
-    for domain, names in lacking(wanted, certificates, ledger.now).items():
-        without = [name for name in names if not _lasts(certificates, name, ledger.now)]
-        missing.update((name, ledger.why_not(name)) for name in without if not ledger.leads_here(name))
-        lineage = _lineage(domain, names, own.get(domain), store, ledger)
+    for domain, names in lacking(wanted, certificates, ledger.now, apart).items():
+        without = [name for name in names if not _lasts(certificates, name, ledger.now, name == apart.signing)]
+        missing.update((name, apart.why_not(name, ledger)) for name in without if not apart.leads_here(name, ledger))
+        lineage = _lineage(domain, names, own.get(domain), store, ledger, apart)
         failure = store.failures.get(domain)
         if all(name in missing for name in without):
             continue
@@ -201,7 +242,9 @@ def plan(
     )
 
 
-def _own(wanted: t.Mapping[str, t.Sequence[str]], certificates: Certificates) -> dict[str, tuple[Certificate, PairFacts]]:
+def _own(
+    wanted: t.Mapping[str, t.Sequence[str]], certificates: Certificates, apart: Apart
+) -> dict[str, tuple[Certificate, PairFacts]]:
     """The lineage of each mail domain that has one; one of another name may be renewed in another way than ours are."""
     found = {}
     for domain, names in wanted.items():
@@ -209,7 +252,9 @@ def _own(wanted: t.Mapping[str, t.Sequence[str]], certificates: Certificates) ->
         theirs = [
             (pair, facts)
             for pair, facts in pairs.items()
-            if facts.origin is Origin.CERTBOT and name_of(pair) in names_of(domain) and is_ours(facts.names)
+            if facts.origin is Origin.CERTBOT
+            and name_of(pair) in names_of(domain)
+            and (is_ours(facts.names) or facts.names == (apart.signing,))
         ]
         if theirs:
             found[domain] = max(theirs, key=lambda item: (len(item[1].names), item[1].ends, item[0]))
@@ -217,12 +262,12 @@ def _own(wanted: t.Mapping[str, t.Sequence[str]], certificates: Certificates) ->
 
 
 def _lineage(
-    domain: str, names: t.Sequence[str], own: tuple[Certificate, PairFacts] | None, store: Store, ledger: Ledger
+    domain: str, names: t.Sequence[str], own: tuple[Certificate, PairFacts] | None, store: Store, ledger: Ledger, apart: Apart
 ) -> Lineage | None:
     """The lineage that a mail domain is to have, with the host names that lead here; None where there is no name for it."""
     before = own[1].names if own else ()
     # What it has already does not go because a name server is silent for a moment.
-    hosts = tuple(name for name in names if ledger.leads_here(name) or (name in before and ledger.is_unknown(name)))
+    hosts = tuple(name for name in names if apart.leads_here(name, ledger) or (name in before and ledger.is_unknown(name)))
     free = [name for name in names_of(domain) if name not in store.taken]
     name = name_of(own[0]) if own else next(iter(free), "")
     return Lineage(name, hosts) if name else None

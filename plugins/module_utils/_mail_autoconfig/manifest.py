@@ -79,6 +79,11 @@ class Manifest:
         return frozenset(domain for holding in self.providers.values() for domain in holding.domains)
 
     @property
+    def ordered(self) -> frozenset[str]:
+        """All that orders of certificates may be for: mail domains, and the host whose certificate signs."""
+        return self.domains | {holding.of for holding in self.providers.values() if holding.of}
+
+    @property
     def files(self) -> dict[str, Owned]:
         """All files of ours; one that several providers have may be as any of them knows it."""
         found = dict(self.retired)

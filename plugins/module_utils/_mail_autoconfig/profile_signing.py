@@ -9,16 +9,18 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
+from .apache import challenges
 from .apache import sites as site
 from .apache.common import HEADER
 from .apache.signing import Signer
-from .certificates import GIVEN, MOD_MD, Certificate, Certificates, Choice, Content, Origin, PairFacts, covers
+from .certificates import GIVEN, MOD_MD, ORDERING, Certificate, Certificates, Choice, Content, Origin, PairFacts, covers
 from .files import File, Kind, enabled
 from .findings import Findings
 from .host.platform import Platform
 from .host.survey import Survey
 from .input.settings import Settings
-from .manifest import Holding
+from .lineages import Lineages, name_of, names_of
+from .manifest import Holding, Manifest
 from .orders import Orders
 from .plan import SIGNING, Desired
 
@@ -44,7 +46,9 @@ class ProfileSigning:
     findings: Findings = _NO_FINDINGS
 
 
-def choose(settings: Settings, survey: Survey, ordered: Orders, used: t.Iterable[Certificate]) -> ProfileSigning | None:
+def choose(
+    settings: Settings, survey: Survey, ordered: Orders, kept: Lineages, used: t.Iterable[Certificate]
+) -> ProfileSigning | None:
     """The pair that signs, the best one that serves no web site; None where no host name is given.
 
     :arg used: pairs that our sites use
@@ -58,14 +62,14 @@ def choose(settings: Settings, survey: Survey, ordered: Orders, used: t.Iterable
     free = {
         pair: facts for pair, facts in able.items() if facts.key not in serving and not _serves_by_mod_md(settings, facts, survey)
     }
-    choice = _choice(settings, survey, ordered, free)
+    choice = _choice(settings, survey, ordered, kept, free)
     problems = [
         f"signing_host: {place.place} serves {host} at {place.address}; name a host that has no site with TLS: everything that "
         "runs as the web server's user can read the key that signs"
         for place in survey.ground.dump.virtual_hosts
         if host in place.names and place.port != settings.site.http_port
     ]
-    if choice.pair is None and host not in ordered.managed:
+    if choice.pair is None and host not in ordered.managed and host not in kept.planned:
         problems += [
             f"signing_host: {pair.file} names {host}, but its key serves a web site ({serving.get(facts.key, pair.file)}), and "
             "everything that runs as the web server's user could read it: get a certificate of its own for that name"
@@ -84,16 +88,18 @@ def _serves_by_mod_md(settings: Settings, facts: PairFacts, survey: Survey) -> b
     return facts.origin is Origin.MOD_MD and any(covers(facts.names, name) for name in names)
 
 
-def _choice(settings: Settings, survey: Survey, ordered: Orders, free: t.Mapping[Certificate, PairFacts]) -> Choice:
+def _choice(
+    settings: Settings, survey: Survey, ordered: Orders, kept: Lineages, free: t.Mapping[Certificate, PairFacts]
+) -> Choice:
     host = settings.signing_host
-    pair = ordered.pair_of(host)
+    pair = ordered.pair_of(host) or kept.own.get(host)
     if pair and pair in free and covers(free[pair].names, host):
-        return Choice(pair, free[pair], "mod_md orders and renews it")
+        return Choice(pair, free[pair], f"{settings.certificates} orders and renews it")
     paths = settings.certificate_file, settings.certificate_key_file
     certificates = Certificates(*paths, free, survey.manifest.certificates, survey.moment)
     found = certificates.choose([(host, host)], settings.certificates != GIVEN)[host]
-    if found.pair is None and settings.certificates == MOD_MD:
-        return Choice(reason=ordered.why_none(host, host))
+    if found.pair is None and settings.certificates in ORDERING:
+        return Choice(reason=(ordered if settings.certificates == MOD_MD else kept).why_none(host, host))
     return found
 
 
@@ -136,12 +142,31 @@ def _parted(chain: bytes) -> tuple[bytes, bytes]:
     return b"".join(parts[0]), b"".join(parts[1])
 
 
-def desired(settings: Settings, signing: ProfileSigning, ordered: Orders, platform: Platform) -> Desired:
-    """What the host has for it: the copy, and what has mod_md order the certificate."""
+def answering(settings: Settings, manifest: Manifest) -> str:
+    """Our host that answers challenges for the one that signs; the same one in runs for one provider after the other."""
+    served = {provider.domains[0] for provider in settings.providers}
+    before = {holding.domains[0] for name, holding in manifest.providers.items() if holding.domains and not settings.purge}
+    return f"autoconfig.{min(served | before)}"
+
+
+def _is_validated_here(signing: ProfileSigning, kept: Lineages) -> bool:
+    """Whether certbot orders or renews its certificate from our document root."""
+    pair, facts = signing.choice.pair, signing.choice.facts
+    is_ours = pair is not None and facts.origin is Origin.CERTBOT and name_of(pair) in names_of(signing.host)
+    return is_ours or signing.host in kept.planned
+
+
+def desired(
+    settings: Settings, signing: ProfileSigning, ordered: Orders, kept: Lineages, survey: Survey, platform: Platform
+) -> Desired:
+    """What the host has for it: the copy, and what has its certificate ordered and renewed."""
     host = signing.host
     files = list(signing.files)
     if host in ordered.managed:
         files.append(site.managed_file(platform, host, [ordered.managed[host]], settings.acme, settings.site))
+    if _is_validated_here(signing, kept):
+        snippet = challenges.snippet([host], answering(settings, survey.manifest), settings.site.http_port)
+        files.append(site.configuration(platform, "conf", challenges.file_name(host), snippet))
     pair = signing.choice.pair
     return Desired(SIGNING, (), tuple(files), enabled(files), host, (pair,) if pair else ())
 

@@ -176,13 +176,25 @@ def _looks_everywhere(settings: Settings, provider: Provider) -> bool:
 
 
 def lacking(settings: Settings, survey: Survey) -> dict[str, tuple[str, ...]]:
-    """The mail domains for which certbot may have to order, with their host names."""
-    return lineages.lacking(to_order(settings, CERTBOT), _certificates(settings, survey), survey.moment)
+    """The mail domains for which certbot may have to order, with the host names that have to lead here."""
+    apart = _apart(settings, survey.manifest)
+    found = lineages.lacking(to_order(settings, CERTBOT), _certificates(settings, survey), survey.moment, apart)
+    return {
+        domain: (*names, *dict.fromkeys(apart.answering[name] for name in names if name in apart.answering))
+        for domain, names in found.items()
+    }
+
+
+def _apart(settings: Settings, manifest: Manifest) -> lineages.Apart:
+    """The host names that are no sites of ours, and for which certbot orders all the same."""
+    if not settings.signing_host or settings.certificates != CERTBOT:
+        return lineages.Apart()
+    return lineages.Apart(settings.signing_host, {settings.signing_host: profile_signing.answering(settings, manifest)})
 
 
 def to_order(settings: Settings, source: str) -> dict[str, tuple[str, ...]]:
-    """The host names that need a certificate of a source, by mail domain; what signs stands for itself, with mod_md alone."""
-    signed = [settings.signing_host] if settings.signing_host and source == settings.certificates == MOD_MD else []
+    """The host names that need a certificate of a source, by mail domain; what signs stands for itself."""
+    signed = [settings.signing_host] if settings.signing_host and source == settings.certificates else []
     return {host: (host,) for host in signed} | {
         domain: tuple(f"{label}.{domain}" for label in _labels(settings, provider))
         for provider in settings.providers
@@ -210,12 +222,13 @@ def publish(settings: Settings, survey: Survey, platform: Platform) -> Publicati
     ordered, kept = Orders(), Lineages()
     if survey.installed:
         ordered = orders.plan(to_order(settings, MOD_MD), survey.ledger, settings.acme)
-        kept = lineages.plan(to_order(settings, CERTBOT), certificates, survey.certbot, survey.ledger, settings.acme)
+        apart = _apart(settings, survey.manifest)
+        kept = lineages.plan(to_order(settings, CERTBOT), certificates, survey.certbot, survey.ledger, settings.acme, apart)
     items, describing = _items(settings, certificates, survey.manifest, ordered, kept)
     items = _widened(settings, items, survey)
     named = {item.provider.id for item in items} | {SHARED, SIGNING}
     others = {name: holding for name, holding in survey.manifest.providers.items() if name not in named and not settings.purge}
-    signed = profile_signing.choose(settings, survey, ordered, _served_pairs(items, others))
+    signed = profile_signing.choose(settings, survey, ordered, kept, _served_pairs(items, others))
     if signed:
         settings = dataclasses.replace(settings, site=dataclasses.replace(settings.site, signer=signed.signer))
     wanted = _wanted(settings, items, survey.manifest, platform)
@@ -223,7 +236,7 @@ def publish(settings: Settings, survey: Survey, platform: Platform) -> Publicati
     desired = _desired(settings, items, placement, platform, ordered)
     dropped = set(survey.manifest.providers) - named - set(others)
     if signed:
-        desired.append(profile_signing.desired(settings, signed, ordered, platform))
+        desired.append(profile_signing.desired(settings, signed, ordered, kept, survey, platform))
     shared = _shared(settings, items, placement, platform, _owner_of_default(survey.manifest), others)
     if shared is None and not (others and any(placement.defaults.values())):
         dropped.add(SHARED)

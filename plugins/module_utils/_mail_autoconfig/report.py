@@ -98,6 +98,9 @@ def _lineage_orders(publications: Publications, failures: t.Mapping[str, Failure
         for name, domain in (host for group in item.groups for host in group.hosts):
             if item.choices[name].pair == lineages.own.get(domain, _NO_PAIR):
                 names.setdefault(domain, []).append(name)
+    signing = publications.signing
+    if signing and signing.choice.pair == lineages.own.get(signing.host, _NO_PAIR):
+        names[signing.host] = [signing.host]
     for domain in dict.fromkeys((*names, *lineages.ordered, *lineages.failed, *lineages.later)):
         failure = failures.get(domain) or lineages.failed.get(domain)
         planned = lineages.planned.get(domain)

@@ -177,7 +177,7 @@ def _turn(settings: Settings, way: Way, platform: Platform, command: Runner, mea
     if ready.plan.needs_reload and ready.survey.installed and not rehearsal.rehearsed:
         _require_reloadable(surveyor.risks(ready.survey.manifest), rehearsal)
     if ready.plan.is_needed and not way.check:
-        certbot.forget(settings.state_directory, ready.plan.before.domains - ready.plan.manifest.domains)
+        certbot.forget(settings.state_directory, ready.plan.before.ordered - ready.plan.manifest.ordered)
         transaction = Transaction(platform, command, surveyor.server(), settings.state_directory, means)
         try:
             outcome = transaction.carry_out(ready.plan, ready.current, ready.inspection, way.reload, rehearsal.fresh)

@@ -46,7 +46,7 @@ def refuse_others(hosts: t.Iterable[str]) -> list[Node]:
     ours = [
         directive("SetEnvIfNoCase", "Host", rf"^(?:{'|'.join(sharing)})\.{alternatives(some)}\.?(?::\d+)?$", _OURS)
         for listed, sharing in labels.items()
-        for some in _portions(listed)
+        for some in portions(listed)
     ]
     return [*ours, section("If", [f"-z reqenv('{_OURS}')"], [directive("Redirect", "404")])]
 
@@ -65,8 +65,8 @@ def alternatives(words: t.Sequence[str]) -> str:
     return f"{re.escape(beginning)}(?:{'|'.join(branches)})"
 
 
-def _portions(words: t.Iterable[str]) -> t.Iterator[list[str]]:
-    """The words in lists for which an expression is short enough."""
+def portions(words: t.Iterable[str]) -> t.Iterator[list[str]]:
+    """The words in lists for which an expression is short enough for PCRE."""
     portion: list[str] = []
     length = 0
     for word in words:

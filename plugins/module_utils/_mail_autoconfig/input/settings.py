@@ -80,7 +80,7 @@ class Settings:
     @property
     def ordering(self) -> tuple[str, ...]:
         """The sources of certificates of this run that order them from an authority."""
-        signed = {MOD_MD} if self.signing_host and self.certificates == MOD_MD else set()
+        signed = {self.certificates} if self.signing_host else set()
         return tuple(source for source in ORDERING if source in {*self.ordering_served, *signed})
 
     @property
