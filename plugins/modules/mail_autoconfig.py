@@ -308,6 +308,10 @@ options:
       certificates:
         description: As O(certificates), for this provider.
         type: str
+      certificate_extra_names:
+        description: As O(certificate_extra_names), for this provider.
+        type: list
+        elements: str
       certificate_content:
         description: As O(certificate_content), for this provider.
         type: str
@@ -351,6 +355,18 @@ options:
     type: str
     choices: [found, given, mod_md, certbot]
     default: found
+  certificate_extra_names:
+    description:
+      - Further host names that the certificates are to have that V(mod_md) or V(certbot) orders, for Dovecot and Postfix for example,
+        C({domain}) at the end stands for the mail domain. A name without it goes with the first domain of its provider.
+      - Each has to lead to this host, and is answered for on port 80 without taking anything else from whoever serves it.
+      - A name is left out, with a warning, if that would do harm. With V(mod_md), if a site of somebody else has it with TLS, because
+        mod_md would change its certificate. With V(certbot), if such a site has it on port 80. With both, if another lineage of
+        certbot has it.
+      - RV(certificate_names) tells the certificate of each. Programs that use it have to read it anew after a renewal.
+    type: list
+    elements: str
+    default: []
   acme_agreement:
     description:
       - Whether you agree to the terms of the authority's service. Without it nothing is ordered, and O(certificates=mod_md) and
@@ -776,7 +792,7 @@ dns_record_sets:
 certificate_names:
   description:
     - For each host name the certificate that serves it, with the whole days and the share of its lifetime that are left, or why
-      none does.
+      none does; also for those of O(certificate_extra_names), which are served by others.
   returned: success, see O(return_lists)
   type: list
   elements: dict

@@ -24,7 +24,9 @@ from tools.pebble import PROGRAMS, Pebble
 from tools.private_apache import PrivateApache, free_ports
 
 from .conftest import until
+from .test_certificates import secure_site
 from .test_private_apache import tree
+from .test_safe_hands import certificate_of
 
 CONFIG = "/mail/config-v1.1.xml"
 # Of the certificates, in seconds.
@@ -188,6 +190,42 @@ def test_names_that_lead_elsewhere_are_validated_by_dns_with_the_administrators_
     given = {"acme_challenges": ["dns-01"], "acme_dns_command": str(command)}
     host.done("server.tld", **given)
     host.serves(*names("server.tld"))
+
+
+def test_the_mail_servers_name_is_in_the_certificate_too(host: Host) -> None:
+    host.done("server.tld")
+    store = host.store / "domains/autoconfig.server.tld"
+    before = (store / "pubcert.pem").read_bytes()
+    host.pebble.lead(["mail.server.tld"])
+    # The name comes to the default of the port, where people go on finding what they did.
+    host.apache.add_site("000-default", f"<VirtualHost *:{host.apache.http_port}>\nRedirectMatch 410 ^/\n</VirtualHost>\n")
+    extra = {"certificate_extra_names": ["mail.{domain}"]}
+    result = host.done("server.tld", **extra)
+    host.serves(*names("server.tld"))
+    assert (store / "pubcert.pem").read_bytes() != before
+    told = {entry["name"]: entry.get("certificate_file") for entry in result["certificate_names"]}
+    assert told["mail.server.tld"] == str(store / "pubcert.pem")
+    assert [order["names"] for order in result["certificate_orders"]] == [[*names("server.tld"), "mail.server.tld"]]
+    client = Client("127.0.0.1", host.pebble.ca_file, {"http": host.apache.http_port})
+    assert client.request("http://mail.server.tld/").status == 410
+    # Without it nothing is ordered anew.
+    shown = (store / "pubcert.pem").read_bytes()
+    host.done("server.tld")
+    host.serves(*names("server.tld"))
+    assert (store / "pubcert.pem").read_bytes() == shown
+
+
+def test_a_name_that_a_site_of_others_serves_with_tls_keeps_its_certificate(host: Host, authority: Authority) -> None:
+    host.pebble.lead(["mail.server.tld", "imap.server.tld"])
+    secure_site(host.apache, authority, "mail.server.tld")
+    shown = certificate_of(host.apache, "mail.server.tld")
+    result = host.done("server.tld", certificate_extra_names=["mail.{domain}", "imap.{domain}"])
+    host.serves(*names("server.tld"))
+    why = {entry["name"]: entry["reason"] for entry in result["certificate_names"]}
+    assert why["mail.server.tld"].startswith("not ordered: the site at ")
+    assert "and mod_md would change its certificate" in why["mail.server.tld"]
+    assert why["imap.server.tld"] == "mod_md orders and renews it"
+    assert certificate_of(host.apache, "mail.server.tld") == shown
 
 
 def test_an_authority_that_wants_an_account_of_ones_own_is_told_of_it(host: Host, tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from tests.conftest import Playbook, need
 from tests.integration.conftest import until
 from tests.integration.test_acme import Host, names
 from tools.certificates import Authority
+from tools.http_client import Client
 from tools.pebble import PROGRAMS, Pebble
 from tools.private_apache import PrivateApache, free_ports
 
@@ -254,6 +255,76 @@ def test_what_any_certificate_names_is_not_ordered(host: CertbotHost, authority:
     result = host.done("server.tld")
     assert {entry["reason"] for entry in result["certificate_names"]} == {"certbot, by a wildcard"}
     assert (result["certificate_orders"], host.asked()) == ([], 0)
+
+
+MAIL = {"certificate_extra_names": ["mail.{domain}"]}
+
+
+def named(result: dict[str, Any], name: str) -> dict[str, Any]:
+    """What the result tells of the certificate of a name."""
+    (entry,) = [entry for entry in result["certificate_names"] if entry["name"] == name]
+    return entry
+
+
+def test_the_mail_servers_name_is_in_the_lineage_and_is_renewed_with_it(host: CertbotHost) -> None:
+    host.pebble.lead(["mail.server.tld"])
+    # The name comes to the default of the port, where people go on finding what they did.
+    host.apache.add_site("000-default", f"<VirtualHost *:{host.apache.http_port}>\nRedirectMatch 410 ^/\n</VirtualHost>\n")
+    host.apache.reload()
+    result = host.done("server.tld", **MAIL)
+    host.serves(*NAMES)
+    chain = host.chain("autoconfig.server.tld")
+    assert named(result, "mail.server.tld")["certificate_file"] == str(chain)
+    assert [order["names"] for order in result["certificate_orders"]] == [[*NAMES, "mail.server.tld"]]
+    client = Client("127.0.0.1", host.pebble.ca_file, {"http": host.apache.http_port})
+    assert client.request("http://mail.server.tld/").status == 410
+    before = chain.read_text()
+    host.certbot("renew", "--force-renewal", "--no-random-sleep-on-renew")
+    assert chain.read_text() != before
+    assert not host.run("server.tld", **MAIL)["changed"]
+    # What is not wanted any more leaves the lineage, which stays ours.
+    asked = host.asked()
+    left = host.done("server.tld")
+    assert (host.asked(), [order["names"] for order in left["certificate_orders"]]) == (asked + 1, [NAMES])
+    assert sorted(path.name for path in host.directory.glob("live/*/")) == ["autoconfig.server.tld"]
+    assert not list((host.apache.config_directory / "conf-enabled").glob("*-challenges.conf"))
+    host.serves(*NAMES)
+
+
+def test_a_name_joins_the_lineage_that_is_there_and_one_that_leads_elsewhere_keeps_no_other(host: CertbotHost) -> None:
+    host.done("server.tld")
+    asked = host.asked()
+    host.pebble.lead(["mail.server.tld"], "192.0.2.7")
+    result = host.done("server.tld", **MAIL)
+    assert named(result, "mail.server.tld")["reason"] == "not ordered: it leads to 192.0.2.7, which is not this host"
+    assert host.asked() == asked
+    host.pebble.forget(["mail.server.tld"])
+    host.pebble.lead(["mail.server.tld"])
+    result = host.done("server.tld", **MAIL)
+    assert named(result, "mail.server.tld")["certificate_file"] == str(host.chain("autoconfig.server.tld"))
+    assert host.asked() == asked + 1
+
+
+def test_what_somebody_else_answers_for_is_left_to_him(host: CertbotHost) -> None:
+    theirs = web_site(host)
+    asked = host.asked()
+    options = {"certificate_extra_names": ["{domain}", "www.{domain}", "mail.{domain}"]}
+    host.pebble.lead(["mail.server.tld"])
+    result = host.done("server.tld", **options)
+    site = str(host.apache.config_directory / "sites-enabled/000-site.conf")
+    for name in ("server.tld", "www.server.tld"):
+        reason = named(result, name)["reason"]
+        assert reason.startswith(f"not ordered: the site at {site}:1 has it on port {host.apache.http_port}"), reason
+    assert [order["names"] for order in result["certificate_orders"]] == [[*NAMES, "mail.server.tld"]]
+    assert [
+        line for line in result["warnings"] if "no certificate is ordered for server.tld, www.server.tld: the site at" in line
+    ]
+    # Without that site, the lineage is there still.
+    host.apache.command("a2dissite", "-q", "000-site")
+    host.apache.reload()
+    result = host.done("server.tld", **options)
+    assert named(result, "server.tld")["reason"].startswith("not ordered: certbot has it in its lineage server.tld, which")
+    assert (host.asked(), lineage(host, "server.tld")) == (asked + 1, theirs)
 
 
 def test_check_mode_tells_what_is_ordered_and_orders_nothing(host: CertbotHost) -> None:

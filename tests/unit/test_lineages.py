@@ -131,6 +131,55 @@ def test_what_signs_is_ordered_only_where_the_host_leads_here_that_answers_for_i
     assert signing(elsewhere={SIGNER: there}).missing == {SIGNER: "leads to 192.0.2.1, which is not this host"}
 
 
+MAIL = "mail.a.tld"
+
+
+def widened(
+    pairs: dict[Certificate, PairFacts],
+    elsewhere: dict[str, Addresses] | None = None,
+    extra: tuple[str, ...] = (MAIL,),
+    **store: t.Any,
+) -> lineages.Lineages:
+    """What is ordered where the certificate is to have the name of the mail server."""
+    addresses = dict.fromkeys((MAIL, *NAMES), HERE) | (elsewhere or {})
+    ledger = Ledger(addresses=addresses, own=frozenset(HERE.found), now=NOW)
+    apart = lineages.Apart("", dict.fromkeys(extra, NAMES[0]))
+    found = Certificates("/{domain}.pem", "/{domain}.key", pairs)
+    return lineages.plan({"a.tld": (*NAMES, *extra)}, found, dataclasses.replace(STORE, **store), ledger, AcmeOptions(), apart)
+
+
+OURS = pair("autoconfig.a.tld")
+WITH_MAIL = {"a.tld": Lineage("autoconfig.a.tld", (*NAMES, MAIL))}
+BY_US = {"autoconfig.a.tld": frozenset({*NAMES, MAIL})}
+
+
+def test_a_further_name_is_in_our_lineage_whatever_else_names_it() -> None:
+    assert widened({}).ordered == WITH_MAIL
+    assert widened({pair("x"): facts(*NAMES, MAIL)}).ordered == WITH_MAIL
+    assert widened({OURS: facts(*NAMES), pair("x"): facts(MAIL)}).ordered == WITH_MAIL
+    there = widened({OURS: facts(*NAMES, MAIL)}, validated=BY_US)
+    assert (there.ordered, there.own) == ({}, {"a.tld": OURS})
+
+
+def test_a_further_name_that_leads_elsewhere_is_left_out_with_the_reason() -> None:
+    gone = {MAIL: Addresses(("192.0.2.1",))}
+    assert widened({}, gone).ordered == {"a.tld": Lineage("autoconfig.a.tld", NAMES)}
+    assert widened({OURS: facts(*NAMES)}, gone).ordered == {}
+    found = widened({OURS: facts(*NAMES)}, {NAMES[0]: Addresses(("192.0.2.1",))})
+    assert found.missing == {MAIL: "is answered for by autoconfig.a.tld, which leads to 192.0.2.1, which is not this host"}
+
+
+def test_a_name_that_is_not_wanted_any_more_leaves_our_lineage_and_nobody_elses() -> None:
+    wide = {OURS: facts(*NAMES, MAIL)}
+    taken = {"taken": frozenset({"autoconfig.a.tld"})}
+    assert widened(wide, extra=(), validated=BY_US, **taken).ordered == {"a.tld": Lineage("autoconfig.a.tld", NAMES)}
+    # Somebody has put in a name that is validated elsewhere.
+    theirs = widened(wide, extra=(), validated={"autoconfig.a.tld": frozenset(NAMES)}, **taken)
+    assert (theirs.own, theirs.ordered) == ({}, {})
+    ending = widened({OURS: facts(*NAMES, MAIL, days_left=20)}, extra=(), **taken)
+    assert ending.ordered == {"a.tld": Lineage("autoconfig.a.tld-mail_autoconfig", NAMES)}
+
+
 def test_a_silent_name_server_takes_no_name_out_of_a_lineage() -> None:
     silent = {NAMES[1]: Addresses(failure="could not be looked up")}
     ending = {pair("autoconfig.a.tld"): facts(*NAMES, days_left=20)}

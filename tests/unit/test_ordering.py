@@ -64,7 +64,9 @@ class ModMd:
             # It begins anew, but not before the time that it had set itself.
             shutil.rmtree(staging)
             return
-        if not (domain / "pubcert.pem").exists():
+        known = self._apache.certificates.get(str(domain / "pubcert.pem"), names)
+        is_whole = not isinstance(known, list) or set(names) <= set(known)
+        if not (is_whole and (domain / "pubcert.pem").exists()):
             self.stage(names[0])
 
     def stage(self, name: str) -> None:
@@ -148,6 +150,19 @@ def test_pacc_has_a_name_in_the_certificate(apache: FakeApache, mod_md: ModMd) -
     ran = apache.publish(**OPTIONS, pacc=True)
     (order,) = ran.result["certificate_orders"]
     assert order["names"] == [*NAMES, "ua-auto-config.server.tld"]
+
+
+def test_further_names_are_in_the_certificate_and_told(apache: FakeApache, mod_md: ModMd) -> None:
+    extra = {"certificate_extra_names": ["mail.{domain}"]}
+    apache.publish(**OPTIONS)
+    ran = apache.publish(**OPTIONS, **extra)
+    assert [order["names"] for order in ran.result["certificate_orders"]] == [[*NAMES, "mail.server.tld"]]
+    told = {entry["name"]: entry["reason"] for entry in ran.result["certificate_names"]}
+    assert told["mail.server.tld"] == "mod_md orders and renews it"
+    apache.dns = {"mail.server.tld": Addresses(("192.0.2.1",))}
+    before = apache.footprint()
+    assert not apache.publish(**OPTIONS, **extra).result["changed"]
+    assert apache.footprint() == before
 
 
 def test_more_than_the_authority_takes_is_left_to_later_runs(apache: FakeApache, mod_md: ModMd) -> None:

@@ -49,14 +49,17 @@ class Certbot:
         if self.refuses & {host.partition(".")[2] for host in hosts}:
             return Result(1, "", "Error creating new order :: too many failed authorizations recently")
         name, root = words[words.index("--cert-name") + 1], self._apache.certbot
-        live, archive = root / "live" / name, root / "archive" / name
-        for directory in (live, archive):
+        live, archive, renewal = root / "live" / name, root / "archive" / name, root / "renewal"
+        for directory in (live, archive, renewal):
             directory.mkdir(parents=True, exist_ok=True)
         number = len(list(archive.glob("cert*.pem"))) + 1
         for file in ("cert", "fullchain", "privkey"):
             (archive / f"{file}{number}.pem").write_text("PEM")
             (live / f"{file}.pem").unlink(missing_ok=True)
             (live / f"{file}.pem").symlink_to(archive / f"{file}{number}.pem")
+        webroot = words[words.index("--webroot-path") + 1]
+        lines = ["[renewalparams]", "[[webroot_map]]", *(f"{host} = {webroot}" for host in hosts)]
+        (renewal / f"{name}.conf").write_text("\n".join(lines))
         self._apache.certificates[str(live / "fullchain.pem")] = hosts
         return Result(0, "", "")
 
@@ -121,6 +124,20 @@ def test_runs_for_one_provider_after_the_other_lead_to_the_same_site(apache: Fak
     assert not ran.result["changed"]
     apache.publish(signing_host=SIGNER, **OPTIONS, providers=[provider("server.tld")], purge=True)
     assert "http://autoconfig.server.tld%" in snippet.read_text()
+
+
+def test_further_names_are_in_the_lineage_and_told(apache: FakeApache, certbot: Certbot) -> None:
+    extra = {"certificate_extra_names": ["mail.{domain}"]}
+    apache.publish(**OPTIONS)
+    apache.read_at = os.stat(apache.certbot / "live/autoconfig.server.tld/fullchain.pem").st_mtime - 1
+    ran = apache.publish(**OPTIONS, **extra)
+    assert certbot.calls == [NAMES, [*NAMES, "mail.server.tld"]]
+    told = {entry["name"]: entry["reason"] for entry in ran.result["certificate_names"]}
+    assert told["mail.server.tld"] == "certbot orders and renews it"
+    assert (
+        "http://autoconfig.server.tld%"
+        in (Path(apache.layout.available("conf")) / "autoconfig.server.tld-challenges.conf").read_text()
+    )
 
 
 def test_what_failed_is_forgotten_with_its_domain(apache: FakeApache, certbot: Certbot) -> None:

@@ -54,6 +54,7 @@ class Store:
     :ivar is_installed: whether it can be run
     :ivar is_renewing: whether something runs ``certbot renew`` by itself
     :ivar taken: names of lineages that are there, also broken ones
+    :ivar validated: the names in lineages that it validates from our document root, by lineage
     :ivar issued: when its certificates came, in seconds since the epoch
     :ivar failures: by mail domain
     """
@@ -63,6 +64,7 @@ class Store:
     is_installed: bool = False
     is_renewing: bool = False
     taken: frozenset[str] = frozenset()
+    validated: t.Mapping[str, frozenset[str]] = dataclasses.field(default_factory=dict)
     issued: tuple[float, ...] = ()
     failures: t.Mapping[str, Failure] = dataclasses.field(default_factory=dict)
 
@@ -127,12 +129,20 @@ def name_of(pair: Certificate) -> str:
     return os.path.basename(os.path.dirname(pair.file))
 
 
+def is_at(pair: Certificate, directory: str) -> bool:
+    """Whether a pair is a lineage of certbot.
+
+    :arg directory: certbot's
+    """
+    return pair.file.startswith(f"{directory}/live/")
+
+
 def deletion(pair: Certificate, directory: str) -> str:
     """The command that deletes a lineage; empty for a pair that is not certbot's.
 
     :arg directory: certbot's
     """
-    if not pair.file.startswith(f"{directory}/live/"):
+    if not is_at(pair, directory):
         return ""
     elsewhere = "" if directory == CERTBOT_DIRECTORY else f" --config-dir {shlex.quote(directory)}"
     return f"certbot delete --cert-name {shlex.quote(name_of(pair))}{elsewhere}"
@@ -174,18 +184,54 @@ def lacking(
     return {
         domain: tuple(names)
         for domain, names in wanted.items()
-        if not all(_lasts(certificates, name, now, name == apart.signing) for name in names)
+        if not all(_lasts(certificates, name, domain, now, apart) for name in names) or _has_more(certificates, domain, names)
     }
 
 
-def _lasts(certificates: Certificates, name: str, now: float, is_signing: bool) -> bool:
-    """Whether a host name has a certificate that serves, and that need not have been renewed by now.
-
-    :arg is_signing: whether it shall sign, for which one that names others, too, is no good: its key may serve their sites
-    """
+def _lasts(certificates: Certificates, name: str, domain: str, now: float, apart: Apart) -> bool:
+    """Whether a host name has a certificate that will do, and that need not have been renewed by now."""
     return any(
-        (facts.can_sign and facts.names == (name,) if is_signing else facts.is_usable) and not facts.is_ending(now)
-        for _pair, facts in certificates.naming(name)
+        _will_do(pair, facts, name, domain, apart) and not facts.is_ending(now) for pair, facts in certificates.naming(name)
+    )
+
+
+def _will_do(pair: Certificate, facts: PairFacts, name: str, domain: str, apart: Apart) -> bool:
+    if name == apart.signing:
+        # One that names others, too, is no good: its key may serve their sites.
+        return facts.can_sign and facts.names == (name,)
+    if name in apart.answering:
+        return facts.is_usable and _is_named_as_ours(pair, facts, domain)
+    return facts.is_usable
+
+
+def _is_named_as_ours(pair: Certificate, facts: PairFacts, domain: str) -> bool:
+    return facts.origin is Origin.CERTBOT and name_of(pair) in names_of(domain)
+
+
+def _has_more(certificates: Certificates, domain: str, names: t.Sequence[str]) -> bool:
+    """Whether a lineage of a name of ours has host names that are not wanted, apart from those for mail clients."""
+    return any(
+        _is_named_as_ours(pair, facts, domain) and bool(_beyond(facts, names))
+        for name in names[:1]
+        for pair, facts in certificates.naming(name)
+    )
+
+
+def _beyond(facts: PairFacts, names: t.Sequence[str]) -> tuple[str, ...]:
+    return tuple(name for name in facts.names if name not in names and name.partition(".")[0] not in clients.ALL_LABELS)
+
+
+def to_be_read(wanted: t.Mapping[str, t.Sequence[str]], certificates: Certificates) -> frozenset[str]:
+    """The lineages of which has to be known which names they validate from our document root: whose names are not ours for sure.
+
+    :arg wanted: host names by mail domain
+    """
+    return frozenset(
+        name_of(pair)
+        for domain, names in wanted.items()
+        for name in names
+        for pair, facts in certificates.naming(name)
+        if _is_named_as_ours(pair, facts, domain) and not is_ours(facts.names)
     )
 
 
@@ -203,7 +249,7 @@ def plan(
     """
     if not wanted:
         return Lineages()
-    own = _own(wanted, certificates, apart)
+    own = _own(wanted, certificates, apart, store)
     missing: dict[str, str] = {}
     nameless: list[str] = []
     planned: dict[str, Lineage] = {}
@@ -212,11 +258,12 @@ def plan(
     later: list[str] = []
     left = orders.room(options, store.issued, ledger.now)
     for domain, names in lacking(wanted, certificates, ledger.now, apart).items():
-        without = [name for name in names if not _lasts(certificates, name, ledger.now, name == apart.signing)]
+        without = [name for name in names if not _lasts(certificates, name, domain, ledger.now, apart)]
+        has_more = domain in own and bool(_beyond(own[domain][1], names))
         missing.update((name, apart.why_not(name, ledger)) for name in without if not apart.leads_here(name, ledger))
         lineage = _lineage(domain, names, own.get(domain), store, ledger, apart)
         failure = store.failures.get(domain)
-        if all(name in missing for name in without):
+        if all(name in missing for name in without) and not has_more:
             continue
         if lineage is None:
             nameless.append(domain)
@@ -243,7 +290,7 @@ def plan(
 
 
 def _own(
-    wanted: t.Mapping[str, t.Sequence[str]], certificates: Certificates, apart: Apart
+    wanted: t.Mapping[str, t.Sequence[str]], certificates: Certificates, apart: Apart, store: Store
 ) -> dict[str, tuple[Certificate, PairFacts]]:
     """The lineage of each mail domain that has one; one of another name may be renewed in another way than ours are."""
     found = {}
@@ -252,13 +299,20 @@ def _own(
         theirs = [
             (pair, facts)
             for pair, facts in pairs.items()
-            if facts.origin is Origin.CERTBOT
-            and name_of(pair) in names_of(domain)
-            and (is_ours(facts.names) or facts.names == (apart.signing,))
+            if _is_named_as_ours(pair, facts, domain) and _is_all_ours(facts.names, store.validated.get(name_of(pair), ()), apart)
         ]
         if theirs:
             found[domain] = max(theirs, key=lambda item: (len(item[1].names), item[1].ends, item[0]))
     return found
+
+
+def _is_all_ours(names: t.Iterable[str], validated: t.Collection[str], apart: Apart) -> bool:
+    """Whether a lineage of a name of ours has nothing that somebody else has put in.
+
+    :arg validated: those that certbot validates from our document root
+    """
+    others = [name for name in names if name not in validated and name != apart.signing]
+    return not others or is_ours(others)
 
 
 def _lineage(

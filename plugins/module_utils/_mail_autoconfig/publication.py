@@ -10,8 +10,8 @@ import functools
 import time
 import typing as t
 
-from . import clients, lineages, orders, profile_signing
-from .apache import managed_domains, neighbours, signing
+from . import clients, extra_names, lineages, orders, profile_signing
+from .apache import challenges, managed_domains, neighbours, signing
 from .apache import sites as site
 from .apache.common import HEADER
 from .apache.neighbours import Placement
@@ -62,6 +62,8 @@ class Publication:
     :ivar choices: why each host name has its certificate, or has none
     :ivar served: what records say of the hosts
     :ivar dns_options: how they say it
+    :ivar extra: further names that its certificates are to have, each with its mail domain, and the choice
+    :ivar answered: those of them whose challenges one of its sites answers
     """
 
     provider: Provider
@@ -70,6 +72,8 @@ class Publication:
     choices: t.Mapping[str, Choice]
     served: dns.Served
     dns_options: dns.DnsOptions
+    extra: t.Mapping[str, tuple[str, Choice]] = dataclasses.field(default_factory=dict)
+    answered: tuple[str, ...] = ()
 
     @functools.cached_property
     def records(self) -> tuple[dns.Record, ...]:
@@ -146,6 +150,7 @@ def candidates(settings: Settings) -> Search:
     pairs = tuple(dict.fromkeys(pair_at(settings.certificate_file, settings.certificate_key_file, domain) for domain in named))
     is_pattern = "*" in settings.certificate_file
     hosts = [f"{label}.{domain}" for domain in domains for label in clients.ALL_LABELS] if settings.https else []
+    hosts += [name for names in settings.extra_names.values() for name in names]
     return Search(
         pairs=() if is_pattern else pairs,
         patterns=pairs if is_pattern else (),
@@ -177,26 +182,42 @@ def _looks_everywhere(settings: Settings, provider: Provider) -> bool:
 
 def lacking(settings: Settings, survey: Survey) -> dict[str, tuple[str, ...]]:
     """The mail domains for which certbot may have to order, with the host names that have to lead here."""
-    apart = _apart(settings, survey.manifest)
-    found = lineages.lacking(to_order(settings, CERTBOT), _certificates(settings, survey), survey.moment, apart)
+    apart = _apart(settings, survey)
+    found = lineages.lacking(to_order(settings, survey, CERTBOT), _certificates(settings, survey), survey.moment, apart)
     return {
         domain: (*names, *dict.fromkeys(apart.answering[name] for name in names if name in apart.answering))
         for domain, names in found.items()
     }
 
 
-def _apart(settings: Settings, manifest: Manifest) -> lineages.Apart:
+def widened_lineages(settings: Settings, survey: Survey) -> frozenset[str]:
+    """The lineages of which has to be known whether their names are all ours."""
+    return lineages.to_be_read(to_order(settings, survey, CERTBOT), _certificates(settings, survey))
+
+
+def _apart(settings: Settings, survey: Survey) -> lineages.Apart:
     """The host names that are no sites of ours, and for which certbot orders all the same."""
+    extra = extra_names.judge(settings, survey).ordered
+    answering = {
+        name: site_of
+        for provider in settings.providers
+        if settings.source(provider) == CERTBOT
+        for site_of in [f"autoconfig.{provider.domains[0]}"]
+        for domain in provider.domains
+        for name in extra.get(domain, ())
+    }
     if not settings.signing_host or settings.certificates != CERTBOT:
-        return lineages.Apart()
-    return lineages.Apart(settings.signing_host, {settings.signing_host: profile_signing.answering(settings, manifest)})
+        return lineages.Apart("", answering)
+    signing_host = settings.signing_host
+    return lineages.Apart(signing_host, {signing_host: profile_signing.answering(settings, survey.manifest), **answering})
 
 
-def to_order(settings: Settings, source: str) -> dict[str, tuple[str, ...]]:
+def to_order(settings: Settings, survey: Survey, source: str) -> dict[str, tuple[str, ...]]:
     """The host names that need a certificate of a source, by mail domain; what signs stands for itself."""
     signed = [settings.signing_host] if settings.signing_host and source == settings.certificates else []
+    extra = extra_names.judge(settings, survey).ordered
     return {host: (host,) for host in signed} | {
-        domain: tuple(f"{label}.{domain}" for label in _labels(settings, provider))
+        domain: (*(f"{label}.{domain}" for label in _labels(settings, provider)), *extra.get(domain, ()))
         for provider in settings.providers
         if settings.source(provider) == source
         for domain in provider.domains
@@ -221,10 +242,14 @@ def publish(settings: Settings, survey: Survey, platform: Platform) -> Publicati
     # Of a host without Apache nothing is known that decides what is ordered.
     ordered, kept = Orders(), Lineages()
     if survey.installed:
-        ordered = orders.plan(to_order(settings, MOD_MD), survey.ledger, settings.acme)
-        apart = _apart(settings, survey.manifest)
-        kept = lineages.plan(to_order(settings, CERTBOT), certificates, survey.certbot, survey.ledger, settings.acme, apart)
+        ordered = orders.plan(to_order(settings, survey, MOD_MD), survey.ledger, settings.acme)
+        apart = _apart(settings, survey)
+        kept = lineages.plan(
+            to_order(settings, survey, CERTBOT), certificates, survey.certbot, survey.ledger, settings.acme, apart
+        )
+    extra = extra_names.judge(settings, survey)
     items, describing = _items(settings, certificates, survey.manifest, ordered, kept)
+    items = tuple(_with_extra(settings, item, extra, survey, ordered, kept) for item in items)
     items = _widened(settings, items, survey)
     named = {item.provider.id for item in items} | {SHARED, SIGNING}
     others = {name: holding for name, holding in survey.manifest.providers.items() if name not in named and not settings.purge}
@@ -253,6 +278,7 @@ def publish(settings: Settings, survey: Survey, platform: Platform) -> Publicati
             describing,
             ordered.findings,
             kept.findings,
+            extra.findings,
             _certificate_findings(settings, items, certificates, survey.moment),
             _content_findings(settings, items, certificates),
             _ground_findings(settings, survey),
@@ -386,6 +412,24 @@ def _items(
         found = [about_documents, without_pacc, _host_findings(settings, provider, groups, certificates)]
         findings[provider.id] = total(found)
     return tuple(items), of_each(findings)
+
+
+def _with_extra(
+    settings: Settings,
+    item: Publication,
+    extra: extra_names.ExtraNames,
+    survey: Survey,
+    ordered: Orders,
+    kept: Lineages,
+) -> Publication:
+    """The same with the further names that its certificates are to have."""
+    if not extra.ordered:
+        return item
+    is_certbot = settings.source(item.provider) == CERTBOT
+    pair_of = kept.own.get if is_certbot else ordered.pair_of
+    chosen = extra_names.choices(settings, item.provider, extra, survey, pair_of, kept if is_certbot else ordered)
+    answered = [name for domain in item.provider.domains for name in extra.ordered.get(domain, ())] if is_certbot else []
+    return dataclasses.replace(item, extra=chosen, answered=tuple(answered))
 
 
 def _documents(settings: Settings, provider: Provider) -> tuple[Document, ...]:
@@ -571,6 +615,7 @@ def _desired(
             *_pair_files(settings, item.provider, used),
             *sites,
             *_managed_file(settings, item.provider, platform, ordered),
+            *_challenges_file(settings, item, platform),
         )
         of_others = tuple(sorted(pair for pair in used if pair != _brought(settings, item.provider)))
         found.append(Desired(item.provider.id, item.provider.domains, files, enabled(files), certificates=of_others))
@@ -592,6 +637,15 @@ def _managed_file(settings: Settings, provider: Provider, platform: Platform, or
     managed = [ordered.managed[domain] for domain in provider.domains if domain in ordered.managed]
     name = f"autoconfig.{provider.domains[0]}"
     return [site.managed_file(platform, name, managed, settings.acme, settings.site)] if managed else []
+
+
+def _challenges_file(settings: Settings, item: Publication, platform: Platform) -> list[File]:
+    """What leads the challenges of names that are no sites to one that is; none where there are none."""
+    if not item.answered:
+        return []
+    host = f"autoconfig.{item.provider.domains[0]}"
+    snippet = challenges.snippet(item.answered, host, settings.site.http_port)
+    return [site.configuration(platform, "conf", challenges.file_name(host), snippet)]
 
 
 def _shared(

@@ -10,7 +10,7 @@ import typing as t
 
 from . import plan as planning
 from .apache import managed_domains
-from .certificates import Certificate
+from .certificates import Certificate, Choice
 from .dns import records as dns
 from .files import Kind
 from .host.rehearsal import Rehearsal
@@ -65,13 +65,17 @@ def _certificate_names(publications: Publications) -> t.Iterator[dict[str, t.Any
     """What serves each host name over TLS, or why nothing does; nothing of what is taken away."""
     for item in publications.items if publications.desired else ():
         for name, domain in (host for group in item.groups for host in group.hosts):
-            choice = item.choices[name]
-            entry: dict[str, t.Any] = {"name": name, "domain": domain, "provider": item.provider.id, "reason": choice.reason}
-            if choice.pair:
-                now = publications.moment
-                entry["certificate_file"], entry["certificate_key_file"] = choice.pair.file, choice.pair.key
-                entry["days_left"], entry["lifetime_left"] = choice.facts.days_left(now), choice.facts.lifetime_left(now)
-            yield entry
+            yield _certificate_name(name, domain, item.provider.id, item.choices[name], publications.moment)
+        for name, (domain, choice) in item.extra.items():
+            yield _certificate_name(name, domain, item.provider.id, choice, publications.moment)
+
+
+def _certificate_name(name: str, domain: str, provider: str, choice: Choice, now: float) -> dict[str, t.Any]:
+    entry: dict[str, t.Any] = {"name": name, "domain": domain, "provider": provider, "reason": choice.reason}
+    if choice.pair:
+        entry["certificate_file"], entry["certificate_key_file"] = choice.pair.file, choice.pair.key
+        entry["days_left"], entry["lifetime_left"] = choice.facts.days_left(now), choice.facts.lifetime_left(now)
+    return entry
 
 
 def _certificate_orders(orders: Orders, entries: t.Mapping[str, Entry]) -> t.Iterator[dict[str, t.Any]]:
@@ -97,6 +101,9 @@ def _lineage_orders(publications: Publications, failures: t.Mapping[str, Failure
     for item in publications.items:
         for name, domain in (host for group in item.groups for host in group.hosts):
             if item.choices[name].pair == lineages.own.get(domain, _NO_PAIR):
+                names.setdefault(domain, []).append(name)
+        for name, (domain, choice) in item.extra.items():
+            if choice.pair == lineages.own.get(domain, _NO_PAIR):
                 names.setdefault(domain, []).append(name)
     signing = publications.signing
     if signing and signing.choice.pair == lineages.own.get(signing.host, _NO_PAIR):

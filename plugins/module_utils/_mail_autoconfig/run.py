@@ -259,14 +259,14 @@ def prepare(settings: Settings, way: Way, platform: Platform, surveyor: Surveyor
         survey = dataclasses.replace(
             survey,
             ledger=surveyor.ledger(
-                publication.to_order(settings, MOD_MD),
+                publication.to_order(settings, survey, MOD_MD),
                 names,
                 survey,
                 settings.acme.files,
                 settings.dns.addresses,
                 settings.dns.host,
             ),
-            certbot=_coming(surveyor.certbot(lacking), way) if CERTBOT in settings.ordering else survey.certbot,
+            certbot=_certbot(settings, survey, surveyor, way, lacking) if CERTBOT in settings.ordering else survey.certbot,
         )
     if way.state == "present":
         publications = publication.publish(settings, survey, platform)
@@ -307,6 +307,12 @@ def prepare(settings: Settings, way: Way, platform: Platform, surveyor: Surveyor
     if problems:
         raise InputError(problems)
     return ready
+
+
+def _certbot(settings: Settings, survey: Survey, surveyor: Surveyor, way: Way, lacking: t.Collection[str]) -> Store:
+    """What there is of certbot; ``lacking`` are mail domains for which it may have to order."""
+    widened = publication.widened_lineages(settings, survey)
+    return _coming(surveyor.certbot(lacking, widened, settings.site.document_root), way)
 
 
 def _coming(store: Store, way: Way) -> Store:

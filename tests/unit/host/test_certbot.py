@@ -13,7 +13,10 @@ import pytest
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.apache.managed_domains import AcmeOptions
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.host import certbot
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.host.commands import Result
+from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.host.debian import Debian
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.lineages import Failure, Lineage, Store
+
+from tests.unit.fake_apache import FakeApache
 
 OPTIONS = AcmeOptions(contact="admin@a.tld", directory="https://acme.tld/dir", ca_file="/ca.pem", wait_seconds=60)
 # As certbot 2.1.0 says it.
@@ -88,6 +91,35 @@ class Certbot:
             self,
             self.progress.append,
         )
+
+
+CONFIGURATION = """\
+version = 2.1.0
+[renewalparams]
+authenticator = webroot
+webroot_path = /other,
+[[webroot_map]]
+autoconfig.a.tld = {ours}
+mail.a.tld = {ours}/
+www.a.tld = /other
+[acme_renewal_info]
+mail.b.tld = {ours}
+"""
+
+
+def test_the_names_that_are_validated_from_our_directory_are_told(tmp_path: Path) -> None:
+    (tmp_path / "renewal").mkdir()
+    (tmp_path / "renewal/a.conf").write_text(CONFIGURATION.format(ours=tmp_path))
+    (tmp_path / "renewal/b.conf").write_text("[renewalparams]\nauthenticator = apache\n")
+    (tmp_path / "renewal/c.conf").write_bytes(b"\xff")
+    apache = FakeApache(tmp_path / "host")
+    platform = Debian(certbot_directory=str(tmp_path))
+    server = apache.surveyor().server()
+    found = certbot.look(platform, server, str(tmp_path), (), True, ("a", "b", "c", "none"), str(tmp_path))
+    assert found.validated == {
+        "a": {"autoconfig.a.tld", "mail.a.tld"},
+        **dict.fromkeys(("b", "c", "none"), frozenset()),
+    }
 
 
 def test_each_order_is_made_for_itself_and_one_that_fails_keeps_no_other(tmp_path: Path) -> None:

@@ -74,9 +74,9 @@ MISTAKES: dict[str, tuple[Options, list[str]]] = {
     "an unknown option": (
         {**SMALLEST, "catch_all": True},
         [
-            "providers[0].catch_all: is unknown; allowed are caldav, carddav, certificate_content, certificate_key_content, "
-            "certificates, config_update_url, display_name, documentation, domains, enable, id, incoming, input_fields, "
-            "instructions, jmap, logo, managesieve, oauth2, outgoing, profile, short_name, webmail"
+            "providers[0].catch_all: is unknown; allowed are caldav, carddav, certificate_content, certificate_extra_names, "
+            "certificate_key_content, certificates, config_update_url, display_name, documentation, domains, enable, id, "
+            "incoming, input_fields, instructions, jmap, logo, managesieve, oauth2, outgoing, profile, short_name, webmail"
         ],
     ),
     "an unknown option of a server": (

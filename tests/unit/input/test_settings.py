@@ -46,6 +46,7 @@ def test_a_domain_is_enough() -> None:
         responder="auto",
         https=True,
         certificates="found",
+        certificate_extra_names=(),
         certificate_file="/etc/letsencrypt/live/{domain}/fullchain.pem",
         certificate_key_file="/etc/letsencrypt/live/{domain}/privkey.pem",
         certificate_is_given=False,
@@ -224,6 +225,65 @@ def test_where_certificates_come_from_can_be_said_for_all_and_for_one() -> None:
     assert problems_of(certificates="bought") == ["certificates: 'bought' is unknown; allowed are found, given, mod_md, certbot"]
     assert problems_of(providers=[{**providers[0], "certificates": "bought"}]) == [
         "providers[0].certificates: 'bought' is unknown; allowed are found, given, mod_md, certbot"
+    ]
+
+
+ORDERED: Options = {"certificates": "certbot", "acme_agreement": True, "acme_contact": "admin@server.tld"}
+
+
+def test_further_names_of_certificates_are_those_of_each_domain() -> None:
+    providers = [
+        {"domains": ["a.tld", "b.tld"], **SERVERS},
+        {"domains": ["c.tld"], **SERVERS, "certificate_extra_names": ["{domain}", "smtp.host.tld"]},
+        {"domains": ["d.tld"], **SERVERS, "certificates": "found"},
+    ]
+    read = settings.read({**ORDERED, "providers": providers, "certificate_extra_names": ["Mail.{domain}", "mx.host.tld."]})
+    assert read.extra_names == {
+        "a.tld": ("mail.a.tld", "mx.host.tld"),
+        "b.tld": ("mail.b.tld",),
+        "c.tld": ("c.tld", "smtp.host.tld"),
+    }
+    assert settings.read({**ORDERED, "domain": "a.tld"}).extra_names == {}
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (["*.{domain}"], "[0]: '*.{domain}' is a wildcard, which only the challenge dns-01 validates; name the hosts"),
+        (["a b"], "[0]: 'a b' is not a host name (labels of 1 to 63 letters, digits and inner hyphens, joined by dots)"),
+        (["mail{domain}"], "[0]: 'mail{domain}' is not a host name: {domain} stands at the end, alone or behind a dot"),
+        (["{domain}.tld"], "[0]: '{domain}.tld' is not a host name: {domain} stands at the end, alone or behind a dot"),
+        (["mail.{domain}", "MAIL.{domain}"], "[1]: 'MAIL.{domain}' is listed twice"),
+        (["autoconfig.{domain}"], ": 'autoconfig.server.tld' is among the host names of server.tld already"),
+        (
+            ["profiles.{domain}"],
+            ": 'profiles.server.tld' would be in the certificates of signing_host and of server.tld; name it for one",
+        ),
+        (
+            ["x" * 63 + "." + ".".join(["y" * 60] * 3) + ".{domain}"],
+            f": '{'x' * 63}.{'.'.join(['y' * 60] * 3)}.server.tld' is longer than 253",
+        ),
+        (["mail.server.tld", "mail.{domain}"], ": 'mail.server.tld' is there twice for server.tld"),
+    ],
+)
+def test_a_further_name_that_cannot_be_in_a_certificate_is_refused(names: list[str], expected: str) -> None:
+    (problem,) = problems_of(**ORDERED, signing_host="profiles.server.tld", certificate_extra_names=names)
+    assert problem.startswith(f"certificate_extra_names{expected}"), problem
+
+
+def test_a_further_name_is_in_one_certificate_and_only_where_one_is_ordered() -> None:
+    providers = [
+        {"domains": ["a.tld"], **SERVERS, "certificate_extra_names": ["mail.host.tld", "mail.b.tld"]},
+        {"domains": ["b.tld"], **SERVERS, "certificate_extra_names": ["mail.{domain}", "mail.host.tld"]},
+        {"domains": ["c.tld"], **SERVERS, "certificates": "found", "certificate_extra_names": ["mail.c.tld"]},
+    ]
+    assert problems_of(**ORDERED, providers=providers) == [
+        "certificate_extra_names: of provider c.tld goes with certificates: mod_md or certbot",
+        "certificate_extra_names: 'mail.b.tld' would be in the certificates of a.tld and of b.tld; name it for one",
+        "certificate_extra_names: 'mail.host.tld' would be in the certificates of a.tld and of b.tld; name it for one",
+    ]
+    assert problems_of(certificate_extra_names=["mail.{domain}"]) == [
+        "certificate_extra_names: goes with certificates: mod_md or certbot"
     ]
 
 

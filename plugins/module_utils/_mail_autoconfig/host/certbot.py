@@ -49,10 +49,19 @@ Call = t.Callable[[t.Sequence[str], t.Mapping[str, str], float], Result]
 # -- what it has ----------------------------------------------------------------------------------------------------------
 
 
-def look(platform: Platform, server: Server, state_directory: str, domains: t.Collection[str], is_installed: bool) -> Store:
+def look(
+    platform: Platform,
+    server: Server,
+    state_directory: str,
+    domains: t.Collection[str],
+    is_installed: bool,
+    lineages: t.Collection[str] = (),
+    webroot: str = "",
+) -> Store:
     """What there is of certbot.
 
     :arg domains: mail domains for which it may have to order
+    :arg lineages: those of which to tell which names are validated from ``webroot``
     """
     directory = platform.certbot_directory
     return Store(
@@ -62,6 +71,7 @@ def look(platform: Platform, server: Server, state_directory: str, domains: t.Co
         is_installed=is_installed,
         is_renewing=platform.renews_lineages(),
         taken=frozenset(name for domain in domains for name in names_of(domain) if _is_taken(directory, name)),
+        validated={name: _validated(f"{directory}/renewal/{name}.conf", webroot) for name in lineages},
         issued=filesystem.changed_at(directory, "archive/*/cert*.pem") if domains else (),
         failures=failures(state_directory),
     )
@@ -69,6 +79,19 @@ def look(platform: Platform, server: Server, state_directory: str, domains: t.Co
 
 def _is_taken(directory: str, name: str) -> bool:
     return any(os.path.lexists(f"{directory}/{path}") for path in (f"renewal/{name}.conf", f"live/{name}", f"archive/{name}"))
+
+
+def _validated(path: str, webroot: str) -> frozenset[str]:
+    """The host names of a lineage whose challenges are answered from a directory: the section ``webroot_map`` of its file."""
+    try:
+        with open(path, encoding="utf-8") as stream:
+            lines = stream.read().partition("[[webroot_map]]")[2].partition("[")[0].splitlines()
+    except (OSError, ValueError):
+        return frozenset()
+    entries = [line.partition("=") for line in lines]
+    return frozenset(
+        name.strip() for name, _sign, root in entries if root and os.path.realpath(root.strip()) == os.path.realpath(webroot)
+    )
 
 
 # -- what failed ----------------------------------------------------------------------------------------------------------

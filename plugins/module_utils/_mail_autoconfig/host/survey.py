@@ -389,13 +389,14 @@ class Surveyor:
             path = os.path.dirname(path)
         return ""
 
-    def certbot(self, domains: t.Collection[str]) -> Store:
+    def certbot(self, domains: t.Collection[str], lineages: t.Collection[str] = (), webroot: str = "") -> Store:
         """What there is of certbot.
 
         :arg domains: mail domains for which it may have to order
+        :arg lineages: those of which to tell which names are validated from ``webroot``
         """
         is_installed = self._means.is_there(certbot.PROGRAM)
-        return certbot.look(self._platform, self.server(), self._state, domains, is_installed)
+        return certbot.look(self._platform, self.server(), self._state, domains, is_installed, lineages, webroot)
 
     def ledger(
         self,

@@ -166,6 +166,7 @@ class Provider:
     :ivar domains: at least one, lower-case ASCII; the first names the sites
     :ivar logo: path of an image on the controller, for the setup page
     :ivar certificates: one of ``certificates.SOURCES``; empty for what the administrator says of all
+    :ivar certificate_extra_names: host names, or patterns with ``{domain}``, that ordered certificates are to have, too
     :ivar certificate_content: a chain (PEM) in the place of a path, with its key; empty for none
     """
 
@@ -189,6 +190,7 @@ class Provider:
     profile: Profile | None = None
     logo: str = ""
     certificates: str = ""
+    certificate_extra_names: tuple[str, ...] = ()
     certificate_content: str = ""
     certificate_key_content: str = dataclasses.field(default="", repr=False)
 
@@ -271,6 +273,7 @@ def read_provider(fields: Fields) -> Provider:
         profile=_read_profile(fields.mapping("profile")),
         logo=fields.text("logo"),
         certificates=fields.text("certificates", reading.one_of(*SOURCES)),
+        certificate_extra_names=fields.texts("certificate_extra_names", reading.host_pattern),
         certificate_content=chain,
         certificate_key_content=key,
     )

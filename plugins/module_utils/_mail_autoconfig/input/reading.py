@@ -14,6 +14,7 @@ Check = t.Callable[[str], str]
 
 # Characters that XML 1.0 cannot carry (section 2.2), plus DEL and the C1 controls that no text needs.
 _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
+LONGEST_NAME = 253
 # What no encoding can carry; JSON brings it in as an escape.
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\Z")
@@ -61,13 +62,24 @@ def hostname(value: str) -> str:
     except UnicodeError:
         ascii_name = ""
     labels = ascii_name.split(".")
-    if not ascii_name or len(ascii_name) > 253 or not all(_LABEL.match(label) for label in labels):
+    if not ascii_name or len(ascii_name) > LONGEST_NAME or not all(_LABEL.match(label) for label in labels):
         raise ValueError(
             f"{shown(value)} is not a host name (labels of 1 to 63 letters, digits and inner hyphens, joined by dots)"
         )
     if labels[-1].isdigit():
         raise ValueError(f"{shown(value)} is an IP address or a number, not a host name")
     return ascii_name
+
+
+def host_pattern(value: str) -> str:
+    """As :func:`hostname`; ``{domain}`` may stand for the mail domain at its end."""
+    if "*" in value:
+        raise ValueError(f"{shown(value)} is a wildcard, which only the challenge dns-01 validates; name the hosts")
+    start, placeholder, end = value.partition("{domain}")
+    if end or (placeholder and start and not start.endswith(".")):
+        raise ValueError(f"{shown(value)} is not a host name: {{domain}} stands at the end, alone or behind a dot")
+    # A top-level domain in its place, because a label alone may be a number.
+    return hostname(f"{start}tld")[: -len("tld")] + placeholder if placeholder else hostname(value)
 
 
 def server_hostname(value: str) -> str:

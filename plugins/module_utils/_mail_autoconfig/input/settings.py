@@ -6,6 +6,7 @@ PRIVATE to the collection.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import ipaddress
 import posixpath
 import re
@@ -47,6 +48,7 @@ class Settings:
     :ivar pacc: whether to publish PACC's document too, tlsa: whether records name the keys of the hosts
     :ivar zone_file: path of the zone text, in which ``{domain}`` may stand; empty for none
     :ivar certificates: one of ``certificates.SOURCES``, for providers that do not say it themselves
+    :ivar certificate_extra_names: as those of a provider, for providers that do not say any
     :ivar acme: how certificates are ordered
     :ivar certificate_file: pattern with ``{domain}`` and ``*``; ``certificate_is_given`` tells a wish from the default
     """
@@ -56,6 +58,7 @@ class Settings:
     responder: str
     https: bool
     certificates: str
+    certificate_extra_names: tuple[str, ...]
     certificate_file: str
     certificate_key_file: str
     certificate_is_given: bool
@@ -76,6 +79,24 @@ class Settings:
     def source(self, provider: Provider) -> str:
         """Where a provider's certificates come from."""
         return provider.certificates or self.certificates
+
+    @functools.cached_property
+    def extra_names(self) -> dict[str, tuple[str, ...]]:
+        """The host names beside those for mail clients that ordered certificates are to have, by mail domain.
+
+        A name without ``{domain}`` goes with the first domain.
+        """
+        found = {
+            domain: tuple(
+                pattern.replace("{domain}", domain)
+                for pattern in provider.certificate_extra_names or self.certificate_extra_names
+                if number == 0 or "{domain}" in pattern
+            )
+            for provider in self.providers
+            if self.source(provider) in ORDERING
+            for number, domain in enumerate(provider.domains)
+        }
+        return {domain: names for domain, names in found.items() if names}
 
     @property
     def ordering(self) -> tuple[str, ...]:
@@ -110,6 +131,7 @@ def read(options: t.Mapping[str, t.Any]) -> Settings:
         responder=fields.text("responder", reading.one_of(*RESPONDERS), default="auto"),
         https=bool(fields.boolean("https", True)),
         certificates=fields.text("certificates", reading.one_of(*SOURCES), default=FOUND),
+        certificate_extra_names=fields.texts("certificate_extra_names", reading.host_pattern),
         certificate_file=file or LETS_ENCRYPT_FILE,
         certificate_key_file=key or LETS_ENCRYPT_KEY,
         certificate_is_given=bool(file),
@@ -130,6 +152,7 @@ def read(options: t.Mapping[str, t.Any]) -> Settings:
     fields.close()
     _check_signing_host(settings, fields)
     _check_orders(settings, fields)
+    _check_extra_names(settings, fields)
     if problems:
         raise InputError(problems)
     return settings
@@ -181,6 +204,28 @@ def _check_orders(settings: Settings, fields: Fields) -> None:
         )
     if settings.ordering == (CERTBOT,):
         _check_certbot(acme, fields)
+
+
+def _check_extra_names(settings: Settings, fields: Fields) -> None:
+    """Each of them belongs to one certificate that is ordered, and is nothing else yet."""
+    option = "certificate_extra_names"
+    for provider in settings.providers:
+        if provider.certificate_extra_names and settings.source(provider) not in ORDERING:
+            fields.problem(option, f"of provider {provider.id} goes with certificates: {' or '.join(ORDERING)}")
+    if settings.certificate_extra_names and not settings.ordering_served:
+        fields.problem(option, f"goes with certificates: {' or '.join(ORDERING)}")
+    ours = {f"{label}.{domain}": domain for provider in settings.providers for domain in provider.domains for label in ALL_LABELS}
+    known: dict[str, str] = {settings.signing_host: "signing_host"}
+    for domain, names in settings.extra_names.items():
+        for name in sorted({name for name in names if names.count(name) > 1}):
+            fields.problem(option, f"'{name}' is there twice for {domain}")
+        for name in names:
+            if len(name) > reading.LONGEST_NAME:
+                fields.problem(option, f"'{name}' is longer than {reading.LONGEST_NAME} characters")
+            elif name in ours:
+                fields.problem(option, f"'{name}' is among the host names of {ours[name]} already")
+            elif known.setdefault(name, domain) != domain:
+                fields.problem(option, f"'{name}' would be in the certificates of {known[name]} and of {domain}; name it for one")
 
 
 def _check_certbot(acme: AcmeOptions, fields: Fields) -> None:
