@@ -30,7 +30,7 @@ class Pebble:
     """An authority below ``directory``; a context manager that ends it.
 
     :ivar url: of its directory (RFC 8555)
-    :ivar ca_file: by what its own web server is trusted
+    :ivar ca_file: by what its own web server is trusted, ``pair`` the directory of its certificate and key
     :ivar name_server: address of its name server, which listens on port 53 there
     :arg bad_nonces: how many of a hundred good ones are refused
     """
@@ -49,6 +49,7 @@ class Pebble:
         self._port, self._management, self._names = free_ports(3)
         authority = Authority(directory / "ca")
         authority.issue(directory / "server", ["localhost"])
+        self.pair = directory / "server"
         self.ca_file = authority.certificate
         self.url = f"https://localhost:{self._port}/dir"
         # All of 127.0.0.0/8 is this machine; one for each test that runs at the same time.

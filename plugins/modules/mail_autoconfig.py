@@ -381,7 +381,11 @@ options:
     type: str
     default: https://acme-v02.api.letsencrypt.org/directory
   acme_profile:
-    description: Profile of the certificates, where the authority has several, for example V(tlsserver). For V(mod_md) only.
+    description:
+      - Profile of the certificates, where the authority has several, for example V(tlsserver). Where it does not have this one, it issues
+        its default.
+      - It needs certbot 4.0, or an Apache whose C(md) has C(MDProfile), and is refused with older ones. It counts for what is ordered
+        from then on, and with V(mod_md) for renewals, too.
     type: str
   acme_challenges:
     description:

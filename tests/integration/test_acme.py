@@ -18,6 +18,7 @@ import pytest
 
 from tests.conftest import Playbook, need
 from tests.faults.harness import PROGRAM
+from tools.acme_profiles import announcing
 from tools.certificates import Authority
 from tools.http_client import Client
 from tools.pebble import PROGRAMS, Pebble
@@ -226,6 +227,31 @@ def test_a_name_that_a_site_of_others_serves_with_tls_keeps_its_certificate(host
     assert "and mod_md would change its certificate" in why["mail.server.tld"]
     assert why["imap.server.tld"] == "mod_md orders and renews it"
     assert certificate_of(host.apache, "mail.server.tld") == shown
+
+
+def test_the_profile_is_ordered_where_the_authority_has_it_and_else_its_default(host: Host) -> None:
+    host.pebble.lead(names("other.tld"))
+    with announcing(["classic", "tlsserver"], host.pebble.url, host.pebble.ca_file, host.pebble.pair) as (url, ordered):
+        host.done("server.tld", acme_directory=url, acme_profile="tlsserver")
+        assert ordered == ["tlsserver"]
+        host.done("server.tld", "other.tld", acme_directory=url, acme_profile="shortlived")
+        assert ordered == ["tlsserver", ""]
+    host.serves(*names("server.tld", "other.tld"))
+
+
+def test_an_apache_whose_mod_md_knows_no_profiles_is_told_of_it(host: Host) -> None:
+    program = host.apache.directory / "mod_md.so"
+    load = host.apache.config_directory / "mods-available/md.load"
+    line = load.read_text()
+    program.write_bytes(Path(line.split()[2]).read_bytes().replace(b"MDProfile", b"MDPr0file"))
+    load.write_text(line.replace(line.split()[2], str(program)))
+    before = tree(host.apache.config_directory)
+    result = host.run("server.tld", acme_profile="tlsserver")
+    assert result["problems"] == [
+        "acme_profile: this Apache's mod_md knows no profiles (MDProfile); leave it out, or update Apache"
+    ]
+    assert tree(host.apache.config_directory) == before
+    host.done("server.tld")
 
 
 def test_an_authority_that_wants_an_account_of_ones_own_is_told_of_it(host: Host, tmp_path: Path) -> None:

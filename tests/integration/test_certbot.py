@@ -257,6 +257,17 @@ def test_what_any_certificate_names_is_not_ordered(host: CertbotHost, authority:
     assert (result["certificate_orders"], host.asked()) == ([], 0)
 
 
+def test_a_certbot_that_knows_no_profiles_is_told_of(host: CertbotHost) -> None:
+    version = host.certbot("--version")
+    if int(version.split()[1].partition(".")[0]) >= 4:
+        pytest.skip("this certbot knows profiles")
+    result = host.run("server.tld", acme_profile="tlsserver")
+    assert result["problems"] == [
+        "acme_profile: this certbot is older than 4.0 and knows no profiles; leave it out, or install a newer one"
+    ]
+    assert host.asked() == 0
+
+
 MAIL = {"certificate_extra_names": ["mail.{domain}"]}
 
 

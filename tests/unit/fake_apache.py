@@ -551,6 +551,8 @@ class FakeApache:
             return Result(0, f"{user}\n{user}\n{self.error_log.parent}\n{self.pid_file}\n", "")
         if command[0] == "openssl":
             return Result(0, "", "")
+        if command == ["certbot", "--version"]:
+            return Result(0, "certbot 2.1.0\n", "")
         assert command[0] == "apache2ctl"
         if "-t" in command:
             defines = [command[index + 1] for index, word in enumerate(command) if word == "-D"]

@@ -180,6 +180,13 @@ def test_a_name_that_is_not_wanted_any_more_leaves_our_lineage_and_nobody_elses(
     assert ending.ordered == {"a.tld": Lineage("autoconfig.a.tld-mail_autoconfig", NAMES)}
 
 
+def test_a_certbot_that_knows_no_profiles_is_refused_where_one_is_wished() -> None:
+    wished = AcmeOptions(profile="tlsserver")
+    assert plan(options=wished).findings.problems == plan(takes_profiles=False).findings.problems == ()
+    (problem,) = plan(options=wished, takes_profiles=False).findings.problems
+    assert problem.startswith("acme_profile: this certbot is older than 4.0 and knows no profiles")
+
+
 def test_a_silent_name_server_takes_no_name_out_of_a_lineage() -> None:
     silent = {NAMES[1]: Addresses(failure="could not be looked up")}
     ending = {pair("autoconfig.a.tld"): facts(*NAMES, days_left=20)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import typing as t
 
 import pytest
@@ -48,6 +49,15 @@ def test_a_domain_that_leads_here_gets_one_certificate_for_its_names() -> None:
     assert pair is not None
     assert (pair.file, pair.key) == ("/md/domains/autoconfig.a.tld/pubcert.pem", "/md/domains/autoconfig.a.tld/privkey.pem")
     assert found.pair_of("c.tld") is None
+
+
+def test_a_mod_md_that_knows_no_profiles_is_refused_where_one_is_wished() -> None:
+    old = dataclasses.replace(ledger("a.tld"), takes_profiles=False)
+    wished = AcmeOptions(profile="tlsserver")
+    assert orders.plan(wanted("a.tld"), old, AcmeOptions()).findings.problems == ()
+    assert orders.plan(wanted("a.tld"), ledger("a.tld"), wished).findings.problems == ()
+    (problem,) = orders.plan(wanted("a.tld"), old, wished).findings.problems
+    assert problem.startswith("acme_profile: this Apache's mod_md knows no profiles")
 
 
 def test_what_is_there_is_not_ordered_and_dns_is_not_asked() -> None:

@@ -52,6 +52,7 @@ class Store:
     :ivar directory: of its configuration
     :ivar reload: a command for a shell that lets Apache use a renewed certificate
     :ivar is_installed: whether it can be run
+    :ivar takes_profiles: whether it knows profiles of certificates
     :ivar is_renewing: whether something runs ``certbot renew`` by itself
     :ivar taken: names of lineages that are there, also broken ones
     :ivar validated: the names in lineages that it validates from our document root, by lineage
@@ -62,6 +63,7 @@ class Store:
     directory: str = ""
     reload: str = ""
     is_installed: bool = False
+    takes_profiles: bool = True
     is_renewing: bool = False
     taken: frozenset[str] = frozenset()
     validated: t.Mapping[str, frozenset[str]] = dataclasses.field(default_factory=dict)
@@ -275,7 +277,7 @@ def plan(
             ordered[domain] = lineage
         else:
             later.append(domain)
-    findings = orders.found_out([*orders.refusals(wanted, options), *_absence(store)], missing, later)
+    findings = orders.found_out([*orders.refusals(wanted, options), *_absence(store, options)], missing, later)
     return Lineages(
         own={domain: pair for domain, (pair, _facts) in own.items()},
         planned=planned,
@@ -327,7 +329,9 @@ def _lineage(
     return Lineage(name, hosts) if name else None
 
 
-def _absence(store: Store) -> t.Iterator[str]:
+def _absence(store: Store, options: AcmeOptions) -> t.Iterator[str]:
+    if options.profile and not store.takes_profiles:
+        yield "acme_profile: this certbot is older than 4.0 and knows no profiles; leave it out, or install a newer one"
     if not store.is_installed:
         yield (
             "certificates: certbot is not here: install the package certbot, or let the role do it with "

@@ -77,6 +77,7 @@ class Ledger:
     :ivar own: the addresses that lead here
     :ivar missing: paths by option that the administrator named and that are not there
     :ivar others: names that somebody else has managed, each with file and line
+    :ivar takes_profiles: whether this mod_md knows profiles of certificates
     :ivar issued: when the certificates in the store came, also those of others
     :ivar now: the time
     """
@@ -87,6 +88,7 @@ class Ledger:
     own: frozenset[str] = frozenset()
     others: t.Mapping[str, str] = dataclasses.field(default_factory=dict)
     missing: t.Mapping[str, str] = dataclasses.field(default_factory=dict)
+    takes_profiles: bool = True
     issued: tuple[float, ...] = ()
     now: float = 0
 
@@ -170,6 +172,8 @@ def plan(wanted: t.Mapping[str, t.Sequence[str]], ledger: Ledger, options: AcmeO
     """
     problems = [f"{option}: {path} does not exist on this host" for option, path in ledger.missing.items()]
     problems += refusals(wanted, options)
+    if wanted and options.profile and not ledger.takes_profiles:
+        problems.append("acme_profile: this Apache's mod_md knows no profiles (MDProfile); leave it out, or update Apache")
     problems += [
         f"certificates: {place} has {name} managed by mod_md already: take it out there, or leave certificates at found"
         for names in wanted.values()

@@ -263,6 +263,7 @@ def prepare(settings: Settings, way: Way, platform: Platform, surveyor: Surveyor
                 names,
                 survey,
                 settings.acme.files,
+                settings.acme.profile,
                 settings.dns.addresses,
                 settings.dns.host,
             ),
@@ -312,7 +313,7 @@ def prepare(settings: Settings, way: Way, platform: Platform, surveyor: Surveyor
 def _certbot(settings: Settings, survey: Survey, surveyor: Surveyor, way: Way, lacking: t.Collection[str]) -> Store:
     """What there is of certbot; ``lacking`` are mail domains for which it may have to order."""
     widened = publication.widened_lineages(settings, survey)
-    return _coming(surveyor.certbot(lacking, widened, settings.site.document_root), way)
+    return _coming(surveyor.certbot(lacking, widened, settings.site.document_root, settings.acme.profile), way)
 
 
 def _coming(store: Store, way: Way) -> Store:

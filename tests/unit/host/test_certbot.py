@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import shlex
 import subprocess
@@ -91,6 +92,14 @@ class Certbot:
             self,
             self.progress.append,
         )
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [("certbot 2.1.0\n", False), ("certbot 3.9.9\n", False), ("certbot 4.0.0\n", True), ("certbot 10.1\n", True), ("?", True)],
+)
+def test_whether_certbot_knows_profiles_is_told_by_its_version(said: str, expected: bool) -> None:
+    assert certbot.takes_profiles(lambda _command, _environment: Result(0, said, "")) is expected
 
 
 CONFIGURATION = """\
@@ -221,6 +230,10 @@ def test_a_command_names_everything_and_leaves_other_lineages_alone() -> None:
     assert not {"--reuse-key", "--work-dir"} & set(usual)
     other = certbot.command(Store("/srv/le", reload="true"), lineage, "/var/www/x", OPTIONS, keeps_key=True)
     assert {"--reuse-key", "/srv/le/work", "/srv/le/logs"} <= set(other)
+    assert "--preferred-profile" not in other
+    profiled = dataclasses.replace(OPTIONS, profile="tlsserver")
+    command = certbot.command(Store("/etc/letsencrypt", reload="true"), lineage, "/var/www/x", profiled, keeps_key=False)
+    assert command[command.index("--preferred-profile") + 1] == "tlsserver"
     assert certbot.environment(OPTIONS)["REQUESTS_CA_BUNDLE"] == "/ca.pem"
     assert "REQUESTS_CA_BUNDLE" not in certbot.environment(AcmeOptions())
 

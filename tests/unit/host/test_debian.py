@@ -30,6 +30,19 @@ def test_a_further_instance_is_named_to_every_command() -> None:
     assert debian.environment == {"LC_ALL": "C", "APACHE_CONFDIR": "/etc/apache2-mail"}
 
 
+def test_what_a_module_knows_is_looked_up_in_its_program(tmp_path: Path) -> None:
+    debian = Debian(str(tmp_path))
+    (tmp_path / "mods-available").mkdir()
+    program = tmp_path / "mod_md.so"
+    (tmp_path / "mods-available/md.load").write_text(f"# Depends: watchdog\nLoadModule md_module {program}\n")
+    program.write_bytes(b"ELF\0MDomain\0MDProfileMandatory\0")
+    assert (debian.knows_directive("md", "MDomain"), debian.knows_directive("md", "MDProfile")) == (True, False)
+    # Apache itself is the judge of what cannot be read.
+    program.unlink()
+    assert debian.knows_directive("md", "MDProfile")
+    assert debian.knows_directive("none", "MDProfile")
+
+
 def test_an_apache_is_reloaded_only_if_it_runs_and_its_configuration_is_sound(tmp_path: Path) -> None:
     commands_directory, pid_file, told = tmp_path / "bin", tmp_path / "the pid", tmp_path / "told"
     commands_directory.mkdir()

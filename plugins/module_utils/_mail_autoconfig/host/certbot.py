@@ -23,7 +23,7 @@ import typing as t
 from ..apache.managed_domains import AcmeOptions
 from ..lineages import BETWEEN_ATTEMPTS, CERTBOT_DIRECTORY, Failure, Lineage, Store, names_of
 from . import filesystem
-from .commands import Result
+from .commands import Result, Runner
 from .platform import Platform
 from .server import Server
 
@@ -32,6 +32,7 @@ FAILURES = "failed-orders.json"
 # Set while a run orders: it reloads Apache itself, and looks at it first.
 _ORDERING = "MAIL_AUTOCONFIG_ORDERING"
 _PAUSE = 2.0
+_FIRST_WITH_PROFILES = 4
 _LONGEST_WORDS = 300
 _BUSY = "Another instance of Certbot is already running"
 # The words of acme/client.py (_send_request) and of requests; those of an authority about a host of ours read otherwise.
@@ -75,6 +76,15 @@ def look(
         issued=filesystem.changed_at(directory, "archive/*/cert*.pem") if domains else (),
         failures=failures(state_directory),
     )
+
+
+def takes_profiles(run: Runner) -> bool:
+    """Whether certbot knows profiles of certificates, by its version (CHANGELOG.md, 4.0.0); True where that cannot be told."""
+    try:
+        version = re.search(r"^certbot (\d+)\.", run([PROGRAM, "--version"], {"LC_ALL": "C"}).said, re.MULTILINE)
+    except OSError:
+        return True
+    return not version or int(version[1]) >= _FIRST_WITH_PROFILES
 
 
 def _is_taken(directory: str, name: str) -> bool:
@@ -154,6 +164,8 @@ def command(store: Store, lineage: Lineage, webroot: str, options: AcmeOptions, 
         *("--config-dir", directory, *elsewhere, "--webroot", "--webroot-path", webroot),
         *("--cert-name", lineage.name, "--keep-until-expiring", "--deploy-hook", hook(store.reload)),
         *(["--reuse-key"] if keeps_key else []),
+        # Without one of that name, the authority's default: certificates go on coming when it has changed its profiles.
+        *(["--preferred-profile", options.profile] if options.profile else []),
         *(word for host in lineage.hosts for word in ("--domain", host)),
     ]
 

@@ -123,6 +123,15 @@ class Debian:
         found = dict(re.findall(r"^# (Depends|Conflicts):\s+(.*?)\s*$", text, re.MULTILINE))
         return tuple(found.get("Depends", "").split()), tuple(found.get("Conflicts", "").split())
 
+    def knows_directive(self, module: str, name: str) -> bool:
+        try:
+            with open(f"{self.available('mods')}/{module}.load", encoding="utf-8", errors="replace") as stream:
+                path = re.search(r"^\s*LoadModule\s+\S+\s+(\S+)", stream.read(), re.MULTILINE)
+            with open(path[1] if path else "", "rb") as program:
+                return f"\0{name}\0".encode() in program.read()
+        except OSError:
+            return True
+
     def note(self, kind: str, name: str, is_on: bool) -> list[tuple[str, bool]]:
         root = self.state_directory or os.environ.get("APACHE_STATE_DIRECTORY", "/var/lib/apache2")
         base = f"{root}/{_TYPES[kind]}"

@@ -95,5 +95,8 @@ class Platform(t.Protocol):
     def requirements(self, name: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """The modules that a module needs, and those that it cannot stand beside."""
 
+    def knows_directive(self, module: str, name: str) -> bool:
+        """Whether a module, which may be off, has a directive; True where that cannot be told."""
+
     def note(self, kind: str, name: str, is_on: bool) -> list[tuple[str, bool]]:
         """The system's own notes of what was switched on by whom: paths of empty files, and whether each shall be there."""

@@ -389,14 +389,18 @@ class Surveyor:
             path = os.path.dirname(path)
         return ""
 
-    def certbot(self, domains: t.Collection[str], lineages: t.Collection[str] = (), webroot: str = "") -> Store:
+    def certbot(
+        self, domains: t.Collection[str], lineages: t.Collection[str] = (), webroot: str = "", profile: str = ""
+    ) -> Store:
         """What there is of certbot.
 
         :arg domains: mail domains for which it may have to order
         :arg lineages: those of which to tell which names are validated from ``webroot``
+        :arg profile: of the certificates; empty for none
         """
         is_installed = self._means.is_there(certbot.PROGRAM)
-        return certbot.look(self._platform, self.server(), self._state, domains, is_installed, lineages, webroot)
+        found = certbot.look(self._platform, self.server(), self._state, domains, is_installed, lineages, webroot)
+        return dataclasses.replace(found, takes_profiles=not (profile and is_installed) or certbot.takes_profiles(self._run))
 
     def ledger(
         self,
@@ -404,6 +408,7 @@ class Surveyor:
         lacking: t.Sequence[str],
         survey: Survey,
         files: t.Mapping[str, str],
+        profile: str,
         own: t.Collection[str],
         alias: str,
     ) -> Ledger:
@@ -412,6 +417,7 @@ class Surveyor:
         :arg wanted: host names by mail domain, for mod_md
         :arg lacking: host names that certbot may have to order
         :arg files: paths that have to be there, by option
+        :arg profile: of the certificates; empty for none
         :arg own: addresses that lead here besides this host's
         :arg alias: a name whose addresses lead here; empty for none
         """
@@ -442,6 +448,7 @@ class Surveyor:
                 name: place for path, text in theirs.items() for name, place in managed_domains.managed_in(path, text).items()
             },
             missing={option: path for option, path in files.items() if not os.path.isfile(path)},
+            takes_profiles=not (wanted and profile) or self._platform.knows_directive(managed_domains.MODULE, "MDProfile"),
             issued=managed.issued(store) if wanted else (),
             now=survey.moment,
         )

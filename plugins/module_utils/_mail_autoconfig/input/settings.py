@@ -231,7 +231,6 @@ def _check_extra_names(settings: Settings, fields: Fields) -> None:
 def _check_certbot(acme: AcmeOptions, fields: Fields) -> None:
     """What only mod_md can."""
     wishes = {
-        "acme_profile": acme.profile != "",
         "acme_challenges": acme.challenges != (HTTP_01,),
         "acme_eab_file": acme.eab_file != "",
     }
