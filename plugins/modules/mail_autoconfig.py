@@ -390,11 +390,13 @@ options:
   acme_challenges:
     description:
       - How the authority may see that the names are yours.
-      - V(http-01) needs port 80 of each name to lead here. With V(dns-01) alone the names may lead anywhere.
+      - V(http-01) needs port 80 of each name to lead here, V(tls-alpn-01) port 443. With V(dns-01) alone the names may lead anywhere.
+      - With V(tls-alpn-01) port 443 answers for the names also before there is a certificate. Clients are then shown one that signs
+        itself, which they do not take, and the error 503.
       - V(certbot) can V(http-01) only.
     type: list
     elements: str
-    choices: [http-01, dns-01]
+    choices: [http-01, dns-01, tls-alpn-01]
     default: [http-01]
   acme_dns_command:
     description: >-

@@ -7,6 +7,8 @@ import json
 import os
 import re
 import shutil
+import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -191,6 +193,57 @@ def test_names_that_lead_elsewhere_are_validated_by_dns_with_the_administrators_
     given = {"acme_challenges": ["dns-01"], "acme_dns_command": str(command)}
     host.done("server.tld", **given)
     host.serves(*names("server.tld"))
+
+
+def test_names_are_validated_over_tls_where_port_80_cannot_be_reached(host: Host, tmp_path: Path) -> None:
+    by_tls = {"acme_challenges": ["tls-alpn-01"]}
+    validity = {"certificateValidityPeriod": LIFETIME}
+    with Pebble(tmp_path / "by-tls", free_ports(1)[0], host.apache.https_port, validity) as pebble:
+        pebble.lead(names("server.tld"))
+        host = Host(tmp_path, host.apache, pebble)
+        result = host.done("server.tld", **by_tls)
+        assert [order["state"] for order in result["certificate_orders"]] == ["there"], result
+        host.serves(*names("server.tld"))
+        assert not list((host.apache.config_directory / "sites-enabled").glob("*-waiting.conf"))
+        # A second customer comes, and the first one is renewed, beside sites that serve.
+        pebble.lead(names("new.tld"))
+        host.done("server.tld", "new.tld", **by_tls)
+        host.serves(*names("server.tld", "new.tld"))
+        shown = certificate_of(host.apache, "autoconfig.server.tld")
+        host.renew("autoconfig.server.tld")
+        host.done("server.tld", "new.tld", **by_tls)
+        assert certificate_of(host.apache, "autoconfig.server.tld") != shown
+        # Whoever comes without DNS has no TLS at all.
+        host.done("server.tld", "new.tld", "dead.tld", **by_tls)
+        host.over_http(*names("dead.tld"))
+
+
+def test_until_there_is_a_certificate_nobody_is_answered_over_tls(host: Host, authority: Authority) -> None:
+    secure_site(host.apache, authority, "shop.tld")
+    host.pebble.stop()
+    result = host.run("server.tld", acme_challenges=["tls-alpn-01"], acme_wait_seconds=10)
+    assert (result["failed"], [order["state"] for order in result["certificate_orders"]]) == (False, ["failed"]), result
+    host.over_http(*names("server.tld"))
+    assert {answered_unverified(host.apache, name) for name in names("server.tld")} == {503}
+    assert answered_unverified(host.apache, "shop.tld") == 410
+    again = host.run("server.tld", acme_challenges=["tls-alpn-01"], acme_wait_seconds=10)
+    assert (again["failed"], again["changed_files"]) == (False, []), again
+    host.pebble.start()
+    host.done("server.tld", acme_challenges=["tls-alpn-01"])
+    host.serves(*names("server.tld"))
+    assert answered_unverified(host.apache, "shop.tld") == 410
+
+
+def answered_unverified(apache: PrivateApache, name: str) -> int:
+    """The status that a client would get that takes any certificate."""
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    with (
+        socket.create_connection(("127.0.0.1", apache.https_port), 10) as plain,
+        context.wrap_socket(plain, server_hostname=name) as connection,
+    ):
+        connection.sendall(f"GET {CONFIG} HTTP/1.0\r\nHost: {name}\r\n\r\n".encode())
+        return int(connection.makefile("rb").readline().split()[1])
 
 
 def test_the_mail_servers_name_is_in_the_certificate_too(host: Host) -> None:
@@ -382,6 +435,20 @@ def test_apache_starts_without_mod_md_and_without_what_tells_it_of_the_names(hos
     host.apache.start()
     # The virtual host is not there, but Apache is; the next run switches it on again.
     host.done("server.tld")
+    host.serves(*names("server.tld"))
+
+
+def test_apache_starts_where_mod_md_is_not_told_of_a_site_any_more(host: Host) -> None:
+    """As a run leaves it that is killed while a customer goes: what tells mod_md is written before the sites."""
+    host.pebble.lead(names("other.tld"))
+    host.done("server.tld", "other.tld")
+    site = host.apache.config_directory / "sites-available/autoconfig.other.tld-ssl.conf"
+    text = site.read_text()
+    host.done("server.tld")
+    assert not site.exists()
+    host.apache.add_site(site.stem, text)
+    host.apache.stop()
+    host.apache.start()
     host.serves(*names("server.tld"))
 
 

@@ -138,6 +138,8 @@ class Configuration:
                 f"AH00526: Syntax error on {place}:\nInvalid command '{name}', perhaps misspelled or defined by a module not "
                 "included in the server configuration"
             )
+        elif name == "Define":
+            self._defines.add(rest)
         elif name == "SSLCertificateFile":
             self.certificates.append(rest)
 

@@ -108,8 +108,9 @@ def test_one_run_from_nothing_to_https_and_the_next_does_nothing(apache: FakeApa
     site = Path(apache.layout.available("sites"), "autoconfig.server.tld-ssl.conf").read_text()
     # Without its definition or its module mod_md has no certificate for it, and Apache would not start.
     definition = Path(apache.layout.enabled("conf")) / "autoconfig.server.tld-certificates.conf"
-    assert definition.exists()
-    assert site.index("<IfModule md_module>") < site.index(f"<IfFile {definition}>") < site.index("<VirtualHost")
+    mark = "MAIL_AUTOCONFIG_MANAGED_autoconfig.server.tld"
+    assert f"Define {mark}\n" in definition.read_text()
+    assert site.index("<IfModule md_module>") < site.index(f"<IfDefine {mark}>") < site.index("<VirtualHost")
     assert "SSLCertificateFile" not in site
     before = apache.footprint()
     again = apache.publish(**OPTIONS)
@@ -150,6 +151,26 @@ def test_pacc_has_a_name_in_the_certificate(apache: FakeApache, mod_md: ModMd) -
     ran = apache.publish(**OPTIONS, pacc=True)
     (order,) = ran.result["certificate_orders"]
     assert order["names"] == [*NAMES, "ua-auto-config.server.tld"]
+
+
+def test_names_are_validated_over_tls_by_sites_that_wait(apache: FakeApache, mod_md: ModMd) -> None:
+    options = {**OPTIONS, "acme_challenges": ["tls-alpn-01"], "providers": [provider("server.tld", "dead.tld")]}
+    apache.dns = dict.fromkeys(("autoconfig.dead.tld", "autodiscover.dead.tld"), Addresses())
+    mod_md.issues = False
+    apache.publish(**options)
+    assert sites(apache) == ["autoconfig.server.tld", "autoconfig.server.tld-waiting"]
+    waiting = Path(apache.layout.available("sites"), "autoconfig.server.tld-waiting.conf")
+    assert "dead.tld" not in waiting.read_text()
+    assert "SSLEngine on" in waiting.read_text()
+    mod_md.issues = True
+    apache.publish(**options)
+    assert sites(apache) == ["autoconfig.dead.tld", "autoconfig.server.tld", "autoconfig.server.tld-ssl"]
+    assert "acme-tls/1" in Path(apache.layout.available("sites"), "autoconfig.server.tld-ssl.conf").read_text()
+    before = apache.footprint()
+    assert not apache.publish(**options).result["changed"]
+    assert apache.footprint() == before
+    apache.publish(**{**options, "acme_challenges": ["http-01"]})
+    assert "acme-tls/1" not in Path(apache.layout.available("sites"), "autoconfig.server.tld-ssl.conf").read_text()
 
 
 def test_further_names_are_in_the_certificate_and_told(apache: FakeApache, mod_md: ModMd) -> None:

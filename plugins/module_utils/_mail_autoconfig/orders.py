@@ -12,7 +12,7 @@ import functools
 import time
 import typing as t
 
-from .apache.managed_domains import DNS_01, HTTP_01, AcmeOptions, ManagedDomain
+from .apache.managed_domains import DNS_01, AcmeOptions, ManagedDomain
 from .certificates import Certificate, covers
 from .findings import Findings, some
 
@@ -250,7 +250,7 @@ def _of_before(managed: t.Iterable[str], ledger: Ledger, options: AcmeOptions) -
 
 def _of_domain(names: t.Sequence[str], ledger: Ledger, options: AcmeOptions) -> tuple[str, ...]:
     """The names of a mail domain that one certificate is to have; the one that names it in the store already comes first."""
-    asked_by_dns = DNS_01 in options.challenges and HTTP_01 not in options.challenges
+    asked_by_dns = options.challenges == (DNS_01,)
     kept = set(_certified(names, ledger.entries, ledger.now, _RENEWED_AT))
     # Of a name that has a certificate, a name server that does not answer is no reason to drop it.
     kept.update(name for name in _certified(names, ledger.entries, ledger.now) if ledger.is_unknown(name))

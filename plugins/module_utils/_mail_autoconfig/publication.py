@@ -405,7 +405,7 @@ def _items(
         served, without_pacc = _served(settings, provider, documents, earlier)
         domains = [domain for domain in provider.domains if dns.has_hosts(provider, domain, settings.dns.further_domains)]
         choices = _choices(settings, provider, domains, served.labels, certificates, ordered, kept)
-        groups = _host_groups(domains, choices, served.labels, ordered)
+        groups = _host_groups(settings, domains, choices, served.labels, ordered)
         served = _served_over_tls(settings, served, groups, certificates)
         items.append(Publication(provider, documents, groups, choices, served, settings.dns))
         about_documents = Findings(warnings=tuple(warning for document in documents for warning in document.warnings))
@@ -498,11 +498,28 @@ def _choices(
 
 
 def _host_groups(
-    domains: t.Iterable[str], choices: t.Mapping[str, Choice], labels: t.Sequence[str], ordered: Orders
+    settings: Settings, domains: t.Iterable[str], choices: t.Mapping[str, Choice], labels: t.Sequence[str], ordered: Orders
 ) -> tuple[HostGroup, ...]:
     """The host names by certificate."""
     groups = site.host_groups(domains, lambda name, _domain: choices[name].pair, labels)
-    return tuple(dataclasses.replace(group, managed=group.certificate in ordered.pairs) for group in groups)
+    by_tls = managed_domains.TLS_ALPN_01 in settings.acme.challenges
+    managed = {name: item.name for item in ordered.managed.values() if by_tls for name in item.names}
+    return tuple(
+        dataclasses.replace(group, managed=group.certificate in ordered.pairs, validated=_validated(group, managed))
+        for group in groups
+    )
+
+
+def _validated(group: HostGroup, managed: t.Mapping[str, str]) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """The names of a group that an authority validates over TLS, by managed domain.
+
+    :arg managed: the managed domain of each name
+    """
+    found: dict[str, list[str]] = {}
+    for name in group.names:
+        if name in managed:
+            found.setdefault(managed[name], []).append(name)
+    return tuple((domain, tuple(names)) for domain, names in found.items())
 
 
 def _host_findings(settings: Settings, provider: Provider, groups: t.Iterable[HostGroup], certificates: Certificates) -> Findings:
@@ -577,10 +594,11 @@ def _widened(settings: Settings, items: tuple[Publication, ...], survey: Survey)
 def _wanted(settings: Settings, items: t.Sequence[Publication], manifest: Manifest, platform: Platform) -> neighbours.Wanted:
     groups = [group for item in items for group in item.groups]
     names = {settings.site.http_port: [name for group in groups for name in group.names]}
-    secure = [name for group in groups if group.certificate for name in group.names]
+    secure = [name for group in groups for name in (group.names if group.certificate else group.waiting)]
     if secure or _serves_tls(manifest):
         names[settings.site.https_port] = secure
     files = [f"{group.names[0]}-ssl" if group.certificate else group.names[0] for group in groups]
+    files += [f"{group.names[0]}{site.WAITING}" for group in groups if group.waiting]
     adopted = frozenset(
         f"{platform.available('sites')}/{name}.conf" for file in files for name in (file, file.removesuffix("-ssl"))
     )

@@ -25,6 +25,7 @@ def test_a_managed_domain_says_everything_of_itself_and_nothing_of_others() -> N
         "        MDCAChallenges http-01\n"
         "        MDPrivateKeys RSA 2048\n"
         "    </MDomainSet>\n"
+        "    Define MAIL_AUTOCONFIG_MANAGED_autoconfig.server.tld\n"
         "</IfModule>\n"
     )
 

@@ -102,17 +102,57 @@ def test_with_a_certificate_one_site_redirects_and_one_serves(make_provider: Mak
 
 def test_what_mod_md_brings_is_there_only_while_mod_md_is_told_of_it(make_provider: MakeProvider) -> None:
     provider = make_provider()
-    groups = [dataclasses.replace(group, managed=True) for group in site.host_groups(provider.domains, lambda *_: CERTIFICATE)]
+    pair = Certificate("/etc/apache2/md/domains/autoconfig.server.tld/pubcert.pem", "/key")
+    groups = [dataclasses.replace(group, managed=True) for group in site.host_groups(provider.domains, lambda *_: pair)]
     files = site.site_files(provider, groups, [thunderbird.render(provider)], SiteOptions(), Debian("/etc/apache2-b"))
     (https,) = (item for item in files if item.name.endswith("-ssl.conf"))
     guards = (
         "IfModule mod_ssl.c",
         "IfModule md_module",
-        "IfFile /etc/apache2-b/conf-enabled/autoconfig.server.tld-certificates.conf",
+        "IfDefine MAIL_AUTOCONFIG_MANAGED_autoconfig.server.tld",
     )
     lines = read(https.content)
     assert {line.scopes[:4] for line in lines} == {(*guards, "VirtualHost *:443")}
-    assert (of(lines, "SSLEngine"), of(lines, "SSLCertificateFile")) == (["on"], [])
+    assert (of(lines, "SSLEngine"), of(lines, "SSLCertificateFile"), of(lines, "Protocols")) == (["on"], [], [])
+
+
+VALIDATED = (
+    ("autoconfig.server.tld", ("autoconfig.server.tld", "autodiscover.server.tld")),
+    ("autoconfig.a.tld", ("autoconfig.a.tld",)),
+)
+
+
+def test_names_that_are_validated_over_tls_have_tls_before_they_have_a_certificate(make_provider: MakeProvider) -> None:
+    provider = make_provider(domains=["server.tld", "a.tld"])
+    (group,) = site.host_groups(provider.domains, lambda *_: None)
+    groups = [dataclasses.replace(group, validated=VALIDATED)]
+    assert "ssl" in site.modules(SiteOptions(), groups)
+    files = site.site_files(provider, groups, [thunderbird.render(provider)], SiteOptions(), Debian())
+    assert [item.name for item in files] == ["autoconfig.server.tld.conf", "autoconfig.server.tld-waiting.conf"]
+    lines = read(files[1].content)
+    # Each with its managed domain, because one whose names mod_md does not know would end Apache.
+    guards = {line.scopes[2]: line.scopes[3] for line in lines}
+    assert guards == {f"IfDefine MAIL_AUTOCONFIG_MANAGED_{name}": "VirtualHost *:443" for name, _names in VALIDATED}
+    assert of(lines, "ServerName") + of(lines, "ServerAlias") == [
+        *("autoconfig.server.tld", "autoconfig.a.tld", "autodiscover.server.tld")
+    ]
+    assert set(of(lines, "RedirectMatch")) == {"503 ^"}
+    assert set(of(lines, "Protocols")) == {"h2 http/1.1 acme-tls/1", "http/1.1 acme-tls/1"}
+    assert not of(lines, "AliasMatch")
+
+
+def test_sites_with_tls_go_on_answering_the_authority(make_provider: MakeProvider) -> None:
+    provider = make_provider()
+    (group,) = site.host_groups(provider.domains, lambda *_: CERTIFICATE)
+    groups = [dataclasses.replace(group, validated=VALIDATED[:1])]
+    http, https = site.site_files(provider, groups, [thunderbird.render(provider)], SiteOptions(), Debian())
+    assert https.name == "autoconfig.server.tld-ssl.conf"
+    protocols = {line.scopes[-1]: line.text for line in read(https.content) if line.text.startswith("Protocols")}
+    assert protocols == {
+        "IfModule http2_module": "Protocols h2 http/1.1 acme-tls/1",
+        "IfModule !http2_module": "Protocols http/1.1 acme-tls/1",
+    }
+    assert not of(read(http.content), "Protocols")
 
 
 def test_every_file_begins_with_a_warning_to_editors(make_provider: MakeProvider) -> None:

@@ -603,7 +603,7 @@ def test_orders_need_an_agreement_a_contact_and_https() -> None:
         ("acme_directory", "http://ca.tld/dir", "'http://ca.tld/dir' is not an https URL"),
         ("acme_directory", "https://ca.tld/${dir}", "'https://ca.tld/${dir}' holds ${"),
         ("acme_profile", "a b", "'a b' is not the name of a profile"),
-        ("acme_challenges", ["tls-alpn-01"], "'tls-alpn-01' is unknown; allowed are http-01, dns-01"),
+        ("acme_challenges", ["tls-sni-01"], "'tls-sni-01' is unknown; allowed are http-01, dns-01, tls-alpn-01"),
         ("acme_challenges", ["http-01", "dns-01"], "is required for the challenge dns-01"),
         ("acme_dns_command", "/usr/bin/dns", "goes with acme_challenges: [dns-01]"),
         ("acme_eab_file", "eab.json", f"'eab.json' {NOT_A_PATH}"),
@@ -615,6 +615,23 @@ def test_orders_need_an_agreement_a_contact_and_https() -> None:
 def test_what_an_order_cannot_have(option: str, value: t.Any, problem: str) -> None:
     (found,) = problems_of(**{option: value})
     assert problem in found
+
+
+def test_what_is_no_site_cannot_be_validated_over_tls_alone() -> None:
+    given = {
+        **ORDERED,
+        "certificates": "mod_md",
+        "signing_host": "profiles.server.tld",
+        "certificate_extra_names": ["mail.{domain}"],
+    }
+    missing = "is no site of ours, which the challenge tls-alpn-01 needs; give http-01 in acme_challenges, too"
+    assert problems_of(**given, acme_challenges=["tls-alpn-01"]) == [
+        f"signing_host: {missing}",
+        f"certificate_extra_names: 'mail.server.tld' {missing}",
+    ]
+    assert problems_of(**given, acme_challenges=["tls-alpn-01", "http-01"]) == []
+    (problem,) = problems_of(**ORDERED, acme_challenges=["tls-alpn-01"])
+    assert problem.startswith("acme_challenges: is for certificates: mod_md")
 
 
 def test_all_that_may_be_said_of_orders() -> None:

@@ -18,11 +18,12 @@ from urllib.parse import urlsplit
 from .directives import ConfigurationError, Node, directive, logical_lines, section, split_words
 
 LETS_ENCRYPT = "https://acme-v02.api.letsencrypt.org/directory"
-HTTP_01, DNS_01 = "http-01", "dns-01"
-CHALLENGES = (HTTP_01, DNS_01)
+HTTP_01, DNS_01, TLS_ALPN_01 = "http-01", "dns-01", "tls-alpn-01"
+CHALLENGES = (HTTP_01, DNS_01, TLS_ALPN_01)
 MODULE = "md"
 # Behind the name of a provider's first host, in that of the file that has its managed domains.
 _FILE = "-certificates"
+_MARK = "MAIL_AUTOCONFIG_MANAGED_"
 # Authorities that everybody trusts issue none for names that nobody can own (RFC 6761, RFC 6762, RFC 8375, RFC 9476).
 # Each by the domain of its directory, with the name that it has in DNS (caaIdentities, RFC 8555 section 7.1.1).
 _PUBLIC_AUTHORITIES = {
@@ -114,7 +115,9 @@ def definitions(domains: t.Iterable[ManagedDomain], options: AcmeOptions, http_p
     """What tells mod_md of managed domains. Without the module nothing is said, so that Apache starts all the same."""
     # Where a router in front leads the authority's port 80 to another one here, mod_md would think that nobody can ask it.
     ports = directive("MDPortMap", f"http:{http_port}", f"https:{https_port}")
-    sets = [section("MDomainSet", domain.names, _of_one(options)) for domain in domains]
+    sets: list[Node] = []
+    for domain in domains:
+        sets += [section("MDomainSet", domain.names, _of_one(options)), directive("Define", mark(domain.name))]
     return [section("IfModule", ["md_module"], [*([] if (http_port, https_port) == (80, 443) else [ports]), *sets])]
 
 
@@ -135,6 +138,31 @@ def _of_one(options: AcmeOptions) -> list[Node]:
         "MDCACertificateFile": tuple(filter(None, [options.ca_file])),
     }
     return [directive(name, *words) for name, words in said.items() if words]
+
+
+def mark(name: str) -> str:
+    """What is defined where mod_md is told of a managed domain.
+
+    A virtual host with TLS that has no certificate of its own would end an Apache whose mod_md does not know its names.
+    """
+    return f"{_MARK}{name}"
+
+
+def name_at(file: str) -> str:
+    """The name of the managed domain whose certificate lies at a path in the store."""
+    return os.path.basename(os.path.dirname(file))
+
+
+def protocols() -> list[Node]:
+    """What lets a virtual host with TLS answer the challenge tls-alpn-01 (RFC 8737), beside what it speaks otherwise.
+
+    These take the place of those of the main server, so HTTP/2 is among them where Apache has it.
+    """
+    usual = ("http/1.1", "acme-tls/1")
+    return [
+        section("IfModule", ["http2_module"], [directive("Protocols", "h2", *usual)]),
+        section("IfModule", ["!http2_module"], [directive("Protocols", *usual)]),
+    ]
 
 
 def stores(texts: t.Iterable[str], root: str) -> list[str]:

@@ -27,6 +27,8 @@ from .routes import ACME_PATH, JSON_PATTERN, OUTLOOK_PATTERN, ROUTES
 MANY_NAMES = 400
 # Such a site must be read after all others, whose literal names count first; this goes behind the prefix of the others.
 WIDE_PREFIX = "zzz-"
+# Behind the name of a site that has TLS for the sake of the authority alone.
+WAITING = "-waiting"
 _PAGES = "page/"
 _READ_BY_SCRIPT = (outlook.PATH, apple.PERSONAL_PATH, apple.GENERAL_PATH)
 _JSON_TYPE = "application/json; charset=utf-8"
@@ -68,6 +70,7 @@ class HostGroup:
 
     :ivar hosts: pairs of host name and the mail domain that it belongs to
     :ivar managed: whether mod_md brings the certificate (see ``managed_domains``), so that the site does not name its files
+    :ivar validated: those of the names that an authority validates over TLS, by managed domain
     :ivar wide: whether wildcards stand for the names (see ``wildcard``); for one group of a server only
     """
 
@@ -75,6 +78,12 @@ class HostGroup:
     certificate: Certificate | None
     wide: bool = False
     managed: bool = False
+    validated: tuple[tuple[str, tuple[str, ...]], ...] = ()
+
+    @property
+    def waiting(self) -> tuple[str, ...]:
+        """The names with TLS for the sake of the authority alone."""
+        return () if self.certificate else tuple(name for _managed, names in self.validated for name in names)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -103,7 +112,7 @@ def secure_names(groups: t.Iterable[HostGroup]) -> set[str]:
 def modules(options: SiteOptions, groups: t.Iterable[HostGroup]) -> tuple[str, ...]:
     """The Apache modules that the sites use, sorted."""
     needed = {"alias", "authz_core", "headers", "setenvif"}
-    if any(group.certificate for group in groups):
+    if any(group.certificate or group.waiting for group in groups):
         needed.add("ssl")
     if options.php == "fpm":
         needed.add("env")
@@ -158,15 +167,18 @@ def site_files(
         return configuration(layout, directory, name, guarded(nodes, guards or {}))
 
     own_name = f"autoconfig.{provider.domains[0]}"
-    definitions = f"{layout.enabled('conf')}/{managed_domains.file_name(own_name)}{layout.suffix('conf')}"
     files = []
     for group in groups:
         name = prefix + (WIDE_PREFIX if group.wide else "") + group.names[0]
         http = builder.redirecting(group) if group.certificate else [builder.serving(group)]
         files.append(file("sites", name, http))
         if group.certificate:
-            host = _secured(builder.serving(group), group.certificate, definitions if group.managed else "")
+            managed = managed_domains.name_at(group.certificate.file) if group.managed else ""
+            host = _secured(builder.serving(group), group.certificate, managed)
             files.append(file("sites", f"{name}-ssl", [host]))
+        if group.waiting:
+            hosts = [_secured(builder.waiting(names), None, managed) for managed, names in group.validated]
+            files.append(file("sites", f"{name}{WAITING}", hosts))
     if options.well_known:
         files.append(file("conf", f"{own_name}-well-known", builder.well_known()))
     if builder.script is not None:
@@ -251,17 +263,17 @@ def managed_file(
     return configuration(layout, "conf", managed_domains.file_name(host), nodes)
 
 
-def _secured(host: Node, certificate: Certificate, definitions: str = "") -> Node:
+def _secured(host: Node, certificate: Certificate | None, managed: str = "") -> Node:
     """A virtual host with TLS, which is there only with all that it needs.
 
     A certificate that somebody takes away before its site would keep Apache from starting, with all other sites; and so would one
     that mod_md is to bring, with that module off, or with nobody to tell it of the names.
 
-    :arg definitions: the link to the file that tells mod_md, if that brings the certificate
+    :arg managed: the managed domain, if mod_md brings the certificate
     """
-    if definitions:
-        host = section("IfModule", ["md_module"], [section("IfFile", [definitions], [host])])
-    else:
+    if managed:
+        host = section("IfModule", ["md_module"], [section("IfDefine", [managed_domains.mark(managed)], [host])])
+    elif certificate:
         for path in dict.fromkeys((certificate.key, certificate.file)):
             host = section("IfFile", [path], [host])
     return section("IfModule", ["mod_ssl.c"], [host])
@@ -318,6 +330,7 @@ class _Builder:
         own = [
             *(wildcard.refuse_others(group.names) if group.wide else ()),
             *_tls(group.certificate, group.managed),
+            *(managed_domains.protocols() if group.certificate and group.validated else ()),
             *self._aliases(),
             *self._unpacked(),
             *((*LUA, *scripts) if scripts else ()),
@@ -403,6 +416,28 @@ class _Builder:
                 redirects.append(directive("RedirectMatch", "302", "^/$", f"https://{_preferred(hosts, 'autoconfig')}{port}/"))
             nodes.append(self._virtual_host(self._options.http_port, hosts, redirects))
         return nodes
+
+    def waiting(self, names: t.Sequence[str]) -> Node:
+        """The virtual host in which mod_md answers the authority over TLS until there is a certificate, and nobody else.
+
+        Until then it shows a certificate of its own making, which no client takes.
+        """
+        port = self._options.https_port
+        return section(
+            "VirtualHost",
+            [f"{address}:{port}" for address in self._addresses.get(port, self._options.listen)],
+            [
+                directive("ServerName", names[0]),
+                *(directive("ServerAlias", alias) for alias in names[1:]),
+                directive("DocumentRoot", self._options.document_root),
+                directive("SSLEngine", "on"),
+                *managed_domains.protocols(),
+                *server_settings.of_the_server(True, ()),
+                section("Location", ["/"], [server_settings.strongest(server_settings.of_all_paths(True, ()))]),
+                directive("RedirectMatch", "503", "^"),
+                *logs(self._options.log_directory, f"autoconfig.{self._domains[0]}", self._options.log_queries),
+            ],
+        )
 
     def _virtual_host(
         self, port: int, hosts: t.Sequence[str], own: t.Iterable[Node], last: t.Iterable[Node] = (), tls: bool = False

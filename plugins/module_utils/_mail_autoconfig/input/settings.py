@@ -14,7 +14,7 @@ import typing as t
 
 from ..apache import directives as apache
 from ..apache import signing
-from ..apache.managed_domains import CHALLENGES, DNS_01, HTTP_01, LETS_ENCRYPT, AcmeOptions
+from ..apache.managed_domains import CHALLENGES, DNS_01, HTTP_01, LETS_ENCRYPT, TLS_ALPN_01, AcmeOptions
 from ..apache.sites import PHP_MODES, SiteOptions
 from ..certificates import CERTBOT, FOUND, MOD_MD, ORDERING, SOURCES
 from ..clients import ALL_LABELS
@@ -189,6 +189,8 @@ def _check_orders(settings: Settings, fields: Fields) -> None:
         fields.problem("acme_dns_command", "is required for the challenge dns-01: what sets and removes its records")
     if not settings.ordering:
         return
+    if acme.challenges == (TLS_ALPN_01,):
+        _check_validation_by_tls(settings, fields)
     served, sources = settings.ordering_served, " or ".join(settings.ordering)
     if settings.tlsa and MOD_MD in served:
         fields.problem("dns_tlsa", "cannot go with certificates: mod_md, which makes a new key for each certificate")
@@ -226,6 +228,17 @@ def _check_extra_names(settings: Settings, fields: Fields) -> None:
                 fields.problem(option, f"'{name}' is among the host names of {ours[name]} already")
             elif known.setdefault(name, domain) != domain:
                 fields.problem(option, f"'{name}' would be in the certificates of {known[name]} and of {domain}; name it for one")
+
+
+def _check_validation_by_tls(settings: Settings, fields: Fields) -> None:
+    """Names that have no site of ours with TLS cannot be validated by one."""
+    missing = f"is no site of ours, which the challenge {TLS_ALPN_01} needs; give {HTTP_01} in acme_challenges, too"
+    if settings.signing_host and settings.certificates == MOD_MD:
+        fields.problem("signing_host", missing)
+    for provider in settings.providers:
+        names = [name for domain in provider.domains for name in settings.extra_names.get(domain, ())]
+        if names and settings.source(provider) == MOD_MD:
+            fields.problem("certificate_extra_names", f"'{names[0]}' {missing}")
 
 
 def _check_certbot(acme: AcmeOptions, fields: Fields) -> None:

@@ -166,7 +166,12 @@ def argument_spec() -> Spec:
         "acme_contact": {"type": "str"},
         "acme_directory": {"type": "str", "default": "https://acme-v02.api.letsencrypt.org/directory"},
         "acme_profile": {"type": "str"},
-        "acme_challenges": {"type": "list", "elements": "str", "choices": ["http-01", "dns-01"], "default": ["http-01"]},
+        "acme_challenges": {
+            "type": "list",
+            "elements": "str",
+            "choices": ["http-01", "dns-01", "tls-alpn-01"],
+            "default": ["http-01"],
+        },
         "acme_dns_command": {"type": "path"},
         "acme_eab_file": {"type": "path"},
         "acme_ca_file": {"type": "path"},
