@@ -906,6 +906,8 @@ from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfi
 
 # These say how to run, not what to publish.
 RUN_OPTIONS = ("state", "reload", "rehearse", "lock_timeout", "return_lists", "apache_is_coming", "certbot_is_coming")
+# Ansible repeats the options in every result and copies that several times; of a thousand providers that is a megabyte.
+LONG_OPTIONS = ("providers", "setup_pages")
 
 
 def way(module: AnsibleModule) -> run.Way:
@@ -964,7 +966,8 @@ def main() -> None:
     except OSError as exc:
         place = exc.filename or "a file of this host"
         module.fail_json(msg=f"{place} cannot be read or written: {exc.strerror or exc}; nothing was changed")
-    module.exit_json(**result)
+    told = {name: value for name, value in module.params.items() if name not in LONG_OPTIONS}
+    module.exit_json(**result, invocation={"module_args": told})
 
 
 if __name__ == "__main__":

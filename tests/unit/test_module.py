@@ -68,6 +68,14 @@ def test_no_option_reaches_the_log_of_the_system(module: Module, monkeypatch: py
     assert logged == []
 
 
+def test_the_result_of_a_run_does_not_repeat_what_is_long(module: Module) -> None:
+    page = {"provider": "server.tld", "language": "en", "html": "<!DOCTYPE html><html></html>"}
+    told = module(providers=[provider("server.tld")], setup_pages=[page])
+    arguments = told["invocation"]["module_args"]
+    assert arguments["https_port"] == 443
+    assert not {"providers", "setup_pages"} & set(arguments)
+
+
 @pytest.mark.parametrize("place", ["options", "provider"])
 def test_a_key_beside_its_certificate_is_in_no_result(module: Module, place: str) -> None:
     content = "-----BEGIN PRIVATE KEY-----\nsecret-of-anna\n-----END PRIVATE KEY-----\n"
