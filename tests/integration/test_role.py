@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
+
+import pytest
 
 from tests.conftest import Playbook
 from tools.http_client import Client
@@ -26,9 +29,7 @@ def test_strings_that_mean_no_switch_nothing_on(apache: PrivateApache, playbook:
     for arguments in (["--check"], []):
         done = outcomes(playbook.role({}, *given(values), *arguments))
         assert done["Publish the mail settings"] == "changed"
-        assert {done[name] for name in ("Install Apache", "Start Apache, now and with the host", "Render the setup page")} == {
-            "skipping"
-        }
+        assert done["Prepare the host and the setup page"] == "skipping"
     eventually(404, client, "http://autoconfig.server.tld/")
     assert not list(apache.config_directory.glob("conf-enabled/*well*"))
 
@@ -46,7 +47,8 @@ def test_strings_that_mean_yes_and_ports_and_lists_as_strings(apache: PrivateApa
         "dns_zone_file": zone_file,
     }
     done = outcomes(playbook.role({}, *given(values)))
-    assert done["Install Apache"] == "skipping"
+    assert done["Render the setup pages"] == "ok"
+    assert "Install Apache" not in done
     page = eventually(200, client, "http://autoconfig.server.tld/")
     # The page's own address: without HTTPS, and at the port that was given.
     assert f"http://autoconfig.server.tld:{apache.http_port}/mail.mobileconfig" in page.body.decode()
@@ -54,3 +56,11 @@ def test_strings_that_mean_yes_and_ports_and_lists_as_strings(apache: PrivateApa
     assert f"<VirtualHost 127.0.0.1:{apache.http_port}>" in site
     addresses = re.findall(r"^autoconfig\.server\.tld\.\s+60\s+IN\s+A\s+(\S+)$", zone_file.read_text(), re.MULTILINE)
     assert addresses == ["192.0.2.1", "192.0.2.2"]
+
+
+def test_an_apache_that_another_run_of_the_role_installs_does_not_count(apache: PrivateApache, playbook: Playbook) -> None:
+    """In check mode, as the same play has registered it before."""
+    values = {**apache.module_options(), "domain": "server.tld", "config_directory": f"{apache.directory}/none"}
+    registered = json.dumps({f"__mail_autoconfig_{name}": {"changed": True} for name in ("install", "certbot")})
+    with pytest.raises(AssertionError, match="there is no Apache here"):
+        playbook.role(values, "--check", "-e", registered)
