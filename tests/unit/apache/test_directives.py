@@ -119,6 +119,9 @@ def test_what_apache_would_replace_is_refused(text: str) -> None:
 
 def test_a_variable_of_our_own_is_written() -> None:
     assert word(Expanding("${APACHE_LOG_DIR}/x.log")) == "${APACHE_LOG_DIR}/x.log"
+    # The same text of somebody else is refused also after that.
+    with pytest.raises(ConfigurationError):
+        word("${APACHE_LOG_DIR}/x.log")
     with pytest.raises(ConfigurationError, match="control characters"):
         word(Expanding("${APACHE_LOG_DIR}\n"))
 

@@ -190,8 +190,37 @@ def test_many_paths_lead_where_each_leads_and_their_directory_is_looked_up_once(
     monkeypatch.setattr(os.path, "realpath", realpath)
     real = filesystem.real_of_many()
     found = [real(f"{tmp_path}/here/{name}") for name in ("a", "b", "link")]
-    assert asked == [f"{tmp_path}/here"]
+    assert asked == ["/", f"{tmp_path}/here"]
     assert found == [f"{tmp_path}/there/{name}" for name in ("a", "b", "link")]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "",
+        "/",
+        "plain",
+        "plain/",
+        "./plain",
+        "dir/../link",
+        "up/file",
+        "up/../up/file",
+        "loop",
+        "loop/file",
+        "file/below",
+        "absent/x",
+    ],
+)
+def test_many_paths_lead_where_realpath_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str) -> None:
+    (tmp_path / "dir/inner").mkdir(parents=True)
+    (tmp_path / "dir/file").touch()
+    (tmp_path / "file").touch()
+    for name, target in {"link": "dir", "up": "link/inner/..", "loop": "loop", "dir/inner/back": "../../up"}.items():
+        (tmp_path / name).symlink_to(target)
+    monkeypatch.chdir(tmp_path)
+    leads_to = filesystem.realpath_of_many()
+    for below in (path, f"{tmp_path}/{path}", f"link/inner/back/{path}"):
+        assert leads_to(below) == os.path.realpath(below)
 
 
 def test_a_file_is_changed_since_a_moment_if_it_or_its_link_is_newer(tmp_path: Path) -> None:

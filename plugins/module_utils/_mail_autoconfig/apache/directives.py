@@ -8,6 +8,7 @@ so a word that holds it is refused unless it is an :class:`Expanding` of our own
 from __future__ import annotations
 
 import dataclasses
+import functools
 import re
 import typing as t
 
@@ -67,6 +68,8 @@ def section(name: str, words: t.Iterable[str], children: t.Iterable[Node | None]
     return Section(name, tuple(words), tuple(child for child in children if child is not None))
 
 
+# Most words come in every site again; an Expanding equals its text.
+@functools.lru_cache(maxsize=None, typed=True)
 def word(value: str) -> str:
     """Quote one word if need be. Raises ConfigurationError for what no quoting can carry."""
     if _FORBIDDEN.search(value):

@@ -15,6 +15,8 @@ _LISTEN = re.compile(r"Listen\s+(?:\S*:)?(\d+)\b", re.IGNORECASE)
 def with_module(text: str, name: str) -> set[int]:
     """The ports in a configuration file that are listened on only if the module is there."""
     ports: set[int] = set()
+    if "listen" not in text.lower():
+        return ports
     around: list[str] = []
     for raw in re.sub(r"\\\r?\n", " ", text).splitlines():
         line = raw.strip()

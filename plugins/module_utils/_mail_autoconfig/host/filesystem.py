@@ -38,9 +38,23 @@ def real(path: str) -> str:
     return os.path.join(os.path.realpath(directory), name)
 
 
+def realpath_of_many() -> t.Callable[[str], str]:
+    """``os.path.realpath`` for many paths at one moment: each directory on the way to them is looked up once."""
+
+    @functools.cache
+    def leads_to(path: str) -> str:
+        above, name = os.path.split(path)
+        if name in ("", os.curdir, os.pardir):
+            return os.path.realpath(path)
+        there = os.path.join(leads_to(above), name)
+        return os.path.realpath(there) if os.path.islink(there) else there
+
+    return leads_to
+
+
 def real_of_many() -> t.Callable[[str], str]:
-    """``real`` for many paths at one moment: each directory is looked up once."""
-    leads_to = functools.lru_cache(maxsize=None)(os.path.realpath)
+    """``real`` for many paths at one moment."""
+    leads_to = realpath_of_many()
 
     def real_of_one(path: str) -> str:
         directory, name = os.path.split(path)

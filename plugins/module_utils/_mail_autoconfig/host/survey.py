@@ -244,8 +244,8 @@ class Surveyor:
             if re.match(rf"\s*Include(?:Optional)?\s+\S*{re.escape(directory)}/", line, re.IGNORECASE)
         ]
         paths = (*(host.file for host in self.dump.virtual_hosts), self._platform.available("sites"))
-        real = {path: os.path.realpath(path) for path in paths}
-        return Ground(self.dump, main, sites, lines[0] if lines else 0, real)
+        leads_to = filesystem.realpath_of_many()
+        return Ground(self.dump, main, sites, lines[0] if lines else 0, {path: leads_to(path) for path in paths})
 
     # -- what may be needed -------------------------------------------------------------------------------------------
 
@@ -513,7 +513,8 @@ class Surveyor:
 
     def texts(self) -> dict[str, str]:
         """The whole configuration as Apache reads it, file by file, by path; as it is now."""
-        contents = {entry.path: filesystem.read(os.path.realpath(entry.path)).content for entry in self.dump.includes}
+        leads_to = filesystem.realpath_of_many()
+        contents = {entry.path: filesystem.read(leads_to(entry.path)).content for entry in self.dump.includes}
         return {path: content.decode("utf-8", "replace") for path, content in contents.items() if content}
 
     # -- before a reload ----------------------------------------------------------------------------------------------
@@ -526,8 +527,8 @@ class Surveyor:
 
     def unread(self, manifest: Manifest) -> list[str]:
         """Files of others that somebody has changed since Apache has read its configuration."""
-        ours = manifest.files
-        theirs = [entry.path for entry in self.dump.includes if os.path.realpath(entry.path) not in ours]
+        ours, leads_to = manifest.files, filesystem.realpath_of_many()
+        theirs = [entry.path for entry in self.dump.includes if leads_to(entry.path) not in ours]
         return filesystem.changed_since(theirs, self.server().read_at())
 
     def stale(self, expectations: t.Mapping[Certificate, Expectation]) -> list[str]:
@@ -546,12 +547,8 @@ class Surveyor:
         """The enabled names of a kind, and those of them that do not lead to the file of that name."""
         directory, suffix = self._platform.enabled(kind), self._platform.suffix(kind)
         found = [name[: -len(suffix)] for name in filesystem.names(directory) if name.endswith(suffix)]
-        foreign = [
-            name
-            for name in found
-            if os.path.realpath(f"{directory}/{name}{suffix}")
-            != os.path.realpath(f"{self._platform.available(kind)}/{name}{suffix}")
-        ]
+        available, leads_to = self._platform.available(kind), filesystem.realpath_of_many()
+        foreign = [name for name in found if leads_to(f"{directory}/{name}{suffix}") != leads_to(f"{available}/{name}{suffix}")]
         return found, foreign
 
 
@@ -568,8 +565,8 @@ def _contents(pairs: t.Mapping[Certificate, PairFacts], host: str) -> dict[Certi
 
 def _of_others(texts: t.Mapping[str, str], manifest: Manifest) -> dict[str, str]:
     """Configuration files without ours."""
-    ours = manifest.files
-    return {path: text for path, text in texts.items() if os.path.realpath(path) not in ours}
+    ours, leads_to = manifest.files, filesystem.realpath_of_many()
+    return {path: text for path, text in texts.items() if leads_to(path) not in ours}
 
 
 def _company(address: str) -> list[str]:

@@ -6,6 +6,7 @@ any case, so that reading goes on after a mistake; what was wrong is collected i
 
 from __future__ import annotations
 
+import collections.abc
 import re
 import typing as t
 from urllib.parse import urlsplit
@@ -129,7 +130,7 @@ class Fields:
         self.problems = problems
         self._known: list[str] = []
         self._values: dict[str, t.Any] = {}
-        if isinstance(value, t.Mapping):
+        if isinstance(value, collections.abc.Mapping):
             given = {key: item.strip() if isinstance(item, str) else item for key, item in value.items()}
             self._values = {str(key): value[key] for key, item in given.items() if item not in (None, "")}
         else:

@@ -5,6 +5,7 @@ PRIVATE to the collection. Whatever a value contains, it is a string of Lua and 
 
 from __future__ import annotations
 
+import collections.abc
 import dataclasses
 import hashlib
 import re
@@ -169,7 +170,7 @@ def _lua(value: _Value, indent: str = "") -> str:
     if isinstance(value, str):
         return _quoted(value)
     inner = indent + "  "
-    if isinstance(value, t.Mapping):
+    if isinstance(value, collections.abc.Mapping):
         # Names in brackets, because one that is a word of Lua (the language "or") could not stand alone.
         items = [f"[{_quoted(key)}] = {_lua(item, inner)}" for key, item in value.items()]
     else:
