@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import time
@@ -22,7 +23,7 @@ from tests.unit.test_run import provider
 if t.TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tests.unit.fake_apache import FakeApache, Options
+    from tests.unit.fake_apache import FakeApache, Options, Ran
 
 DAY = 86400
 NAMES = ["autoconfig.server.tld", "autodiscover.server.tld"]
@@ -174,6 +175,28 @@ def test_what_the_timer_has_not_renewed_in_time_is_renewed_and_a_change(apache: 
     apache.certificates[chain] = PairFacts(names=tuple(NAMES), begins=time.time() - 80 * DAY, ends=time.time() + 10 * DAY)
     ran = apache.publish(**OPTIONS)
     assert (certbot.calls, orders(ran), ran.result["changed"]) == ([NAMES, NAMES], {"server.tld": "there"}, True)
+
+
+def test_a_lineage_that_nobody_has_renewed_is_behind_a_pair_of_others_that_lasts(apache: FakeApache, certbot: Certbot) -> None:
+    def serving(ran: Ran) -> set[str]:
+        return {entry["certificate_file"] for entry in ran.result["certificate_names"]}
+
+    apache.publish(**OPTIONS)
+    own, other = (str(apache.certbot / f"live/{name}/fullchain.pem") for name in ("autoconfig.server.tld", "wild"))
+    now = time.time()
+    ending = PairFacts(names=tuple(NAMES), begins=now - 80 * DAY, ends=now + 10 * DAY)
+    for name in ("fullchain", "privkey"):
+        path = apache.certbot / f"live/wild/{name}.pem"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("PEM")
+    apache.certificates[other] = PairFacts(names=("*.server.tld",), begins=now, ends=now + 90 * DAY)
+    assert serving(apache.publish(**OPTIONS)) == {own}
+    apache.certificates[own] = ending
+    assert serving(apache.publish(**OPTIONS)) == {other}
+    # If that should have been renewed as well, it is no better, and what is ordered is preferred.
+    apache.certificates[other] = dataclasses.replace(ending, names=("*.server.tld",))
+    certbot.refuses = {"server.tld"}
+    assert serving(apache.publish(**OPTIONS)) == {own}
 
 
 def test_without_certbot_it_is_refused_but_for_a_check_before_it_is_installed(apache: FakeApache, certbot: Certbot) -> None:

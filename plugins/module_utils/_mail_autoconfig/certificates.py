@@ -233,6 +233,10 @@ class Certificates:
                 found.setdefault(name, []).append(pair)
         return found
 
+    def outlives(self, choice: Choice, facts: PairFacts | None) -> bool:
+        """Whether a pair should have been renewed by now, while that of a choice need not."""
+        return facts is not None and facts.is_ending(self.moment) and not choice.facts.is_ending(self.moment)
+
     def _naming(self, host: str, everywhere: bool, is_pattern: bool) -> list[Certificate]:
         """The pairs that can serve a host, without those of literal paths unless any will do."""
         return [

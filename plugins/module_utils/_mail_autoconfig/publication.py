@@ -480,7 +480,11 @@ def _choices(
     ordered: Orders,
     kept: Lineages,
 ) -> dict[str, Choice]:
-    """What serves each host name: what was ordered for it, and until that is there, what is found."""
+    """What serves each host name: what was ordered for it, and until that is there, what is found.
+
+    A lineage that nobody has renewed in time is behind a pair that need not have been. What mod_md has goes before all in Apache
+    itself.
+    """
     hosts = [(f"{label}.{domain}", domain) for domain in domains for label in labels]
     if not settings.https:
         return {host: Choice(reason="https is off") for host, _domain in hosts}
@@ -489,7 +493,8 @@ def _choices(
         pair = ordered.pair_of(domain) or kept.own.get(domain)
         facts = certificates.facts.get(pair) if pair else None
         source = settings.source(provider)
-        if pair and facts and facts.is_usable and covers(facts.names, host):
+        is_outlived = domain not in ordered.managed and found[host].pair is not None and certificates.outlives(found[host], facts)
+        if pair and facts and facts.is_usable and covers(facts.names, host) and not is_outlived:
             others = tuple(other for other in (found[host].pair, *found[host].others) if other and other != pair)
             found[host] = Choice(pair, facts, f"{source} orders and renews it", others)
         elif found[host].pair is None and source in ORDERING:
