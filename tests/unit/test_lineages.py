@@ -226,8 +226,8 @@ def test_a_name_that_is_taken_is_never_used() -> None:
     assert found.why_none(NAMES[1], "a.tld") == "not ordered: no name is free for its lineage"
 
 
-def test_after_a_failure_an_authority_is_left_alone_for_an_hour() -> None:
-    failure = Failure(NOW - 3599, DIRECTORY, "no valid A records")
+def test_after_a_failure_an_authority_is_left_alone_until_it_may_be_asked_again() -> None:
+    failure = Failure(NOW - 3599, DIRECTORY, "no valid A records", NOW + 1)
     found = plan(failures={"a.tld": failure}, domains=("a.tld", "b.tld"))
     assert (found.failed, list(found.ordered)) == ({"a.tld": failure}, ["b.tld"])
     assert found.why_none(NAMES[0], "a.tld") == "the order failed: no valid A records"
@@ -235,11 +235,11 @@ def test_after_a_failure_an_authority_is_left_alone_for_an_hour() -> None:
     assert warning.startswith("certbot has no certificate for a.tld: no valid A records; ")
     assert warning.endswith(f"not tried again before {lineages.when_again(failure)}")
     for other in (
-        dataclasses.replace(failure, at=NOW - 3601),
+        dataclasses.replace(failure, until=NOW),
         # A clock that was wrong.
         dataclasses.replace(failure, at=NOW + 60),
         dataclasses.replace(failure, directory="https://other.tld/dir"),
-        dataclasses.replace(failure, reached=False),
+        dataclasses.replace(failure, until=0),
     ):
         assert list(plan(failures={"a.tld": other}).ordered) == ["a.tld"]
 

@@ -95,7 +95,7 @@ def test_one_that_fails_keeps_no_other_and_is_left_alone_for_an_hour(apache: Fak
     assert apache.footprint() == before
     notes = apache.state / "failed-orders.json"
     known = json.loads(notes.read_text())
-    known["a.tld"]["at"] -= 3600
+    known["a.tld"]["until"] -= 3601
     notes.write_text(json.dumps(known))
     certbot.refuses = set()
     assert orders(apache.publish(**options)) == {"a.tld": "there", "b.tld": "there"}
@@ -230,7 +230,7 @@ def test_what_there_was_no_time_for_is_told(apache: FakeApache, certbot: Certbot
     apache.calling = too_slow
     ran = apache.publish(**OPTIONS, providers=[provider("a.tld", "b.tld")])
     assert orders(ran) == {"a.tld": "failed", "b.tld": "ordered"}
-    assert any(line.endswith("later runs order certificates for b.tld") for line in ran.warnings)
+    assert any(line.endswith("later runs order for b.tld") for line in ran.warnings)
     assert Path(apache.state / "failed-orders.json").exists()
 
 

@@ -32,17 +32,19 @@ class Failure:
     :ivar at: when, in seconds since the epoch
     :ivar directory: of which authority (URL)
     :ivar words: why, as certbot said it
-    :ivar reached: whether the authority was asked at all, and so may have counted it
+    :ivar until: before when it is not tried again, in seconds since the epoch; 0 where it may be at any time
+    :ivar alone: whether it concerns this order alone, rather than an authority that is away, in trouble, or has had enough of us
     """
 
     at: float
     directory: str
     words: str
-    reached: bool = True
+    until: float = 0
+    alone: bool = True
 
     def forbids(self, directory: str, now: float) -> bool:
         """Whether it is too early to try again."""
-        return self.reached and self.directory == directory and 0 <= now - self.at < BETWEEN_ATTEMPTS
+        return self.directory == directory and self.at <= now < self.until
 
 
 @dataclasses.dataclass(frozen=True)
@@ -367,4 +369,4 @@ def said(failures: t.Mapping[str, Failure]) -> list[str]:
 
 def when_again(failure: Failure) -> str:
     """When an order may be tried again (ISO 8601, UTC); empty for at once."""
-    return orders.shown(failure.at + BETWEEN_ATTEMPTS) if failure.reached else ""
+    return orders.shown(failure.until)

@@ -7,8 +7,10 @@ because it counts those too.
 
 from __future__ import annotations
 
+import calendar
 import dataclasses
 import functools
+import re
 import time
 import typing as t
 
@@ -20,6 +22,7 @@ from .findings import Findings, some
 WINDOW = 3 * 60 * 60
 # After this share of its lifetime a certificate is renewed, and its names have to lead here still (MDRenewWindow).
 _RENEWED_AT = 2 / 3
+_RETRY_AFTER = re.compile(r"retry after (\d{4}-\d\d-\d\d)[ T](\d\d:\d\d:\d\d)", re.IGNORECASE)
 _NO_FINDINGS = Findings()
 
 
@@ -35,7 +38,8 @@ class Entry:
     :ivar tried: when it was tried last
     :ivar tries: when it is tried again
     :ivar words: why it failed or stands still
-    :ivar reached: whether the authority could be reached at all
+    :ivar reached: whether the authority could be reached at all, and had no trouble of its own
+    :ivar again: before when the authority wants no more orders; 0 where there is no such limit
     :ivar authority: the directory of the one that the certificate is from (URL); empty where there is none, or it is not known
     """
 
@@ -49,6 +53,7 @@ class Entry:
     tries: float = 0
     words: str = ""
     reached: bool = True
+    again: float = 0
     authority: str = ""
 
     def has(self, names: t.Collection[str]) -> bool:
@@ -283,6 +288,15 @@ def room_at(issued: t.Iterable[float], now: float) -> float:
 
 def _recent(issued: t.Iterable[float], now: float) -> list[float]:
     return [moment for moment in issued if now - moment < WINDOW]
+
+
+def again_in(words: str) -> float:
+    """When an authority wants to be asked again, as Let's Encrypt says so in what it limits; 0 where it does not."""
+    found = _RETRY_AFTER.search(words)
+    try:
+        return float(calendar.timegm(time.strptime(" ".join(found.groups()), "%Y-%m-%d %H:%M:%S"))) if found else 0
+    except ValueError:
+        return 0
 
 
 def shown(moment: float) -> str:

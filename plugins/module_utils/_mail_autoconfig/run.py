@@ -431,7 +431,7 @@ def _not_begun(wanted: Lineages, way: Way, lineages: certbot.Outcome) -> t.Itera
     if not left or way.check:
         return
     if lineages.begun:
-        yield f"the time was over (acme_wait_seconds), or the authority away; later runs order certificates for {some(left)}"
+        yield f"the time was over (acme_wait_seconds), or the authority takes no more; later runs order for {some(left)}"
     else:
         yield f"nothing is ordered for {some(left)}: Apache has to answer the authority, and was not reloaded or does not run"
 

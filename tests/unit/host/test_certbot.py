@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
 import shlex
 import subprocess
@@ -11,8 +12,9 @@ import typing as t
 from pathlib import Path
 
 import pytest
+from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig import lineages
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.apache.managed_domains import AcmeOptions
-from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.host import certbot
+from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.host import certbot, certbot_log
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.host.commands import Result
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.host.debian import Debian
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.lineages import Failure, Lineage, Store
@@ -144,7 +146,7 @@ def test_each_order_is_made_for_itself_and_one_that_fails_keeps_no_other(tmp_pat
 
 
 @pytest.mark.parametrize(
-    ("said", "words", "reached"),
+    ("said", "words", "alone"),
     [
         (
             REFUSED,
@@ -158,9 +160,11 @@ def test_each_order_is_made_for_itself_and_one_that_fails_keeps_no_other(tmp_pat
         ("slow", "certbot did not end within 60 s", False),
     ],
 )
-def test_why_an_order_failed_is_told_in_the_words_of_who_knows(tmp_path: Path, said: str, words: str, reached: bool) -> None:
+def test_why_an_order_failed_is_told_in_the_words_of_who_knows(tmp_path: Path, said: str, words: str, alone: bool) -> None:
     failure = Certbot(tmp_path, said).order("a.tld").failed["a.tld"]
-    assert (failure.words, failure.reached, failure.directory) == (words, reached, OPTIONS.directory)
+    assert (failure.words, failure.alone, failure.directory) == (words, alone, OPTIONS.directory)
+    # What the authority has not counted may be asked again at any time.
+    assert (failure.until - failure.at == lineages.BETWEEN_ATTEMPTS) is alone
 
 
 def test_an_authority_that_is_away_is_not_asked_for_each_domain(tmp_path: Path) -> None:
@@ -184,7 +188,7 @@ def test_where_certbot_stumbled_it_is_asked_again(tmp_path: Path, monkeypatch: p
     assert (found.issued, found.failed, len(program.calls)) == ({"a.tld"}, {}, 4)
     stuck = Certbot(tmp_path, said, said, said, "")
     found = stuck.order("a.tld", "b.tld")
-    assert (found.failed["a.tld"].words, found.failed["a.tld"].reached) == (" ".join(said.split()), True)
+    assert (found.failed["a.tld"].words, found.failed["a.tld"].alone) == (" ".join(said.split()), True)
     assert (found.issued, len(stuck.calls)) == ({"b.tld"}, 4)
 
 
@@ -195,12 +199,88 @@ def test_what_the_authority_has_said_is_not_asked_for_again(tmp_path: Path, said
     assert len(program.calls) == 1
 
 
-def test_failures_are_kept_for_an_hour_and_forgotten_with_a_success(tmp_path: Path) -> None:
+def log(tmp_path: Path, arguments: t.Sequence[str], *answers: str) -> str:
+    """certbot's log of a call, as it writes it; what certbot says of it."""
+    stamp, file = "2026-11-28 13:24:16,955:DEBUG", tmp_path / "letsencrypt.log"
+    text = f"{stamp}:certbot._internal.main:Arguments: {list(arguments)!r}\n"
+    for answer in answers:
+        text += f"{stamp}:acme.client:Received response:\n{answer}\n{stamp}:acme.client:Storing nonce: x\n"
+    file.write_text(text)
+    return f"Saving debug log to {file}\n{NONCE}"
+
+
+def problem(status: int, kind: str, detail: str, *headers: str) -> str:
+    body = json.dumps({"type": f"urn:ietf:params:acme:error:{kind}", "detail": detail, "status": status}, indent=3)
+    return "\n".join([f"HTTP {status}", "Server: x", *headers, "", body, ""])
+
+
+@pytest.mark.parametrize(
+    ("answer", "words", "wait", "alone"),
+    [
+        (problem(429, "rateLimited", "too many", "Retry-After: 7200"), ":rateLimited: too many", 7200, False),
+        (problem(429, "rateLimited", "too many"), ":rateLimited: too many", 3600, False),
+        (problem(503, "rateLimited", "busy", "retry-after: 120"), ":rateLimited: busy", 120, False),
+        (problem(500, "serverInternal", "out of order"), ":serverInternal: out of order", None, False),
+        ("HTTP 503\nServer: x\n\n<html>busy</html>\n", "the authority answers with HTTP status 503", None, False),
+        (problem(400, "rejectedIdentifier", "no such name"), ":rejectedIdentifier: no such name", 3600, True),
+        (
+            problem(400, "accountDoesNotExist", "Account x not found."),
+            ":accountDoesNotExist: Account x not found.; delete accounts/acme.tld/dir in certbot's directory",
+            None,
+            False,
+        ),
+    ],
+)
+def test_what_the_authority_said_is_read_in_the_log_where_certbot_does_not_tell(
+    tmp_path: Path, answer: str, words: str, wait: float | None, alone: bool
+) -> None:
+    arguments = ["--cert-name", "autoconfig.a.tld"]
+    said = log(tmp_path, arguments, "HTTP 200\nServer: x\n\n{}", answer)
+    calls = []
+
+    def call(command: t.Sequence[str], _environment: t.Mapping[str, str], _seconds: float) -> Result:
+        calls.append(command)
+        return Result(1, "", said)
+
+    failure = certbot.order(["certbot", "certonly", *arguments], OPTIONS, time.monotonic() + 60, call)
+    assert failure
+    assert len(calls) == 1
+    assert failure.words.endswith(words)
+    assert failure.alone is alone
+    assert (round(failure.until - failure.at) if failure.until else None) == wait
+
+
+def test_the_log_of_another_call_says_nothing_of_this_one(tmp_path: Path) -> None:
+    said = log(tmp_path, ["--cert-name", "shop.tld"], problem(500, "serverInternal", "out of order"))
+    assert certbot_log.last_answer(said, ["--cert-name", "a.tld"], 0) == certbot_log.Answer()
+    assert certbot_log.last_answer(said, ["--cert-name", "shop.tld"], 0).status == 500
+    assert certbot_log.last_answer("no log", [], 0) == certbot_log.Answer()
+
+
+@pytest.mark.parametrize(
+    ("headers", "detail", "again"),
+    [
+        ("Retry-After: 60\nServer: x", "", 1060),
+        ("Retry-After: Thu, 01 Jan 1970 00:30:00 GMT", "", 1800),
+        ("", "too many, retry after 1970-01-01 00:40:00 UTC: see", 2400),
+        ("Retry-After: 60", "retry after 1970-01-01T00:40:00Z", 2400),
+        ("Retry-After: soon", "retry after 2026-99-99 00:00:00", 0),
+        ("Retry-After: 99999999999", "", 1000 + 7 * 86400),
+    ],
+)
+def test_when_an_authority_wants_to_be_asked_again(headers: str, detail: str, again: float) -> None:
+    assert certbot_log.read(429, headers, json.dumps({"detail": detail}), 1000).again == again
+
+
+def test_failures_are_kept_as_long_as_they_count_and_forgotten_with_a_success(tmp_path: Path) -> None:
     state, now = str(tmp_path), time.time()
-    old, new = Failure(now - 4000, "d", "w"), Failure(now - 10, "d", "w", reached=False)
+    limited = Failure(now - 4000, "d", "w", now + 4000, alone=False)
+    old, new = Failure(now - 4000, "d", "w"), Failure(now - 10, "d", "w", alone=False)
     certbot.remember(state, "old.tld", old)
+    certbot.remember(state, "limited.tld", limited)
     certbot.remember(state, "new.tld", new)
-    assert certbot.failures(state) == {"new.tld": new}
+    assert certbot.failures(state) == {"new.tld": new, "limited.tld": limited}
+    certbot.remember(state, "limited.tld", None)
     assert os.stat(tmp_path / certbot.FAILURES).st_mode & 0o022 == 0
     certbot.remember(state, "new.tld", None)
     assert list(tmp_path.iterdir()) == []

@@ -19,10 +19,12 @@ import re
 import shlex
 import time
 import typing as t
+from urllib.parse import urlsplit
 
 from ..apache.managed_domains import AcmeOptions
 from ..lineages import BETWEEN_ATTEMPTS, CERTBOT_DIRECTORY, Failure, Lineage, Store, names_of
-from . import filesystem
+from . import certbot_log, filesystem
+from .certbot_log import Answer
 from .commands import Result, Runner
 from .platform import Platform
 from .server import Server
@@ -39,6 +41,8 @@ _BUSY = "Another instance of Certbot is already running"
 _NOT_REACHED = ("ValueError: Requesting ", "requests.exceptions.")
 # Between the kind and the detail of what an authority refuses (acme/messages.py, Error).
 _PROBLEM, _NONCE = " :: ", "anti-replay nonce"
+# RFC 8555 section 6.7; it comes of no order, so that each one would end so.
+_NO_ACCOUNT = "accountDoesNotExist"
 _ATTEMPTS = 3
 _DETAILS = re.compile(r"^\s*Domain: (.+)\n\s*Type: .*\n\s*Detail: (.+)$", re.MULTILINE)
 _FRAME = ("Saving debug log", "Requesting a certificate", "Ask for help", "Hint:", "Account registered", "Renewing an existing")
@@ -129,7 +133,7 @@ def forget(state_directory: str, domains: t.Collection[str]) -> None:
 def _change(state_directory: str, gone: t.Collection[str], new: t.Mapping[str, Failure]) -> None:
     path = os.path.join(state_directory, FAILURES)
     before, now = failures(state_directory), time.time()
-    kept = {domain: entry for domain, entry in before.items() if domain not in gone and now - entry.at < BETWEEN_ATTEMPTS}
+    kept = {domain: entry for domain, entry in before.items() if domain not in gone and _counts(entry, now)}
     known = {**kept, **new}
     if known == before:
         return
@@ -139,6 +143,10 @@ def _change(state_directory: str, gone: t.Collection[str], new: t.Mapping[str, F
     else:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(path)
+
+
+def _counts(failure: Failure, now: float) -> bool:
+    return now < failure.until or now - failure.at < BETWEEN_ATTEMPTS
 
 
 # -- ordering -------------------------------------------------------------------------------------------------------------
@@ -186,29 +194,50 @@ def order(arguments: t.Sequence[str], options: AcmeOptions, end: float, call: Ca
         try:
             result = call(arguments, environment(options), seconds)
         except OSError as exc:
-            return Failure(time.time(), options.directory, str(exc), reached=False)
+            return Failure(time.time(), options.directory, str(exc), alone=False)
         if result.status == 0:
             return None
-        reason = _reason(result.said)
+        answer = certbot_log.last_answer(result.said, arguments[2:], time.time())
+        reason = _reason(result.said, answer)
         stumbles += reason is _Reason.STUMBLED
-        is_over = reason in (_Reason.REFUSED, _Reason.AWAY) or stumbles == _ATTEMPTS
+        is_over = reason not in (_Reason.STUMBLED, _Reason.BUSY) or stumbles == _ATTEMPTS
         if is_over or time.monotonic() + _PAUSE >= end:
-            return Failure(time.time(), options.directory, words(result.said), reason in (_Reason.REFUSED, _Reason.STUMBLED))
+            return _failure(reason, answer, result.said, options.directory)
         time.sleep(_PAUSE)
 
 
 class _Reason(enum.Enum):
-    """Why certbot failed: the authority refused, it is away, another certbot runs, or this one stumbled over something."""
+    """Why certbot failed.
 
-    REFUSED, AWAY, BUSY, STUMBLED = range(4)
+    The authority refused the order, or does not know our account, or has had enough of us, or has trouble of its own, or is away;
+    another certbot runs; or this one stumbled over something.
+    """
+
+    REFUSED, LOST, LIMITED, TROUBLED, AWAY, BUSY, STUMBLED = range(7)
 
 
-def _reason(said: str) -> _Reason:
-    if _DETAILS.search(said) or (_PROBLEM in said and _NONCE not in said):
-        return _Reason.REFUSED
-    if _BUSY in said:
-        return _Reason.BUSY
-    return _Reason.AWAY if any(text in said for text in _NOT_REACHED) else _Reason.STUMBLED
+def _reason(said: str, answer: Answer) -> _Reason:
+    answered = {
+        _Reason.LIMITED: answer.is_limit,
+        _Reason.TROUBLED: answer.is_trouble,
+        _Reason.LOST: answer.kind == _NO_ACCOUNT,
+        _Reason.REFUSED: answer.is_refusal or _DETAILS.search(said) or (_PROBLEM in said and _NONCE not in said),
+        _Reason.BUSY: _BUSY in said,
+        _Reason.AWAY: any(text in said for text in _NOT_REACHED),
+    }
+    return next((reason for reason, is_so in answered.items() if is_so), _Reason.STUMBLED)
+
+
+def _failure(reason: _Reason, answer: Answer, said: str, directory: str) -> Failure:
+    now = time.time()
+    # An authority counts what it refuses.
+    is_counted = reason in (_Reason.REFUSED, _Reason.STUMBLED) or (reason is _Reason.LIMITED and not answer.again)
+    until = now + BETWEEN_ATTEMPTS if is_counted else answer.again
+    text = answer.words if answer.words and reason is not _Reason.BUSY and not _DETAILS.search(said) else words(said)
+    url = urlsplit(directory)
+    mend = f"; delete accounts/{url.netloc}{url.path} in {PROGRAM}'s directory" if reason is _Reason.LOST else ""
+    is_alone = reason in (_Reason.REFUSED, _Reason.STUMBLED)
+    return Failure(now, directory, " ".join(text.split())[:_LONGEST_WORDS] + mend, until, is_alone)
 
 
 def words(said: str) -> str:
@@ -242,7 +271,7 @@ def order_all(
     call: Call,
     progress: t.Callable[[str], None],
 ) -> Outcome:
-    """Have certbot order one after the other, as long as there is time and the authority can be reached.
+    """Have certbot order one after the other, as long as there is time and the authority takes orders.
 
     :arg lineages: by mail domain
     :arg arguments: the command for one
@@ -265,6 +294,6 @@ def order_all(
         elif os.path.realpath(file) != before:
             issued.append(domain)
         progress(f"certbot was asked for {len(begun)} of {len(lineages)} certificates, {len(failed)} failed")
-        if failure is not None and not failure.reached:
+        if failure is not None and not failure.alone:
             break
     return Outcome(frozenset(begun), frozenset(issued), failed)
