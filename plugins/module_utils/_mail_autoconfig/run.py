@@ -197,14 +197,23 @@ def _order(
     """
     ordered = first.ready.publications.orders
     wanted = {item.name: item.names for item in ordered.managed.values() if item.name in ordered.pending}
-    look = functools.partial(managed.entries, ordered.store, wanted, lambda path: PairFacts(names=means.names(path)))
-    known, before = look(), first.ready.survey.ledger.entries
-    failed = [name for name, entry in known.items() if managed.due_again(entry, time.time())]
-    if first.outcome.reloaded:
-        # At that reload mod_md has thrown away what it knew of failures, but for when it tries again; at the next one that too.
-        failed += [name for name in known if name not in failed and name in before and before[name].errors]
+    before = dict(first.ready.survey.ledger.entries)
+
+    def look() -> dict[str, Entry]:
+        found = managed.entries(ordered.store, wanted, lambda path: PairFacts(names=means.names(path)))
+        return {name: managed.kept(entry, before.get(name, entry)) for name, entry in found.items()}
+
+    known, now = look(), time.time()
+    # After a change it is tried at once, unless the authority wants no more.
+    failed = [
+        name
+        for name, entry in known.items()
+        if managed.due_again(entry, now, now + settings.acme.wait_seconds)
+        or (first.outcome.reloaded and name in before and before[name].errors and now >= entry.again)
+    ]
     for name in failed:
         managed.forget_failure(ordered.store, name)
+        before.pop(name, None)
     turns = []
     if failed or set(known) != set(wanted) or managed_domains.MODULE in first.ready.plan.enable.get("mods", ()):
         turns.append(reread())

@@ -168,14 +168,53 @@ def test_when_certificates_came(store: Path) -> None:
     ("changes", "due"),
     [
         ({"errors": 0, "reached": False}, False),
-        ({"errors": 1, "reached": False, "tried": 990}, True),
-        ({"errors": 1, "reached": True, "tried": 990}, False),
+        ({"errors": 1, "reached": False, "tried": 990}, False),
+        ({"errors": 1, "reached": False, "tried": 939}, True),
+        # It tries by itself while the run waits, or only later.
+        ({"errors": 1, "reached": False, "tried": 939, "tries": 1299}, False),
+        ({"errors": 1, "reached": False, "tried": 939, "tries": 1301}, True),
+        ({"errors": 1, "reached": False, "tried": 939, "tries": 999}, True),
+        ({"errors": 1, "reached": True, "tried": 939}, False),
         ({"errors": 1, "reached": True, "tried": 99}, True),
+        ({"errors": 1, "reached": True, "tried": 99, "again": 1001}, False),
         ({"errors": 1, "reached": True, "tried": 99, "staged": True}, False),
+        ({"errors": 0, "words": "urn:org:apache:httpd:log:AH10109: MDMessageCmd /x failed"}, True),
+        ({"errors": 0, "words": "it waits"}, False),
     ],
 )
-def test_a_failed_order_is_begun_anew_unless_that_would_count_as_too_many_failures(changes: dict[str, t.Any], due: bool) -> None:
-    assert managed.due_again(Entry(**changes), 1000) is due
+def test_a_failed_order_is_begun_anew_unless_that_would_ask_too_often(changes: dict[str, t.Any], due: bool) -> None:
+    assert managed.due_again(Entry(**changes), 1000, 1300) is due
+
+
+@pytest.mark.parametrize(
+    ("last", "reached", "again"),
+    [
+        ({"problem": "urn:ietf:params:acme:error:serverInternal", "detail": "Error creating new order"}, False, 0),
+        ({"detail": "unexpected http status: 503"}, False, 0),
+        ({"detail": "unexpected http status: 404"}, True, 0),
+        ({"problem": "urn:ietf:params:acme:error:rateLimited", "detail": "too many"}, True, SECONDS + 3600),
+        (
+            {"problem": "urn:ietf:params:acme:error:rateLimited", "detail": "too many, retry after 2026-11-28 20:00:00 UTC: see"},
+            True,
+            SECONDS + 38068,
+        ),
+    ],
+)
+def test_trouble_of_an_authority_and_its_limits_are_told_apart(
+    store: Path, last: dict[str, t.Any], reached: bool, again: float
+) -> None:
+    job = {"errors": 1, "last-run": WHEN, "last": {"status": 20014, "activity": "Creating new order", **last}}
+    write(store / "staging" / NAME / "job.json", job)
+    assert (entry(store).reached, entry(store).again) == (reached, again)
+
+
+def test_why_an_order_failed_outlives_a_reload() -> None:
+    failed = Entry(names=NAMES, errors=2, words="it is down", tries=SECONDS)
+    assert managed.kept(Entry(names=NAMES), failed) is failed
+    for changes in ({"staged": True}, {"certified": NAMES}, {"errors": 1}, {"words": "it stands still"}):
+        now = Entry(**changes)
+        assert managed.kept(now, failed) is now
+    assert managed.kept(Entry(), Entry(names=NAMES)) == Entry()
 
 
 def test_forgetting_a_failure_leaves_everything_else(store: Path) -> None:
@@ -227,6 +266,19 @@ def test_it_waits_for_a_second_attempt_and_not_longer() -> None:
 def test_it_does_not_wait_for_an_attempt_that_comes_too_late() -> None:
     looks = Looks({"a": Entry(errors=1, tries=2**40)}, {"a": Entry(staged=True)})
     assert waited(looks, "a")["a"].errors == 1
+
+
+def test_a_failure_of_before_is_waited_for_once_more_where_the_authority_was_away() -> None:
+    away = Entry(errors=3, reached=False)
+    looks = Looks({"a": away}, {"a": away}, {"a": Entry(staged=True)})
+    assert waited(looks, "a")["a"].staged
+    looks = Looks({"a": away}, {"a": Entry(errors=4, reached=False)}, {"a": Entry(staged=True)})
+    assert waited(looks, "a")["a"].errors == 4
+
+
+@pytest.mark.parametrize("stuck", [Entry(errors=1, again=2**40), Entry(words="urn:org:apache:httpd:log:AH10109: it failed")])
+def test_it_does_not_wait_for_what_is_limited_or_stands_still(stuck: Entry) -> None:
+    assert waited(Looks({"a": Entry()}, {"a": stuck}, {"a": Entry(staged=True)}), "a")["a"] is stuck
 
 
 def test_one_that_has_failed_does_not_end_the_waiting_for_others() -> None:

@@ -21,7 +21,7 @@ import time
 import typing as t
 
 from ..certificates import PairFacts
-from ..orders import Addresses, Entry
+from ..orders import Addresses, Entry, again_in
 from . import filesystem, twin_network
 
 _AT_ONCE = 16
@@ -32,6 +32,16 @@ _ATTEMPTS = 2
 _APPEARS_WITHIN = 30
 # Let's Encrypt allows five failed validations an hour, host name and account.
 _BETWEEN_ATTEMPTS = 15 * 60
+# Of what no authority counts, because it was away or had trouble.
+_BETWEEN_CONTACTS = 60
+# After a limit of an authority that does not say when it ends.
+_LIMITED = 60 * 60
+_KINDS = "urn:ietf:params:acme:error:"
+# What mod_md says of an answer that is no problem document (md_acme.c).
+_TROUBLE = "unexpected http status: 5"
+_CONTACTING = "Contacting ACME server"
+# The kinds of problem that it finds in Apache rather than with the authority, such as a command that fails.
+_OF_APACHE = "urn:org:apache:httpd:log:"
 _LONGEST_WORDS = 300
 
 Read = t.Callable[[str], PairFacts]
@@ -53,6 +63,7 @@ def _entry(store: str, name: str, read: Read) -> Entry | None:
     job = _json(f"{store}/staging/{name}/job.json")
     last = _mapping(job.get("last"))
     errors = job["errors"] if isinstance(job.get("errors"), int) else 0
+    words, tried = _words(job, last), _time(job.get("last-run"))
     staged = job.get("finished") is True and os.path.isfile(f"{store}/staging/{name}/pubcert.pem")
     # ``urls`` are those that the configuration names now; ``url`` stays that of the last order (md_reg_sync_finish in md_reg.c).
     authority = _mapping((_json(f"{store}/staging/{name}/md.json") if staged else known).get("ca")).get("url")
@@ -63,12 +74,18 @@ def _entry(store: str, name: str, read: Read) -> Entry | None:
         ends=facts.ends,
         staged=staged,
         errors=errors,
-        tried=_time(job.get("last-run")),
+        tried=tried,
         tries=_time(job.get("next-run")),
-        words=_words(job, last) or ("no reason is told" if errors else ""),
-        reached=not str(last.get("activity", "")).startswith("Contacting ACME server"),
+        words=words or ("no reason is told" if errors else ""),
+        reached=not _is_away(last),
+        again=(again_in(words) or tried + _LIMITED) if words.startswith(f"{_KINDS}rateLimited") else 0,
         authority=authority if isinstance(authority, str) else "",
     )
+
+
+def places(store: str) -> list[str]:
+    """The directories into which it writes: the store, and what may be mounted below it."""
+    return [store, *filter(os.path.ismount, (f"{store}/{name}" for name in ("accounts", "archive", "domains", "staging", "tmp")))]
 
 
 def _json(path: str) -> dict[str, t.Any]:
@@ -111,9 +128,33 @@ def _words(job: t.Mapping[str, t.Any], last: t.Mapping[str, t.Any]) -> str:
     return " ".join(": ".join(said).split())[:_LONGEST_WORDS]
 
 
-def due_again(entry: Entry, now: float) -> bool:
-    """Whether a failed order should be tried at once, rather than when mod_md would."""
-    return entry.errors > 0 and not entry.staged and (not entry.reached or now - entry.tried > _BETWEEN_ATTEMPTS)
+def _is_away(last: t.Mapping[str, t.Any]) -> bool:
+    """Whether the authority was not reached, or had trouble of its own."""
+    is_trouble = str(last.get("problem", "")) == f"{_KINDS}serverInternal" or str(last.get("detail", "")).startswith(_TROUBLE)
+    return is_trouble or str(last.get("activity", "")).startswith(_CONTACTING)
+
+
+def due_again(entry: Entry, now: float, end: float) -> bool:
+    """Whether an order that has failed, or stands still, should be begun anew, rather than be tried when mod_md does so.
+
+    :arg end: until when a run waits; what mod_md tries by then is not begun anew
+    """
+    if entry.staged or now < entry.again or (entry.errors and now < entry.tries <= end):
+        return False
+    if not entry.errors:
+        return _stands_still(entry)
+    return now > entry.tried + (_BETWEEN_ATTEMPTS if entry.reached else _BETWEEN_CONTACTS)
+
+
+def _stands_still(entry: Entry) -> bool:
+    """Whether mod_md has given up without an attempt; it does not go on with that before the next reload."""
+    return not entry.errors and entry.words.startswith(_OF_APACHE)
+
+
+def kept(entry: Entry, before: Entry) -> Entry:
+    """What a failed order is still about where a reload made mod_md forget why it failed; it knows only when it tries again."""
+    is_forgotten = before.errors and not (entry.errors or entry.words or entry.staged or entry.certified)
+    return before if is_forgotten else entry
 
 
 def forget_failure(store: str, name: str) -> None:
@@ -129,24 +170,28 @@ def wait(
 ) -> t.Mapping[str, Entry]:
     """Wait until certificates are there; what the store has then.
 
-    Not longer for orders that have failed twice, or are not tried again in time: mod_md goes on with them by itself. Nor for
-    those that the store does not know, once nothing has come to it for a while.
+    Not longer for orders that have failed twice, or are not tried again in time, or not as long as the authority wants no more:
+    mod_md goes on with them by itself. Nor for those that it does not go on with, nor for those that the store does not know,
+    once nothing has come to it for a while.
 
     :arg look: reads the entries of the store
     :arg wanted: the names that each certificate is to have, by managed domain
     :arg progress: is told how far it is
     """
     end = time.monotonic() + seconds
+    begun: dict[str, int] = {}
     said = known = -1
     appears = 0.0
     while True:
         found = look()
         if len(found) != known:
             known, appears = len(found), time.monotonic() + _APPEARS_WITHIN
+        for name, entry in found.items():
+            begun.setdefault(name, entry.errors if not entry.reached else 0)
         left = [name for name, names in wanted.items() if name not in found or not found[name].has(names)]
         latest = time.time() + end - time.monotonic()
         is_late = time.monotonic() >= appears
-        open_ones = [name for name in left if not (_is_hopeless(found[name], latest) if name in found else is_late)]
+        open_ones = [name for name in left if not (_is_hopeless(found[name], begun[name], latest) if name in found else is_late)]
         if len(wanted) - len(left) != said:
             said = len(wanted) - len(left)
             progress(f"{said} of {len(wanted)} certificates are there")
@@ -155,8 +200,14 @@ def wait(
         time.sleep(_PAUSE)
 
 
-def _is_hopeless(entry: Entry, end: float) -> bool:
-    return entry.errors > 0 and (entry.errors >= _ATTEMPTS or entry.tries > end)
+def _is_hopeless(entry: Entry, begun: int, end: float) -> bool:
+    """Whether nothing comes of waiting for an order.
+
+    :arg begun: how often it had failed before, with an authority that was away; that may be over by the next attempt
+    """
+    if not entry.errors:
+        return _stands_still(entry)
+    return entry.errors >= max(_ATTEMPTS, begun + 1) or max(entry.tries, entry.again) > end
 
 
 def tell(line: str) -> None:
