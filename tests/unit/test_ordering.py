@@ -10,7 +10,7 @@ import typing as t
 from pathlib import Path
 
 import pytest
-from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.host import interrupts, managed
+from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.host import filesystem, interrupts, managed
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.host.transaction import ApplyError
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.input.reading import InputError
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.orders import Addresses
@@ -278,6 +278,29 @@ def test_files_that_are_not_there_are_refused_all_at_once(apache: FakeApache, mo
         "acme_eab_file: /no/eab.json does not exist on this host",
         "acme_ca_file: /no/ca.pem does not exist on this host",
     )
+
+
+def full(monkeypatch: pytest.MonkeyPatch, *directories: Path) -> None:
+    """Let nothing more be written into these directories."""
+    monkeypatch.setattr(filesystem, "why_not_writable", lambda path, *_needed: "it is full" if Path(path) in directories else "")
+
+
+def test_a_store_that_takes_nothing_is_refused_before_apache_ends_of_it(
+    apache: FakeApache, mod_md: ModMd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = apache.footprint()
+    full(monkeypatch, mod_md.store)
+    for way in ({}, {"check": True}):
+        with pytest.raises(InputError) as error:
+            apache.publish(way=way, **OPTIONS)
+        assert error.value.problems == (f"certificates: {mod_md.store} cannot take what is ordered: it is full",)
+    assert apache.footprint() == before
+    # Who orders nothing needs no room there, nor a run that reloads nothing.
+    apache.publish(**{**OPTIONS, "certificates": "found"})
+    monkeypatch.undo()
+    apache.publish(**OPTIONS)
+    full(monkeypatch, mod_md.store)
+    assert apache.publish(**OPTIONS).result["changed"] is False
 
 
 def test_an_apache_that_does_not_run_orders_nothing(apache: FakeApache, mod_md: ModMd) -> None:

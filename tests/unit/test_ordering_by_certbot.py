@@ -17,7 +17,7 @@ from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfi
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.input.reading import InputError
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.orders import Addresses
 
-from tests.unit.test_ordering import orders, sites
+from tests.unit.test_ordering import full, orders, sites
 from tests.unit.test_run import provider
 
 if t.TYPE_CHECKING:
@@ -239,6 +239,23 @@ def test_what_goes_is_told_with_the_command_that_deletes_it(apache: FakeApache, 
     (left,) = apache.remove(**OPTIONS).result["certificates_obsolete"]
     assert left["delete_command"] == f"certbot delete --cert-name autoconfig.server.tld --config-dir {apache.certbot}"
     assert (apache.certbot / "live/autoconfig.server.tld/fullchain.pem").exists()
+
+
+@pytest.mark.parametrize("place", ["", "/logs", "/work"])
+def test_directories_that_take_nothing_are_refused(
+    apache: FakeApache, certbot: Certbot, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    before, directory = apache.footprint(), Path(f"{apache.certbot}{place}")
+    full(monkeypatch, directory)
+    with pytest.raises(InputError) as error:
+        apache.publish(**OPTIONS)
+    assert error.value.problems == (f"certificates: {directory} cannot take what is ordered: it is full",)
+    assert (apache.footprint(), certbot.calls) == (before, [])
+    monkeypatch.undo()
+    apache.publish(**OPTIONS)
+    # Where nothing is to be ordered, nothing need be written.
+    full(monkeypatch, directory)
+    assert apache.publish(**OPTIONS).result["changed"] is False
 
 
 def test_providers_may_differ(apache: FakeApache, certbot: Certbot) -> None:

@@ -38,6 +38,8 @@ from .questions import of_neighbours
 # What a graceful restart needs besides the logs of our sites.
 _SPARE_DESCRIPTORS = 32
 _SPARE_BYTES = 1 << 20
+# What an order leaves in a store: with its log, and what comes and goes meanwhile.
+_BYTES_OF_ORDER, _FILES_OF_ORDER = 1 << 16, 32
 _NO_ENTRIES: t.Mapping[str, Entry] = types.MappingProxyType({})
 _NOTHING_ORDERED = certbot.Outcome()
 # All that any provider may need.
@@ -310,7 +312,7 @@ def prepare(settings: Settings, way: Way, platform: Platform, surveyor: Surveyor
         is_staged = publications.orders.is_any_staged(survey.ledger.entries)
         plan = dataclasses.replace(plan, reload_pending=bool(stale) or is_staged or reread)
     ready = Preparation(survey, publications, plan, current, _inspection(publications, plan, survey), tuple(stale))
-    problems = [*ready.findings.problems, *_room_problems(plan, current, survey)]
+    problems = [*ready.findings.problems, *_room_problems(plan, current, survey), *_store_problems(publications, plan, survey)]
     broken = survey.broken or (surveyor.refused(manifest) if plan.needs_reload and survey.installed else "")
     if broken and plan.needs_reload:
         raise ApplyError("Apache's configuration is broken already, before any change of ours: mend it first", broken)
@@ -399,6 +401,23 @@ def _room_problems(plan: Plan, current: Current, survey: Survey) -> t.Iterator[s
             f"Apache may open {max(0, survey.free_descriptors)} more files, and the logs of these sites need {after - before}: "
             "raise its limit (LimitNOFILE of the service, APACHE_ULIMIT_MAX_FILES in envvars) and restart it"
         )
+
+
+def _store_problems(publications: Publications, plan: Plan, survey: Survey) -> t.Iterator[str]:
+    """Whether orders find room where they are kept.
+
+    Apache ends at the reload where mod_md cannot write, and no rehearsal shows it, because a twin has room of its own.
+    """
+    orders, ordered = publications.orders, publications.lineages.ordered
+    needed: dict[str, int] = {}
+    if orders.managed and plan.needs_reload:
+        needed.update(dict.fromkeys(managed.places(orders.store), len(orders.pending)))
+    if ordered and survey.certbot.is_installed:
+        needed.update(dict.fromkeys(certbot.places(survey.certbot.directory), len(ordered)))
+    for directory, count in needed.items():
+        reason = filesystem.why_not_writable(directory, _SPARE_BYTES + count * _BYTES_OF_ORDER, (count + 1) * _FILES_OF_ORDER)
+        if reason:
+            yield f"certificates: {directory} cannot take what is ordered: {reason}"
 
 
 def _logs(content: bytes) -> int:

@@ -242,3 +242,31 @@ def test_a_note_is_an_empty_file_and_what_is_there_is_left_as_it_is(tmp_path: Pa
     with pytest.raises(OSError, match="symbolic links"):
         filesystem.touch(f"{tmp_path}/link")
     assert {path.name: path.read_text() for path in tmp_path.iterdir() if not path.is_symlink()} == {"new": "", "there": "x"}
+
+
+@pytest.mark.parametrize(
+    ("allowed", "free", "files", "reason"),
+    [
+        (True, 3, 40, ""),
+        (True, 2, 40, "its file system has 8 KiB left, and 12 may be needed"),
+        (True, 3, 39, "its file system takes 39 more files, and 40 may be needed"),
+        # A file system that does not count them.
+        (True, 3, None, ""),
+        (False, 3, 40, "this user may not write there"),
+    ],
+)
+def test_why_something_cannot_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, allowed: bool, free: int, files: int | None, reason: str
+) -> None:
+    counted = (0, 0) if files is None else (100, files)
+    state = os.statvfs_result((4096, 4096, 9, free, free, counted[0], counted[1], counted[1], 0, 255))
+    monkeypatch.setattr(os, "statvfs", {str(tmp_path): state}.__getitem__)
+    monkeypatch.setattr(os, "access", lambda path, _mode: allowed and path == str(tmp_path))
+    assert filesystem.why_not_writable(str(tmp_path / "not/there"), 3 * 4096, 40) == reason
+
+
+def test_a_file_system_that_is_mounted_read_only_is_told_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    state = os.statvfs_result((4096, 4096, 9, 9, 9, 9, 9, 9, os.ST_RDONLY, 255))
+    monkeypatch.setattr(os, "statvfs", {str(tmp_path): state}.__getitem__)
+    monkeypatch.setattr(os, "access", lambda _path, _mode: False)
+    assert filesystem.why_not_writable(str(tmp_path), 1, 1) == "its file system is mounted read-only"

@@ -152,6 +152,23 @@ def _counts(failure: Failure, now: float) -> bool:
 # -- ordering -------------------------------------------------------------------------------------------------------------
 
 
+def places(directory: str) -> list[str]:
+    """The directories into which it writes.
+
+    :arg directory: of its configuration
+    """
+    below = [directory, *filter(os.path.ismount, (f"{directory}/{name}" for name in ("accounts", "archive", "live", "renewal")))]
+    return [*below, *_elsewhere(directory).values()]
+
+
+def _elsewhere(directory: str) -> dict[str, str]:
+    """By option, the other directories that it uses: its own ones belong to its own configuration."""
+    names = {"--work-dir": "work", "--logs-dir": "logs"}
+    if directory != CERTBOT_DIRECTORY:
+        return {option: f"{directory}/{name}" for option, name in names.items()}
+    return {"--work-dir": "/var/lib/letsencrypt", "--logs-dir": "/var/log/letsencrypt"}
+
+
 def hook(reload: str) -> str:
     """What certbot runs after each renewal of a lineage; its first word has to be a program, so it is not a script as such.
 
@@ -166,7 +183,7 @@ def command(store: Store, lineage: Lineage, webroot: str, options: AcmeOptions, 
     :arg keeps_key: whether its renewals shall have the same key
     """
     directory = store.directory
-    elsewhere = ["--work-dir", f"{directory}/work", "--logs-dir", f"{directory}/logs"] if directory != CERTBOT_DIRECTORY else []
+    elsewhere = [word for pair in _elsewhere(directory).items() for word in pair] if directory != CERTBOT_DIRECTORY else []
     return [
         *(PROGRAM, "certonly", "--non-interactive", "--agree-tos", "--email", options.contact, "--server", options.directory),
         *("--config-dir", directory, *elsewhere, "--webroot", "--webroot-path", webroot),

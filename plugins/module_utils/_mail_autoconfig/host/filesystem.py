@@ -223,3 +223,23 @@ def ordinary_umask() -> t.Iterator[None]:
         yield
     finally:
         os.umask(before)
+
+
+def why_not_writable(directory: str, size: int, files: int) -> str:
+    """Why so much cannot be written into a directory, or where it is to be made; empty if it can.
+
+    :arg size: bytes
+    """
+    there = directory
+    while not os.path.isdir(there):
+        there = os.path.dirname(there)
+    if not os.access(there, os.W_OK | os.X_OK):
+        is_read_only = os.statvfs(there).f_flag & os.ST_RDONLY
+        return "its file system is mounted read-only" if is_read_only else "this user may not write there"
+    room = os.statvfs(there)
+    if room.f_bavail * room.f_frsize < size:
+        return f"its file system has {room.f_bavail * room.f_frsize >> 10} KiB left, and {size >> 10} may be needed"
+    # Some file systems do not count them.
+    if room.f_files and room.f_favail < files:
+        return f"its file system takes {room.f_favail} more files, and {files} may be needed"
+    return ""
