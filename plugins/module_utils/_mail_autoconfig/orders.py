@@ -307,15 +307,18 @@ def shown(moment: float) -> str:
 def unfinished(orders: Orders, entries: t.Mapping[str, Entry]) -> list[str]:
     """What to say of the orders that did not come to their end, with those that have the same reason in one line."""
     unknown = [name for name in orders.pending if name not in entries]
-    reasons: dict[str, list[str]] = {}
+    reasons: dict[tuple[str, str], list[str]] = {}
     for name, entry in ((name, entries[name]) for name in orders.pending if name in entries):
         again = f" (next attempt {shown(entry.tries)})" if entry.tries else ""
         reason = f"{entry.words}{again}" if entry.words else "the authority has not issued it in time"
-        reasons.setdefault(reason, []).append(name)
+        # What stands still without an attempt that failed is not gone on with.
+        goes_on = "Apache goes on with the order, and the next run turns HTTPS on"
+        then = goes_on if entry.errors or not entry.words else "the next run begins the order anew"
+        reasons.setdefault((reason, then), []).append(name)
     lines = [
         f"no certificate yet for {some(names)}: {reason}; until then served over HTTP only, or with the certificate of before; "
-        "Apache goes on with the order, and the next run turns HTTPS on"
-        for reason, names in reasons.items()
+        f"{then}"
+        for (reason, then), names in reasons.items()
     ]
     if unknown:
         lines.append(

@@ -86,7 +86,16 @@ def test_an_order_that_could_not_reach_the_authority(store: Path) -> None:
     write(store / "staging" / NAME / "job.json", UNREACHABLE)
     found = entry(store)
     assert (found.errors, found.tries, found.tried, found.reached, found.staged) == (1, SECONDS, SECONDS - 39, False, False)
-    assert found.words == "Unsuccessful in contacting ACME server at <https://localhost:1/dir>."
+    assert found.words == "Unsuccessful in contacting ACME server at <https://localhost:1/dir>: Connection refused"
+
+
+def test_an_authority_whose_certificate_is_not_valid_here(store: Path) -> None:
+    where = "Unsuccessful in contacting ACME server at <https://localhost:1/dir>"
+    last = {**UNREACHABLE["last"], "status": 20014, "detail": f"{where}. If this problem persists, please check"}
+    write(store / "staging" / NAME / "job.json", {**UNREACHABLE, "last": last})
+    assert entry(store).words == (
+        f"{where}: it does not answer, or its certificate is not valid here (acme_ca_file, the clock of this host)"
+    )
 
 
 def test_an_order_that_the_authority_refused(store: Path) -> None:

@@ -40,6 +40,9 @@ _KINDS = "urn:ietf:params:acme:error:"
 # What mod_md says of an answer that is no problem document (md_acme.c).
 _TROUBLE = "unexpected http status: 5"
 _CONTACTING = "Contacting ACME server"
+_NO_CONTACT = "Unsuccessful in contacting ACME server"
+# APR_EGENERAL (apr_errno.h), for which curl's errors stand but a few.
+_UNSPECIFIC = 20014
 # The kinds of problem that it finds in Apache rather than with the authority, such as a command that fails.
 _OF_APACHE = "urn:org:apache:httpd:log:"
 _LONGEST_WORDS = 300
@@ -124,8 +127,20 @@ def _words(job: t.Mapping[str, t.Any], last: t.Mapping[str, t.Any]) -> str:
     log = _mapping(job.get("log")).get("entries")
     details = [str(_mapping(entry).get("detail", "")) for entry in (log if isinstance(log, list) else ())]
     refused = next((detail.partition(": ")[2] for detail in details if " failed, CA considers " in detail), "")
-    said = dict.fromkeys(str(part).rstrip(":") for part in (last.get("problem"), refused or last.get("detail")) if part)
+    detail = _no_contact(last) or refused or last.get("detail")
+    said = dict.fromkeys(str(part).rstrip(":") for part in (last.get("problem"), detail) if part)
     return " ".join(": ".join(said).split())[:_LONGEST_WORDS]
+
+
+def _no_contact(last: t.Mapping[str, t.Any]) -> str:
+    """Why the authority was not reached, where that is so; mod_md itself gives advice of many words, and not the reason."""
+    detail = str(last.get("detail", ""))
+    if not detail.startswith(_NO_CONTACT):
+        return ""
+    what = detail.partition(">. ")[0].rstrip(".").rstrip(">") + ">"
+    if last.get("status") == _UNSPECIFIC:
+        return f"{what}: it does not answer, or its certificate is not valid here (acme_ca_file, the clock of this host)"
+    return f"{what}: {last.get('status-description') or 'no reason is told'}"
 
 
 def _is_away(last: t.Mapping[str, t.Any]) -> bool:
