@@ -185,4 +185,4 @@ def test_the_role_uses_no_variable_that_it_does_not_define(role_options: Spec) -
             used = set(re.findall(r"(?<![\w.])mail_autoconfig_\w+", text))
             assert used <= set(role_options) | registered, path
             for internal in re.findall(r"(?<![\w.])__mail_autoconfig_\w+", text):
-                assert re.search(rf"register: {internal}\b|\b{internal}:", everything), internal
+                assert re.search(rf"(register|loop_var): {internal}\b|\b{internal}:", everything), internal
