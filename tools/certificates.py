@@ -40,13 +40,14 @@ def verified(signed: bytes, authority: Path, signer: Path | None = None, purpose
         return subprocess.run(command, check=True, capture_output=True).stdout
 
 
-def _predate(path: Path, issuer_key: Path, days: int) -> None:
-    """Make a certificate begin some days earlier, which openssl cannot before version 3.4."""
+def _predate(path: Path, issuer_key: Path, days: int, until: int = 0) -> None:
+    """Make a certificate begin some days earlier, and end so, which openssl cannot before version 3.4."""
     old = x509.load_pem_x509_certificate(path.read_bytes())
     key = serialization.load_pem_private_key(issuer_key.read_bytes(), None)
     assert isinstance(key, rsa.RSAPrivateKey)  # noqa: S101
     builder = x509.CertificateBuilder(subject_name=old.subject, issuer_name=old.issuer, public_key=old.public_key())
-    builder = builder.serial_number(old.serial_number).not_valid_after(old.not_valid_after_utc)
+    builder = builder.serial_number(old.serial_number)
+    builder = builder.not_valid_after(old.not_valid_after_utc - datetime.timedelta(until))
     builder = builder.not_valid_before(old.not_valid_before_utc - datetime.timedelta(days))
     for extension in old.extensions:
         builder = builder.add_extension(extension.value, extension.critical)
@@ -92,11 +93,12 @@ class Authority:
         answer = subprocess.run(question, check=False, capture_output=True, text=True)
         return answer.returncode == 0 and f"subject={SUBJECT}\n" in answer.stdout
 
-    def issue(self, directory: Path, names: Iterable[str], purpose: str = "serverAuth", more: str = "") -> None:
+    def issue(self, directory: Path, names: Iterable[str], purpose: str = "serverAuth", more: str = "", later: int = 0) -> None:
         """Write ``fullchain.pem`` and ``privkey.pem`` for the names into a directory, as certbot does.
 
         :arg purpose: what it is for, in openssl's words
         :arg more: further extensions, a line each
+        :arg later: how many days from now its validity begins, below 0 for the past; it lasts 20
         """
         directory.mkdir(parents=True, exist_ok=True)
         listed = list(names)
@@ -104,6 +106,8 @@ class Authority:
         alternatives = ",".join(f"DNS:{name}" for name in listed)
         text = f"subjectAltName={alternatives}\nextendedKeyUsage={purpose}\nbasicConstraints=CA:FALSE\n{more}"
         self._sign(f"/CN={listed[0]}", text, key, chain, (self.certificate, self._key))
+        if later:
+            _predate(chain, self._key, -later, -later)
 
     def issue_for_signing(self, directory: Path, name: str = "Profile signing", days: int = 60, begun: int = 0) -> None:
         """Write ``cert.pem``, ``chain.pem`` and ``privkey.pem`` of a signer below an intermediate authority.

@@ -29,7 +29,7 @@ PROGRAMS = ("pebble", "pebble-challtestsrv", "openssl", "unshare")
 class Pebble:
     """An authority below ``directory``; a context manager that ends it.
 
-    :ivar url: of its directory (RFC 8555)
+    :ivar url: of its directory (RFC 8555), at ``port``
     :ivar ca_file: by what its own web server is trusted, ``pair`` the directory of its certificate and key
     :ivar name_server: address of its name server, which listens on port 53 there
     :arg bad_nonces: how many of a hundred good ones are refused
@@ -46,21 +46,21 @@ class Pebble:
         directory.mkdir(parents=True)
         self._directory = directory
         self._bad_nonces = bad_nonces
-        self._port, self._management, self._names = free_ports(3)
+        self.port, self._management, self._names = free_ports(3)
         authority = Authority(directory / "ca")
         authority.issue(directory / "server", ["localhost"])
         self.pair = directory / "server"
         self.ca_file = authority.certificate
-        self.url = f"https://localhost:{self._port}/dir"
+        self.url = f"https://localhost:{self.port}/dir"
         # All of 127.0.0.0/8 is this machine; one for each test that runs at the same time.
-        self.name_server = f"127.53.{self._port // 256}.{self._port % 256 or 1}"
+        self.name_server = f"127.53.{self.port // 256}.{self.port % 256 or 1}"
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self._configuration = directory / "pebble.json"
         self._configuration.write_text(
             json.dumps(
                 {
                     "pebble": {
-                        "listenAddress": f"127.0.0.1:{self._port}",
+                        "listenAddress": f"127.0.0.1:{self.port}",
                         "managementListenAddress": f"127.0.0.1:{self._management}",
                         "certificate": str(directory / "server/fullchain.pem"),
                         "privateKey": str(directory / "server/privkey.pem"),
@@ -76,7 +76,7 @@ class Pebble:
     def start(self) -> None:
         """Start the authority."""
         self._start("pebble", "-config", str(self._configuration), "-dnsserver", f"{self.name_server}:53")
-        self._wait(self._port)
+        self._wait(self.port)
 
     def stop(self) -> None:
         """End the authority; the name server goes on."""

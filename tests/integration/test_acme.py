@@ -73,10 +73,10 @@ class Host:
         """Run the module for a provider of these domains."""
         return self.playbook.module(self.options(*domains, **options))
 
-    def started(self, *domains: str) -> subprocess.Popen[bytes]:
+    def started(self, *domains: str, **options: Any) -> subprocess.Popen[bytes]:
         """A run that has begun, without Ansible, so that it can be killed."""
         file = self.apache.directory / "options.json"
-        file.write_text(json.dumps(self.options(*domains)))
+        file.write_text(json.dumps(self.options(*domains, **options)))
         command = [*self.pebble.asking_it(), sys.executable, "-c", PROGRAM, str(file)]
         return subprocess.Popen(command, env={**os.environ, **self.apache.environment}, stdout=subprocess.DEVNULL)
 
