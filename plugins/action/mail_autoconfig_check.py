@@ -94,8 +94,10 @@ def _unwritable(reports: t.Iterable[t.Mapping[str, t.Any]]) -> list[str]:
     """What would keep reports from being written."""
     problems, seen = [], set()
     for index, report in enumerate(reports):
-        path = _target(report.get("path") or "x")
-        directory, where = os.path.dirname(path), f"reports[{index}].path: {report.get('path')}"
+        if not report.get("path"):
+            continue  # the options say so
+        path = _target(report["path"])
+        directory, where = os.path.dirname(path), f"reports[{index}].path: {report['path']}"
         if os.path.exists(path) and not os.path.isfile(path):
             # A device would be gone afterwards.
             problems.append(f"{where} is a directory or a device, not a file")
@@ -111,7 +113,7 @@ def _unwritable(reports: t.Iterable[t.Mapping[str, t.Any]]) -> list[str]:
 
 def _target(path: str) -> str:
     """The file that a path means, so that a symbolic link stays one."""
-    return os.path.realpath(os.path.expanduser(path))
+    return os.path.realpath(path)
 
 
 def _batches(arguments: t.Mapping[str, t.Any], wanted: options.Options) -> list[Result]:

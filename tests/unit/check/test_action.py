@@ -208,6 +208,13 @@ def test_no_device_is_replaced_and_a_link_stays_one(act: Acting, tmp_path: Path)
     assert (link.is_symlink(), json.loads((tmp_path / "report").read_text())["domains"][0]["domain"]) == (True, "a.tld")
 
 
+def test_a_report_without_path_is_told_once(act: Acting, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "x").mkdir()
+    monkeypatch.chdir(tmp_path)
+    result = act({"domains": ["a.tld"], "reports": [{"format": "text"}, {"format": "json", "path": ""}]})
+    assert [problem.split(": ")[0] for problem in result["problems"]] == ["reports[0].path", "reports[1].path"]
+
+
 @pytest.mark.parametrize(("written", "shown"), [("no", False), ("off", False), ("0", False), ("yes", True), (1, True)])
 def test_strings_in_place_of_booleans(act: Acting, monkeypatch: pytest.MonkeyPatch, written: Any, shown: bool) -> None:
     rendered: list[str] = []
