@@ -67,6 +67,11 @@ class Who:
         return LOCAL_PART if text.lower() == self.local_part.lower() else text[:320]
 
 
+def _usual(port: int) -> str:
+    """The mode that is usual on a port, where nothing says which it is."""
+    return STARTTLS if port in STARTTLS_PORTS else TLS
+
+
 # -- Mozilla's file -------------------------------------------------------------------------------------------------------
 
 
@@ -117,8 +122,7 @@ def _service(server: mozilla.Server, reader: Reader, who: Who) -> tuple[Service 
     if not 0 < port < 65536:
         return None, f"{name}: there is no port"
     known = [socket for socket in server.socket_types if socket in _SOCKETS and (reader.plain or socket != "plain")]
-    by_port = STARTTLS if port in STARTTLS_PORTS else TLS
-    unknown = by_port if reader.unknown_socket == "port" else reader.unknown_socket
+    unknown = _usual(port) if reader.unknown_socket == "port" else reader.unknown_socket
     tls = _SOCKETS[known[0]] if known else unknown
     if not tls:
         return None, f"{name}: the socketType {', '.join(server.socket_types)[:50] or 'is missing'} cannot be used"
@@ -186,16 +190,15 @@ def _protocol(protocol: autodiscover.Protocol, rules: str, who: Who) -> Service 
 
 
 def _tls(protocol: autodiscover.Protocol, port: int, rules: str) -> str:
-    by_port = STARTTLS if port in STARTTLS_PORTS else TLS
     encryption, off = (protocol.encryption or "").lower(), (protocol.ssl or "").lower() == "off"
     if rules == "outlook":
-        named = {"none": NO_TLS, "ssl": TLS, "tls": STARTTLS, "auto": by_port}
+        named = {"none": NO_TLS, "ssl": TLS, "tls": STARTTLS, "auto": _usual(port)}
         return named.get(encryption, NO_TLS if off else TLS)
     if rules == "nobody" and port not in (*STARTTLS_PORTS, *TLS_PORTS):
-        return {"none": NO_TLS, "ssl": TLS, "tls": STARTTLS}.get(encryption, NO_TLS if off else by_port)
+        return {"none": NO_TLS, "ssl": TLS, "tls": STARTTLS}.get(encryption, NO_TLS if off else TLS)
     if off or (rules in ("thunderbird", "nobody") and encryption == "none"):
         return NO_TLS
-    return by_port
+    return _usual(port)
 
 
 # -- records --------------------------------------------------------------------------------------------------------------
@@ -235,7 +238,7 @@ def from_profile(profile: apple.Profile, who: Who) -> Taken:
         host, port, secure, username, authentication = way
         if not protocol or not host or not port:
             return Taken(because="a server of the mail account lacks its type, host or port")
-        tls = (STARTTLS if port in STARTTLS_PORTS else TLS) if secure else NO_TLS
+        tls = _usual(port) if secure else NO_TLS
         name = "" if username is None else who.form(username)
         services.append(Service(protocol, host, port, tls, name, (_APPLE.get(authentication, authentication),)))
     asks = "" if profile.signers else "the profile is not signed: the device shows that, and asks whether to install it"
