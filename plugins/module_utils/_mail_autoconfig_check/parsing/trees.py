@@ -118,21 +118,29 @@ def _after(text: str, at: int) -> int:
         if text.startswith(begins, at):
             found = text.find(ends, at + len(begins))
             return found + len(ends) if found >= 0 else -1
-    depth, declaration = 0, text.startswith("<!", at)
-    while True:
-        stop = (_BRACKET if declaration else _QUOTE_OR_END).search(text, at)
-        if stop is None:
-            return -1
-        at = stop.end()
-        if stop[0] in "\"'":
-            # A bracket in quotes is none.
-            at = text.find(stop[0], at) + 1
-            if at == 0:
-                return -1
-        elif declaration:
-            depth += 1 if stop[0] == "<" else -1
-        if stop[0] == ">" and depth == 0:
-            return at
+    return _after_declaration(text, at) if text.startswith("<!", at) else _after_tag(text, at)
+
+
+def _after_declaration(text: str, at: int) -> int:
+    """Where that ends which begins with ``<!`` here, with all declarations inside of it; -1 if it does not."""
+    depth = 0
+    for bracket in _BRACKET.finditer(text, at):
+        depth += 1 if bracket[0] == "<" else -1
+        if depth == 0:
+            return bracket.end()
+    return -1
+
+
+def _after_tag(text: str, at: int) -> int:
+    """Where the tag ends which begins here; -1 if it does not. A bracket in quotes is none."""
+    while stop := _QUOTE_OR_END.search(text, at):
+        if stop[0] == ">":
+            return stop.end()
+        closing = text.find(stop[0], stop.end())
+        if closing < 0:
+            break
+        at = closing + 1
+    return -1
 
 
 def looks_like_html(data: bytes) -> bool:
