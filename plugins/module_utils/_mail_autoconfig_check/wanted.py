@@ -46,7 +46,7 @@ class Wanted:
     :ivar services: every way in and out that is offered, best first; none if nobody said
     :ivar rrsets: the records that should be there
     :ivar urls: where documents should be, without query and with the host in lower case; None if nobody said
-    :ivar left_out: whether somebody said what is wanted of other domains only
+    :ivar left_out: whether there are providers, none of which has the domain; its records and URLs may be known all the same
     """
 
     services: tuple[Service, ...] = ()

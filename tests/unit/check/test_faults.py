@@ -642,3 +642,16 @@ def test_a_domain_of_no_provider_is_told(certificates: Faulty) -> None:
         assert "check.no_provider" in codes(data, "info")
         for wish in ({}, {"providers": [other, made.options]}):
             assert "check.no_provider" not in codes(check(made, wanted=False, **wish), "info")
+
+
+def test_records_of_a_domain_of_no_provider_are_held_against_what_was_published(certificates: Faulty) -> None:
+    """Its servers alone are not; the finding must not say more."""
+    with world(certificates) as made:
+        published = made.wanted()["published"]
+        del made.dns.records[f"_imaps._tcp.{DOMAIN}", "SRV"]
+        other = {**made.options, "domains": ["other.tld"]}
+        assert codes(check(made, wanted=False, providers=[other])) == set()
+        data = check(made, wanted=False, providers=[other], published=published)
+        assert codes(data) == {"dns.srv.missing"}
+        (told,) = [finding["what"] for finding in data["findings"] if finding["code"] == "check.no_provider"]
+        assert told == "none of the providers has this domain: its servers are held against what it publishes itself"

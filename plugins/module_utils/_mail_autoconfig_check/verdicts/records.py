@@ -52,7 +52,7 @@ def domain(found: Facts) -> tuple[Finding, ...]:
 def judge(found: Facts) -> t.Iterator[Finding]:
     """Everything that is wrong with the records."""
     if found.wanted.left_out:
-        what = "none of the providers has this domain: what it publishes is held against itself"
+        what = "none of the providers has this domain: its servers are held against what it publishes itself"
         yield Finding("check.no_provider", INFO, found.domain, what, "", (), ("add it to domains of its provider",))
     if not found.record(found.domain, "SOA").answered:
         # The administrator has given addresses, so that hosts could be asked all the same.
