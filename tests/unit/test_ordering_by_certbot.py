@@ -199,6 +199,29 @@ def test_a_lineage_that_nobody_has_renewed_is_behind_a_pair_of_others_that_lasts
     assert serving(apache.publish(**OPTIONS)) == {own}
 
 
+def test_what_was_issued_and_cannot_serve_is_not_ordered_once_more(apache: FakeApache, certbot: Certbot) -> None:
+    chain, order = str(apache.certbot / "live/autoconfig.server.tld/fullchain.pem"), apache.calling
+
+    def untimely(command: Sequence[str]) -> Result:
+        result = order(command)
+        apache.certificates[chain] = PairFacts(names=tuple(NAMES), problem="it is not valid before 2030", is_input=False)
+        return result
+
+    apache.calling = untimely
+    ran = apache.publish(**OPTIONS)
+    assert (sites(apache), orders(ran)) == (["autoconfig.server.tld"], {"server.tld": "failed"})
+    told = "certbot has no certificate for server.tld: what was issued cannot serve: it is not valid before 2030; is the clock"
+    assert any(line.startswith(told) for line in ran.warnings)
+    before = apache.footprint()
+    again = apache.publish(**OPTIONS)
+    assert (orders(again), again.result["changed"], len(certbot.calls)) == ({"server.tld": "failed"}, False, 1)
+    assert apache.footprint() == before
+    # When the clock is right it serves, without another order.
+    apache.certificates[chain] = NAMES
+    assert orders(apache.publish(**OPTIONS)) == {"server.tld": "there"}
+    assert (sites(apache), len(certbot.calls)) == (["autoconfig.server.tld", "autoconfig.server.tld-ssl"], 1)
+
+
 def test_without_certbot_it_is_refused_but_for_a_check_before_it_is_installed(apache: FakeApache, certbot: Certbot) -> None:
     apache.programs = set()
     before = apache.footprint()

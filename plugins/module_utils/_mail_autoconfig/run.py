@@ -17,7 +17,7 @@ from . import expectations, publication, report
 from . import plan as planning
 from .apache import managed_domains
 from .apache.common import HEADER
-from .certificates import CERTBOT, MOD_MD, PairFacts
+from .certificates import CERTBOT, MOD_MD, Certificate, PairFacts
 from .files import Kind
 from .findings import Findings, some
 from .host import certbot, filesystem, interrupts, lock, managed
@@ -29,7 +29,7 @@ from .host.survey import Survey, Surveyor
 from .host.transaction import ApplyError, Inspection, Outcome, Transaction
 from .input.reading import InputError
 from .input.settings import Settings
-from .lineages import Lineage, Lineages, Store, said
+from .lineages import BETWEEN_ATTEMPTS, Failure, Lineage, Lineages, Store, said
 from .orders import Addresses, Entry, unfinished
 from .plan import Current, Plan
 from .publication import EMPTY_ZONE, Publications
@@ -42,6 +42,7 @@ _SPARE_BYTES = 1 << 20
 _BYTES_OF_ORDER, _FILES_OF_ORDER = 1 << 16, 32
 _NO_ENTRIES: t.Mapping[str, Entry] = types.MappingProxyType({})
 _NOTHING_ORDERED = certbot.Outcome()
+_NO_PAIR = Certificate("", "")
 # All that any provider may need.
 _MODULES = ("alias", "authz_core", "env", "ext_filter", "headers", "lua", "md", "setenvif", "ssl")
 
@@ -131,6 +132,7 @@ def run(
             lineages = _order_lineages(first, settings, means)
             if lineages.issued:
                 turns.append(serve())
+                lineages = _without_useless(lineages, turns[-1].ready, settings)
         # What grows with the domains is told of the last one alone.
         results = [_result(turn, way, ()) for turn in turns[:-1]] + [_result(turns[-1], way, way.lists, entries or {}, lineages)]
         told = {**report.together(results), "timers": platform.timers()}
@@ -245,6 +247,22 @@ def _order_lineages(first: Turn, settings: Settings, means: Means) -> certbot.Ou
             means.call,
             means.progress,
         )
+
+
+def _without_useless(lineages: certbot.Outcome, ready: Preparation, settings: Settings) -> certbot.Outcome:
+    """The same, where what was issued cannot serve as failures, so that the next run does not order it once more.
+
+    :arg ready: what a turn has found behind the orders
+    """
+    kept, now = ready.publications.lineages, time.time()
+    failed = {}
+    for domain in sorted(lineages.issued & {*kept.ordered}):
+        facts = ready.survey.pairs.get(kept.own.get(domain, _NO_PAIR), PairFacts())
+        words = f"what was issued cannot serve: {facts.problem}; is the clock of this host right?" if facts.problem else ""
+        if words:
+            failed[domain] = Failure(now, settings.acme.directory, words, now + BETWEEN_ATTEMPTS)
+            certbot.remember(settings.state_directory, domain, failed[domain])
+    return dataclasses.replace(lineages, failed={**lineages.failed, **failed})
 
 
 @contextlib.contextmanager
