@@ -258,8 +258,8 @@ def _without_useless(lineages: certbot.Outcome, ready: Preparation, settings: Se
     failed = {}
     for domain in sorted(lineages.issued & {*kept.ordered}):
         facts = ready.survey.pairs.get(kept.own.get(domain, _NO_PAIR), PairFacts())
-        words = f"what was issued cannot serve: {facts.problem}; is the clock of this host right?" if facts.problem else ""
-        if words:
+        if facts.problem:
+            words = f"what was issued cannot serve: {facts.problem}; is the clock of this host right?"
             failed[domain] = Failure(now, settings.acme.directory, words, now + BETWEEN_ATTEMPTS)
             certbot.remember(settings.state_directory, domain, failed[domain])
     return dataclasses.replace(lineages, failed={**lineages.failed, **failed})
