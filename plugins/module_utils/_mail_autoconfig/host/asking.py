@@ -54,7 +54,7 @@ def _exchange(question: Question, ip: str, tls: bool, raises: bool = False) -> A
     connection = http.client.HTTPConnection(question.host, question.port, timeout=question.seconds)
     try:
         stream = socket.create_connection((ip, question.port), question.seconds)
-        with _ended_after(stream, question.seconds):
+        with _ended_after(stream, question.seconds) as is_over:
             connection.sock = _context().wrap_socket(stream, server_hostname=question.host) if tls else stream
             return _answer(connection, question, 443 if tls else 80)
     except ssl.SSLError as exc:
@@ -64,25 +64,30 @@ def _exchange(question: Question, ip: str, tls: bool, raises: bool = False) -> A
     except (OSError, http.client.HTTPException) as exc:
         if raises and isinstance(exc, ConnectionResetError):
             raise
-        return Answer(failure=str(exc) or type(exc).__name__)
+        late = f"nothing within {question.seconds:g} s" if is_over and is_over.is_set() else ""
+        return Answer(failure=late or str(exc) or type(exc).__name__)
     finally:
         if connection.sock:
             connection.sock.close()
 
 
 @contextlib.contextmanager
-def _ended_after(stream: socket.socket, seconds: float) -> t.Iterator[None]:
-    """End a connection after a while: one that says a little again and again reaches no time limit of a single read."""
-    handle = stream.dup()
+def _ended_after(stream: socket.socket, seconds: float) -> t.Iterator[threading.Event]:
+    """End a connection after a while: one that says a little again and again reaches no time limit of a single read.
+
+    Set if that has come to pass: for whoever reads, it looks as if the other side had ended it.
+    """
+    handle, is_over = stream.dup(), threading.Event()
 
     def end() -> None:
+        is_over.set()
         with contextlib.suppress(OSError):
             handle.shutdown(socket.SHUT_RDWR)
 
     timer = threading.Timer(seconds, end)
     timer.start()
     try:
-        yield
+        yield is_over
     finally:
         timer.cancel()
         timer.join()
@@ -122,13 +127,27 @@ def _context() -> ssl.SSLContext:
 
 def complaints(expectations: t.Sequence[Expectation], ask_all: Ask = ask, patience: float = PATIENCE) -> list[str]:
     """What is not answered as it should be, asked again for a while; empty if all is."""
-    end = time.monotonic() + patience
-    pending = list(expectations)
+    wrong = _unmet([(item.question, item) for item in expectations], lambda item, answer: item.met_by(answer), ask_all, patience)
+    return [item.complaint(answer) for _question, item, answer in wrong]
+
+
+_Wanted = t.TypeVar("_Wanted")
+
+
+def _unmet(
+    wanted: t.Sequence[tuple[Question, _Wanted]], is_met: t.Callable[[_Wanted, Answer], bool], ask_all: Ask, patience: float
+) -> list[tuple[Question, _Wanted, Answer]]:
+    """What is not answered as wanted, with the last answer.
+
+    :arg patience: for how many seconds to ask again, after all were asked once: on a busy host very many take longer than that
+    """
+    pending, end = list(wanted), 0.0
     while True:
-        answers = ask_all([item.question for item in pending])
-        pending = [item for item in pending if not item.met_by(answers[item.question])]
+        answers = ask_all([question for question, _item in pending])
+        pending = [(question, item) for question, item in pending if not is_met(item, answers[question])]
+        end = end or time.monotonic() + patience
         if not pending or time.monotonic() >= end:
-            return [item.complaint(answers[item.question]) for item in pending]
+            return [(question, item, answers[question]) for question, item in pending]
         time.sleep(_PAUSE)
 
 
@@ -158,12 +177,6 @@ def unlike(
 
     :arg fresh: what a site may answer as well, in an answer's ``words``
     """
-    end = time.monotonic() + patience
-    pending = [question for question, answer in before.items() if has_worked(answer)]
-    right = {question: (before[question].words, (fresh or {}).get(question)) for question in pending}
-    while True:
-        answers = ask_all(pending)
-        pending = [question for question in pending if answers[question].words not in right[question]]
-        if not pending or time.monotonic() >= end:
-            return {question: answers[question] for question in pending}
-        time.sleep(_PAUSE)
+    right = [(question, (answer.words, (fresh or {}).get(question))) for question, answer in before.items() if has_worked(answer)]
+    wrong = _unmet(right, lambda words, answer: answer.words in words, ask_all, patience)
+    return {question: answer for question, _words, answer in wrong}
