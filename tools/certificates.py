@@ -109,6 +109,14 @@ class Authority:
         if later:
             _predate(chain, self._key, -later, -later)
 
+    def shifted(self, chain: bytes, days: int) -> bytes:
+        """The first certificate of a chain (PEM) so many days later, signed by this authority, with this one behind it."""
+        with tempfile.TemporaryDirectory() as name:
+            path = Path(name) / "cert.pem"
+            path.write_bytes(chain)
+            _predate(path, self._key, -days, -days)
+            return path.read_bytes() + self.certificate.read_bytes()
+
     def issue_for_signing(self, directory: Path, name: str = "Profile signing", days: int = 60, begun: int = 0) -> None:
         """Write ``cert.pem``, ``chain.pem`` and ``privkey.pem`` of a signer below an intermediate authority.
 

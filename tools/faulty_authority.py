@@ -16,7 +16,6 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from tools.certificates import Authority
 from tools.pebble import Pebble
 
 # Pebble's paths.
@@ -60,17 +59,15 @@ class FaultyAuthority:
     :ivar fault: what is wrong with it now; None for nothing
     :ivar asked: the paths of all requests, in their order
 
-    :arg directory: below it is the certificate of its web server, by the authority's own
+    :arg certificate: the directory of another certificate and key than the authority's own
     """
 
-    def __init__(self, pebble: Pebble, directory: Path, certificate: Path | None = None) -> None:
+    def __init__(self, pebble: Pebble, certificate: Path | None = None) -> None:
         self.fault: Fault | None = None
         self.asked: list[str] = []
         self._pebble = pebble
         self._trusted = ssl.create_default_context(cafile=str(pebble.ca_file))
-        if certificate is None:
-            certificate = directory / "gate"
-            Authority(pebble.ca_file.parent).issue(certificate, ["localhost"])
+        certificate = certificate or pebble.pair
         outer = self
 
         class Handler(http.server.BaseHTTPRequestHandler):

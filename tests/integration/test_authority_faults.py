@@ -20,7 +20,7 @@ import pytest
 from tests.conftest import need
 from tests.faults.harness import privately
 from tools.certificates import Authority
-from tools.faulty_authority import DIRECTORY, NEW_ORDER, Fault, FaultyAuthority
+from tools.faulty_authority import CERTIFICATE, DIRECTORY, NEW_ORDER, Fault, FaultyAuthority
 from tools.http_client import Client
 from tools.pebble import PROGRAMS, Pebble
 from tools.private_apache import PrivateApache
@@ -84,8 +84,8 @@ def pebble(tmp_path: Path, apache: PrivateApache) -> Iterator[Pebble]:
 
 
 @pytest.fixture
-def gate(tmp_path: Path, pebble: Pebble) -> Iterator[FaultyAuthority]:
-    with FaultyAuthority(pebble, tmp_path) as gate:
+def gate(pebble: Pebble) -> Iterator[FaultyAuthority]:
+    with FaultyAuthority(pebble) as gate:
         yield gate
 
 
@@ -269,7 +269,7 @@ def test_where_a_clock_is_wrong_the_authority_is_not_trusted(
     either: Host, pebble: Pebble, tmp_path: Path, neighbour: Load
 ) -> None:
     Authority(pebble.ca_file.parent).issue(tmp_path / "untimely", ["localhost"], later=3)
-    with FaultyAuthority(pebble, tmp_path, tmp_path / "untimely") as gate:
+    with FaultyAuthority(pebble, tmp_path / "untimely") as gate:
         order = order_of(either.run("server.tld", acme_directory=gate.url, acme_wait_seconds=10))
         assert order["state"] == "failed"
         said = "certificate is not yet valid" if isinstance(either, CertbotHost) else "the clock of this host"
@@ -278,6 +278,44 @@ def test_where_a_clock_is_wrong_the_authority_is_not_trusted(
     either.over_http(*NAMES)
     either.done("server.tld")
     either.serves(*NAMES)
+
+
+def test_an_order_that_a_neighbours_command_has_stopped_is_begun_anew(host: Host, neighbour: Load) -> None:
+    """mod_md asks no authority until the command (``MDMessageCmd``) succeeds, and does not call it again by itself."""
+    command = host.apache.directory / "told"
+    command.write_text("#!/bin/sh\nexit 1\n")
+    command.chmod(0o755)
+    (host.apache.config_directory / "conf-enabled/told.conf").write_text(
+        f"<IfModule md_module>\nMDMessageCmd {command}\n</IfModule>\n"
+    )
+    result = host.run("server.tld")
+    order = order_of(result)
+    assert (order["state"], order["next"]) == ("failed", "")
+    assert order["reason"].endswith(f"MDMessageCmd {command} failed with exit code 1.")
+    assert any(order["reason"] in line and line.endswith("the next run begins the order anew") for line in result["warnings"])
+    host.over_http(*NAMES)
+    command.write_text("#!/bin/sh\nexit 0\n")
+    host.done("server.tld")
+    host.serves(*NAMES)
+
+
+def test_a_certificate_that_is_not_valid_here_is_not_served_and_not_ordered_once_more(
+    certbot_host: CertbotHost, pebble: Pebble, gate: FaultyAuthority, neighbour: Load
+) -> None:
+    """As the clock of this host sees it, where that is wrong."""
+    authority = Authority(pebble.ca_file.parent)
+    gate.fault = Fault(CERTIFICATE, change=lambda chain: authority.shifted(chain, 3))
+    order = order_of(certbot_host.run("server.tld", acme_directory=gate.url))
+    assert order["state"] == "failed"
+    assert order["reason"].startswith("what was issued cannot serve: it is not valid before ")
+    assert order["next"]
+    certbot_host.over_http(*NAMES)
+    again = certbot_host.run("server.tld", acme_directory=gate.url)
+    assert (again["changed"], order_of(again), gate.count(NEW_ORDER)) == (False, order, 1)
+    gate.fault = None
+    (certbot_host.apache.state_directory / "failed-orders.json").unlink()
+    certbot_host.done("server.tld", acme_directory=gate.url)
+    certbot_host.serves(*NAMES)
 
 
 # -- where certificates are kept ------------------------------------------------------------------------------------------
