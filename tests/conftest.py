@@ -7,11 +7,15 @@ import json
 import os
 import shutil
 import subprocess
+import sysconfig
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+# What somebody has installed for himself must not be tested in place of this checkout.
+os.environ["ANSIBLE_COLLECTIONS_PATH"] = sysconfig.get_path("purelib")
 
 # Before anything of the collection: until ansible-core 2.14 it decides where collections come from as soon as it is imported, and
 # then does not know one of which something is loaded already.
