@@ -57,14 +57,14 @@ class FaultyAuthority:
 
     :ivar url: of its directory
     :ivar fault: what is wrong with it now; None for nothing
-    :ivar asked: the paths of all requests, in their order
+    :ivar asked: the paths of all requests in their order, and when each came (``time.monotonic()``)
 
     :arg certificate: the directory of another certificate and key than the authority's own
     """
 
     def __init__(self, pebble: Pebble, certificate: Path | None = None) -> None:
         self.fault: Fault | None = None
-        self.asked: list[str] = []
+        self.asked: list[tuple[float, str]] = []
         self._pebble = pebble
         self._trusted = ssl.create_default_context(cafile=str(pebble.ca_file))
         certificate = certificate or pebble.pair
@@ -91,11 +91,19 @@ class FaultyAuthority:
 
     def count(self, path: str) -> int:
         """How many requests there were whose path begins so."""
-        return sum(asked.startswith(path) for asked in self.asked)
+        return len(self._times(path))
+
+    def at_once(self, path: str, seconds: float) -> int:
+        """How many of them came within so many seconds, where most did."""
+        times = self._times(path)
+        return max((sum(begin <= moment < begin + seconds for moment in times) for begin in times), default=0)
+
+    def _times(self, path: str) -> list[float]:
+        return [moment for moment, asked in self.asked if asked.startswith(path)]
 
     def _answer(self, request: http.server.BaseHTTPRequestHandler) -> None:
         body = request.rfile.read(int(request.headers.get("Content-Length") or 0))
-        self.asked.append(request.path)
+        self.asked.append((time.monotonic(), request.path))
         fault = self.fault if self.fault and request.path.startswith(self.fault.path) else None
         if fault:
             time.sleep(fault.seconds)
