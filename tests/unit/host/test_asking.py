@@ -172,6 +172,16 @@ def test_a_port_that_nobody_listens_on_is_named() -> None:
     assert str(other) == f"no answer (nothing listens on port {port} at 192.0.2.7)"
 
 
+@pytest.mark.parametrize("scheme", ["http", "https", "any"])
+def test_a_server_that_goes_away_before_it_is_asked_is_a_failure_and_no_exception(
+    monkeypatch: pytest.MonkeyPatch, scheme: str
+) -> None:
+    monkeypatch.setattr(asking.sockets, "reachable", lambda *_arguments: "127.0.0.1")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    assert "refused" in ask(Question(scheme, "x.tld", port)).failure
+
+
 def test_an_address_that_is_not_listened_on_is_not_asked_elsewhere(serve: Serve) -> None:
     port = serve(answering(OK))
     assert ask(Question("http", "x.tld", port, ip="127.0.0.1")).status == 200

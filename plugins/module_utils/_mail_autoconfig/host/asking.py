@@ -52,42 +52,46 @@ def ask_one(question: Question, found: t.Sequence[sockets.Listener]) -> Answer:
 
 def _exchange(question: Question, ip: str, tls: bool, raises: bool = False) -> Answer:
     connection = http.client.HTTPConnection(question.host, question.port, timeout=question.seconds)
+    is_late = threading.Event()
     try:
         stream = socket.create_connection((ip, question.port), question.seconds)
-        with _ended_after(stream, question.seconds) as is_over:
+        with _ended_after(stream, question.seconds, is_late):
             connection.sock = _context().wrap_socket(stream, server_hostname=question.host) if tls else stream
             return _answer(connection, question, 443 if tls else 80)
     except ssl.SSLError as exc:
         if raises:
             raise
-        return Answer(failure=f"TLS: {exc.reason or exc}")
+        return Answer(failure=_late(question, is_late) or f"TLS: {exc.reason or exc}")
     except (OSError, http.client.HTTPException) as exc:
         if raises and isinstance(exc, ConnectionResetError):
             raise
-        late = f"nothing within {question.seconds:g} s" if is_over and is_over.is_set() else ""
-        return Answer(failure=late or str(exc) or type(exc).__name__)
+        return Answer(failure=_late(question, is_late) or str(exc) or type(exc).__name__)
     finally:
         if connection.sock:
             connection.sock.close()
 
 
+def _late(question: Question, is_late: threading.Event) -> str:
+    return f"nothing within {question.seconds:g} s" if is_late.is_set() else ""
+
+
 @contextlib.contextmanager
-def _ended_after(stream: socket.socket, seconds: float) -> t.Iterator[threading.Event]:
+def _ended_after(stream: socket.socket, seconds: float, is_late: threading.Event) -> t.Iterator[None]:
     """End a connection after a while: one that says a little again and again reaches no time limit of a single read.
 
-    Set if that has come to pass: for whoever reads, it looks as if the other side had ended it.
+    :arg is_late: set then; for whoever reads, it looks as if the other side had ended it
     """
-    handle, is_over = stream.dup(), threading.Event()
+    handle = stream.dup()
 
     def end() -> None:
-        is_over.set()
+        is_late.set()
         with contextlib.suppress(OSError):
             handle.shutdown(socket.SHUT_RDWR)
 
     timer = threading.Timer(seconds, end)
     timer.start()
     try:
-        yield is_over
+        yield
     finally:
         timer.cancel()
         timer.join()
