@@ -171,8 +171,10 @@ HANG = "exec sleep 3600"
     ],
 )
 def test_a_command_that_fails_leaves_the_host_as_it_was_or_is_not_needed(
-    command: str, arguments: str, script: str, bed: Bed
+    command: str, arguments: str, script: str, bed: Bed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    if HANG in script:
+        monkeypatch.setenv("COMMAND_SECONDS", "15")
     before = state(bed)
     expected = undisturbed(bed, ONE, before[0])
     bed.fake(command, arguments, script)
@@ -226,7 +228,7 @@ def test_a_run_that_does_not_end_is_named_to_the_next_one(bed: Bed) -> None:
     def at(point: tracer.Point) -> None:
         if point.number == len(points) // 2:
             before = bed.tree()
-            results.append({**bed.run(providers("other.example")), "module": point.module})
+            results.append({**bed.run({**providers("other.example"), "lock_timeout": 5}), "module": point.module})
             results[0]["off"] = differences(bed.tree(), before)
 
     _status, result, _left = bed.trace(ONE, at)
