@@ -53,6 +53,10 @@ class CertbotHost(Host):
     def chain(self, lineage: str) -> Path:
         return self.directory / "live" / lineage / "fullchain.pem"
 
+    def has(self, lineage: str) -> bytes:
+        """The certificate (DER) of a lineage."""
+        return ssl.PEM_cert_to_DER_cert(self.chain(lineage).read_text().partition("\n\n")[0])
+
     def shows(self, name: str) -> bytes:
         """The certificate (DER) that a host shows."""
         context = ssl.create_default_context(cafile=str(self.pebble.root()))
@@ -219,7 +223,7 @@ def test_a_renewal_is_served_through_the_hook(host: CertbotHost) -> None:
     host.certbot("renew", "--force-renewal", "--no-random-sleep-on-renew")
     until(lambda: host.shows(NAMES[0]) != before)
     assert host.apache.generation() != generation
-    assert host.shows(NAMES[0]) == ssl.PEM_cert_to_DER_cert(host.chain("autoconfig.server.tld").read_text().partition("\n\n")[0])
+    assert host.shows(NAMES[0]) == host.has("autoconfig.server.tld")
     host.serves(*NAMES)
     assert not host.run("server.tld")["changed"]
     # What somebody else has broken is not for a renewal to bring down.
@@ -231,6 +235,25 @@ def test_a_renewal_is_served_through_the_hook(host: CertbotHost) -> None:
     broken.unlink()
     assert host.run("server.tld")["reloaded"]
     host.serves(*NAMES)
+
+
+def test_a_lineage_whose_own_file_is_half_written_gives_way_to_one_that_is_renewed(host: CertbotHost) -> None:
+    host.done("server.tld")
+    file = host.directory / "renewal/autoconfig.server.tld.conf"
+    # certbot writes it anew at each renewal; what a full disk leaves of it is no lineage for certbot.
+    file.write_text(file.read_text().partition("privkey")[0])
+    assert "The following renewal configurations were invalid" in host.certbot("certificates")
+    result = host.done("server.tld")
+    host.serves(*NAMES)
+    assert host.shows(NAMES[0]) == host.has("autoconfig.server.tld-mail_autoconfig")
+    (told,) = result["certificates_obsolete"]
+    assert (told["certificate_file"], told["delete_command"]) == (str(host.chain("autoconfig.server.tld")), "")
+    before = host.shows(NAMES[0])
+    lineage = "autoconfig.server.tld-mail_autoconfig"
+    host.certbot("renew", "--force-renewal", "--no-random-sleep-on-renew", "--cert-name", lineage)
+    until(lambda: host.shows(NAMES[0]) != before)
+    until(lambda: host.shows(NAMES[0]) == host.has("autoconfig.server.tld-mail_autoconfig"))
+    assert not host.run("server.tld")["changed"]
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])

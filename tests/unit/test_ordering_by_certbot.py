@@ -59,7 +59,14 @@ class Certbot:
             (live / f"{file}.pem").unlink(missing_ok=True)
             (live / f"{file}.pem").symlink_to(archive / f"{file}{number}.pem")
         webroot = words[words.index("--webroot-path") + 1]
-        lines = ["[renewalparams]", "[[webroot_map]]", *(f"{host} = {webroot}" for host in hosts)]
+        parts = [f"{part} = {live}/{part}.pem" for part in ("cert", "privkey", "chain", "fullchain")]
+        lines = [
+            *parts,
+            "[renewalparams]",
+            "authenticator = webroot",
+            "[[webroot_map]]",
+            *(f"{host} = {webroot}" for host in hosts),
+        ]
         (renewal / f"{name}.conf").write_text("\n".join(lines))
         self._apache.certificates[str(live / "fullchain.pem")] = hosts
         return Result(0, "", "")
@@ -220,6 +227,30 @@ def test_what_was_issued_and_cannot_serve_is_not_ordered_once_more(apache: FakeA
     apache.certificates[chain] = NAMES
     assert orders(apache.publish(**OPTIONS)) == {"server.tld": "there"}
     assert (sites(apache), len(certbot.calls)) == (["autoconfig.server.tld", "autoconfig.server.tld-ssl"], 1)
+
+
+@pytest.mark.parametrize("lines", [None, 0, 3, 5])
+def test_a_lineage_that_certbot_cannot_renew_gives_way_to_another_one(
+    apache: FakeApache, certbot: Certbot, lines: int | None
+) -> None:
+    apache.publish(**OPTIONS)
+    file = apache.certbot / "renewal/autoconfig.server.tld.conf"
+    if lines is None:
+        file.unlink()
+    else:
+        file.write_text("\n".join(file.read_text().splitlines()[:lines]))
+    foreseen = apache.check(**OPTIONS)
+    assert any(line.startswith("certbot cannot renew autoconfig.server.tld: ") for line in foreseen.warnings)
+    ran = apache.publish(**OPTIONS)
+    assert (certbot.calls, ran.result["reloaded"]) == ([NAMES, NAMES], True)
+    other = str(apache.certbot / "live/autoconfig.server.tld-mail_autoconfig/fullchain.pem")
+    assert {entry["certificate_file"] for entry in ran.result["certificate_names"]} == {other}
+    (told,) = ran.result["certificates_obsolete"]
+    assert told["certificate_file"] == str(apache.certbot / "live/autoconfig.server.tld/fullchain.pem")
+    # certbot cannot do that either.
+    assert told["delete_command"] == ""
+    again = apache.publish(**OPTIONS)
+    assert (again.result["changed"], len(certbot.calls)) == (False, 2)
 
 
 def test_without_certbot_it_is_refused_but_for_a_check_before_it_is_installed(apache: FakeApache, certbot: Certbot) -> None:

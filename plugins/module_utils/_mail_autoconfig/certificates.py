@@ -56,6 +56,7 @@ class PairFacts:
     :ivar key: digest of its public key (SubjectPublicKeyInfo), as TLSA has it with selector 1 (RFC 6698)
     :ivar fingerprint: digest of the certificate (DER)
     :ivar begins: the time of its validity, in seconds since the epoch, with ``ends``; 0 where it is not known
+    :ivar is_renewable: False for a lineage that certbot cannot renew, because its own file of it is broken
     """
 
     missing: tuple[str, ...] = ()
@@ -69,6 +70,7 @@ class PairFacts:
     begins: float = 0
     ends: float = 0
     origin: Origin = Origin.GIVEN
+    is_renewable: bool = True
 
     @property
     def is_usable(self) -> bool:

@@ -200,6 +200,8 @@ def _lasts(certificates: Certificates, name: str, domain: str, now: float, apart
 
 
 def _will_do(pair: Certificate, facts: PairFacts, name: str, domain: str, apart: Apart) -> bool:
+    if _is_broken(pair, facts, domain):
+        return False
     if name == apart.signing:
         # One that names others, too, is no good: its key may serve their sites.
         return facts.can_sign and facts.names == (name,)
@@ -212,10 +214,19 @@ def _is_named_as_ours(pair: Certificate, facts: PairFacts, domain: str) -> bool:
     return facts.origin is Origin.CERTBOT and name_of(pair) in names_of(domain)
 
 
+def _is_own(pair: Certificate, facts: PairFacts, domain: str) -> bool:
+    return _is_named_as_ours(pair, facts, domain) and facts.is_renewable
+
+
+def _is_broken(pair: Certificate, facts: PairFacts, domain: str) -> bool:
+    """Whether it is a lineage of ours that serves, and that certbot cannot renew."""
+    return _is_named_as_ours(pair, facts, domain) and not facts.is_renewable
+
+
 def _has_more(certificates: Certificates, domain: str, names: t.Sequence[str]) -> bool:
     """Whether a lineage of a name of ours has host names that are not wanted, apart from those for mail clients."""
     return any(
-        _is_named_as_ours(pair, facts, domain) and bool(_beyond(facts, names))
+        _is_own(pair, facts, domain) and bool(_beyond(facts, names))
         for name in names[:1]
         for pair, facts in certificates.naming(name)
     )
@@ -235,7 +246,7 @@ def to_be_read(wanted: t.Mapping[str, t.Sequence[str]], certificates: Certificat
         for domain, names in wanted.items()
         for name in names
         for pair, facts in certificates.naming(name)
-        if _is_named_as_ours(pair, facts, domain) and not is_ours(facts.names)
+        if _is_own(pair, facts, domain) and not is_ours(facts.names)
     )
 
 
@@ -260,12 +271,16 @@ def plan(
     ordered: dict[str, Lineage] = {}
     failed: dict[str, Failure] = {}
     later: list[str] = []
+    broken: set[str] = set()
     left = orders.room(options, store.issued, ledger.now)
     for domain, names in lacking(wanted, certificates, ledger.now, apart).items():
         without = [name for name in names if not _lasts(certificates, name, domain, ledger.now, apart)]
         has_more = domain in own and bool(_beyond(own[domain][1], names))
         missing.update((name, apart.why_not(name, ledger)) for name in without if not apart.leads_here(name, ledger))
         lineage = _lineage(domain, names, own.get(domain), store, ledger, apart)
+        broken |= {
+            name_of(pair) for name in without for pair, facts in certificates.naming(name) if _is_broken(pair, facts, domain)
+        }
         failure = store.failures.get(domain)
         if all(name in missing for name in without) and not has_more:
             continue
@@ -289,7 +304,7 @@ def plan(
         failed=failed,
         later=tuple(later),
         later_at=orders.room_at(store.issued, ledger.now) if later else 0,
-        findings=findings + Findings(warnings=tuple(_warnings(store, failed, nameless))),
+        findings=findings + Findings(warnings=tuple(_warnings(store, failed, nameless, broken))),
     )
 
 
@@ -303,7 +318,7 @@ def _own(
         theirs = [
             (pair, facts)
             for pair, facts in pairs.items()
-            if _is_named_as_ours(pair, facts, domain) and _is_all_ours(facts.names, store.validated.get(name_of(pair), ()), apart)
+            if _is_own(pair, facts, domain) and _is_all_ours(facts.names, store.validated.get(name_of(pair), ()), apart)
         ]
         if theirs:
             found[domain] = max(theirs, key=lambda item: (len(item[1].names), item[1].ends, item[0]))
@@ -341,8 +356,15 @@ def _absence(store: Store, options: AcmeOptions) -> t.Iterator[str]:
         )
 
 
-def _warnings(store: Store, failed: t.Mapping[str, Failure], nameless: t.Sequence[str]) -> t.Iterator[str]:
+def _warnings(
+    store: Store, failed: t.Mapping[str, Failure], nameless: t.Sequence[str], broken: t.Collection[str]
+) -> t.Iterator[str]:
     yield from said(failed)
+    if broken:
+        yield (
+            f"certbot cannot renew {some(sorted(broken))}: in {store.directory}/renewal the file of that name is broken or gone; "
+            "a lineage of another name comes in its place"
+        )
     for domain in nameless:
         yield (
             f"certbot cannot order for {domain}: in {store.directory} the lineages {' and '.join(names_of(domain))} are broken, "

@@ -22,6 +22,7 @@ import typing as t
 from urllib.parse import urlsplit
 
 from ..apache.managed_domains import AcmeOptions
+from ..certificates import Certificate
 from ..lineages import BETWEEN_ATTEMPTS, CERTBOT_DIRECTORY, Failure, Lineage, Store, names_of
 from . import certbot_log, filesystem
 from .certbot_log import Answer
@@ -45,6 +46,9 @@ _PROBLEM, _NONCE = " :: ", "anti-replay nonce"
 _NO_ACCOUNT = "accountDoesNotExist"
 _ATTEMPTS = 3
 _DETAILS = re.compile(r"^\s*Domain: (.+)\n\s*Type: .*\n\s*Detail: (.+)$", re.MULTILINE)
+_SETTING = re.compile(r"^(\w+) *= *(.*)$", re.MULTILINE)
+# Of a lineage: the paths of its parts, and the first line of what it is renewed with.
+_NEEDED = {"cert", "privkey", "chain", "fullchain", "authenticator"}
 _FRAME = ("Saving debug log", "Requesting a certificate", "Ask for help", "Hint:", "Account registered", "Renewing an existing")
 
 # Runs a command in an environment with these additions, for so many seconds. Raises OSError, TimeoutError among them.
@@ -80,6 +84,20 @@ def look(
         issued=filesystem.changed_at(directory, "archive/*/cert*.pem") if domains else (),
         failures=failures(state_directory),
     )
+
+
+def can_renew(pair: Certificate) -> bool:
+    """Whether certbot takes a pair in its ``live`` for a lineage (RenewableCert in storage.py), and renews that.
+
+    Of others it neither says much nor uses the name again: what is ordered by that gets another one.
+    """
+    live, name = os.path.split(os.path.dirname(pair.file))
+    try:
+        with open(f"{os.path.dirname(live)}/renewal/{name}.conf", encoding="utf-8") as stream:
+            keys = {key for key, value in _SETTING.findall(stream.read()) if value}
+    except (OSError, ValueError):
+        return False
+    return keys >= _NEEDED
 
 
 def takes_profiles(run: Runner) -> bool:

@@ -23,7 +23,7 @@ from ..apache.common import HEADER, OFF
 from ..apache.neighbours import Ground
 from ..certificates import Certificate, Content, Origin, PairFacts, Search, covers
 from ..files import Kind, digest
-from ..lineages import Store, is_ours
+from ..lineages import Store, is_at, is_ours
 from ..manifest import Manifest, ManifestError, Owned
 from ..orders import Ledger, names_to_look_up
 from ..plan import Current
@@ -267,7 +267,11 @@ class Surveyor:
         origins = {pair: origin for pair, origin in found.items() if search.wants(self._means.names(pair.file))}
         try:
             there = {
-                pair: dataclasses.replace(self._means.inspect(pair, self._run), origin=origins.get(pair, Origin.GIVEN))
+                pair: dataclasses.replace(
+                    self._means.inspect(pair, self._run),
+                    origin=origins.get(pair, Origin.GIVEN),
+                    is_renewable=not self._is_broken(pair),
+                )
                 for pair in dict.fromkeys((*search.pairs, *origins))
             }
             brought = {pair: certificates.inspect_content(item, self._run) for pair, item in search.contents.items()}
@@ -313,10 +317,14 @@ class Surveyor:
         known = manifest.certificates | {*manifest.obsolete}
         names = {pair: facts.names for pair, facts in pairs.items() if facts.names}
         return {
-            pair: is_ours(names.get(pair) or self._means.names(pair.file))
+            pair: is_ours(names.get(pair) or self._means.names(pair.file)) and not self._is_broken(pair)
             for pair in known
             if pair.file not in theirs and os.path.isfile(pair.file)
         }
+
+    def _is_broken(self, pair: Certificate) -> bool:
+        """Whether a pair lies where certbot's lineages do, and is none for certbot, which then cannot delete it either."""
+        return is_at(pair, self._platform.certbot_directory) and not certbot.can_renew(pair)
 
     def _signing(self, signer: signing.Signer) -> signing.PairFacts:
         """What there is to know of a signing pair. Nothing is written; one text is signed for trial."""
