@@ -452,6 +452,33 @@ def test_apache_starts_where_mod_md_is_not_told_of_a_site_any_more(host: Host) -
     host.serves(*names("server.tld"))
 
 
+def test_sites_may_be_read_before_what_tells_mod_md_of_the_names(host: Host) -> None:
+    main = host.apache.config_directory / "apache2.conf"
+    lines = main.read_text().splitlines()
+    (snippets,) = (line for line in lines if line.startswith("IncludeOptional conf-enabled"))
+    lines.remove(snippets)
+    main.write_text("\n".join([*lines, snippets, ""]))
+    host.apache.reload()
+    for challenge in ("tls-alpn-01", "http-01"):
+        host.done("server.tld", acme_challenges=[challenge])
+        host.serves(*names("server.tld"))
+
+
+def test_what_others_want_of_mod_md_for_the_whole_server_keeps_nobody_from_the_settings(host: Host) -> None:
+    wishes = ("RequireHttps permanent", "RenewMode manual", "MustStaple on", "PrivateKeys secp256r1", "BaseServer on")
+    (host.apache.config_directory / "conf-enabled/md.conf").write_text(
+        "".join(["<IfModule md_module>\n", *(f"MD{wish}\n" for wish in wishes), "</IfModule>\n"])
+        + "<Location /.well-known/acme-challenge>\nRequire all denied\n</Location>\n"
+    )
+    host.apache.reload()
+    host.pebble.stop()
+    host.run("server.tld", acme_wait_seconds=1)
+    host.over_http(*names("server.tld"))
+    host.pebble.start()
+    host.done("server.tld")
+    host.serves(*names("server.tld"))
+
+
 def test_names_that_another_file_has_managed_are_refused(host: Host) -> None:
     other = host.apache.config_directory / "conf-enabled/md.conf"
     other.write_text("<IfModule md_module>\nMDomain shop.tld autodiscover.server.tld\n</IfModule>\n")

@@ -111,7 +111,10 @@ def test_what_mod_md_brings_is_there_only_while_mod_md_is_told_of_it(make_provid
         "IfModule md_module",
         "IfDefine MAIL_AUTOCONFIG_MANAGED_autoconfig.server.tld",
     )
-    lines = read(https.content)
+    first, *lines = read(https.content)
+    # Where somebody has sites read before the file that tells mod_md, they have it read.
+    assert first.scopes == (*guards[:2], "IfDefine !MAIL_AUTOCONFIG_MANAGED_autoconfig.server.tld")
+    assert first.text == "IncludeOptional /etc/apache2-b/conf-enabled/autoconfig.server.tld-certificates.conf"
     assert {line.scopes[:4] for line in lines} == {(*guards, "VirtualHost *:443")}
     assert (of(lines, "SSLEngine"), of(lines, "SSLCertificateFile"), of(lines, "Protocols")) == (["on"], [], [])
 
@@ -129,7 +132,12 @@ def test_names_that_are_validated_over_tls_have_tls_before_they_have_a_certifica
     assert "ssl" in site.modules(SiteOptions(), groups)
     files = site.site_files(provider, groups, [thunderbird.render(provider)], SiteOptions(), Debian())
     assert [item.name for item in files] == ["autoconfig.server.tld.conf", "autoconfig.server.tld-waiting.conf"]
-    lines = read(files[1].content)
+    everything = read(files[1].content)
+    told = "IncludeOptional /etc/apache2/conf-enabled/autoconfig.server.tld-certificates.conf"
+    assert [line.scopes[2] for line in everything if line.text == told] == [
+        f"IfDefine !MAIL_AUTOCONFIG_MANAGED_{name}" for name, _names in VALIDATED
+    ]
+    lines = [line for line in everything if line.text != told]
     # Each with its managed domain, because one whose names mod_md does not know would end Apache.
     guards = {line.scopes[2]: line.scopes[3] for line in lines}
     assert guards == {f"IfDefine MAIL_AUTOCONFIG_MANAGED_{name}": "VirtualHost *:443" for name, _names in VALIDATED}

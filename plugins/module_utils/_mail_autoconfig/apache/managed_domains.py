@@ -117,7 +117,9 @@ def definitions(domains: t.Iterable[ManagedDomain], options: AcmeOptions, http_p
     ports = directive("MDPortMap", f"http:{http_port}", f"https:{https_port}")
     sets: list[Node] = []
     for domain in domains:
-        sets += [section("MDomainSet", domain.names, _of_one(options)), directive("Define", mark(domain.name))]
+        said: list[Node] = [section("MDomainSet", domain.names, _of_one(options)), directive("Define", mark(domain.name))]
+        # Two managed domains with the same names are an error, and a site may have had this file read already.
+        sets.append(section("IfDefine", [f"!{mark(domain.name)}"], said))
     return [section("IfModule", ["md_module"], [*([] if (http_port, https_port) == (80, 443) else [ports]), *sets])]
 
 
@@ -126,6 +128,9 @@ def _of_one(options: AcmeOptions) -> list[Node]:
         # Otherwise all names of a virtual host would join, also those that do not lead here.
         "MDMembers": ("manual",),
         "MDRenewMode": ("always",),
+        # Until there is a certificate our sites answer over HTTP, and no authority has to staple for mail clients.
+        "MDRequireHttps": ("off",),
+        "MDMustStaple": ("off",),
         "MDContactEmail": (options.contact,),
         "MDCertificateAuthority": (options.directory,),
         "MDCertificateAgreement": ("accepted",),

@@ -167,6 +167,7 @@ def site_files(
         return configuration(layout, directory, name, guarded(nodes, guards or {}))
 
     own_name = f"autoconfig.{provider.domains[0]}"
+    definitions = f"{layout.enabled('conf')}/{managed_domains.file_name(own_name)}{layout.suffix('conf')}"
     files = []
     for group in groups:
         name = prefix + (WIDE_PREFIX if group.wide else "") + group.names[0]
@@ -174,10 +175,10 @@ def site_files(
         files.append(file("sites", name, http))
         if group.certificate:
             managed = managed_domains.name_at(group.certificate.file) if group.managed else ""
-            host = _secured(builder.serving(group), group.certificate, managed)
+            host = _secured(builder.serving(group), group.certificate, managed, definitions)
             files.append(file("sites", f"{name}-ssl", [host]))
         if group.waiting:
-            hosts = [_secured(builder.waiting(names), None, managed) for managed, names in group.validated]
+            hosts = [_secured(builder.waiting(names), None, managed, definitions) for managed, names in group.validated]
             files.append(file("sites", f"{name}{WAITING}", hosts))
     if options.well_known:
         files.append(file("conf", f"{own_name}-well-known", builder.well_known()))
@@ -263,16 +264,19 @@ def managed_file(
     return configuration(layout, "conf", managed_domains.file_name(host), nodes)
 
 
-def _secured(host: Node, certificate: Certificate | None, managed: str = "") -> Node:
+def _secured(host: Node, certificate: Certificate | None, managed: str = "", definitions: str = "") -> Node:
     """A virtual host with TLS, which is there only with all that it needs.
 
     A certificate that somebody takes away before its site would keep Apache from starting, with all other sites; and so would one
     that mod_md is to bring, with that module off, or with nobody to tell it of the names.
 
     :arg managed: the managed domain, if mod_md brings the certificate
+    :arg definitions: the file that tells mod_md; where somebody has sites read before it, the site has it read
     """
     if managed:
-        host = section("IfModule", ["md_module"], [section("IfDefine", [managed_domains.mark(managed)], [host])])
+        mark = managed_domains.mark(managed)
+        first = section("IfDefine", [f"!{mark}"], [directive("IncludeOptional", definitions)])
+        host = section("IfModule", ["md_module"], [first, section("IfDefine", [mark], [host])])
     elif certificate:
         for path in dict.fromkeys((certificate.key, certificate.file)):
             host = section("IfFile", [path], [host])
