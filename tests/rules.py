@@ -165,6 +165,9 @@ class Rule(NamedTuple):
     says: str
     check: Callable[[Target], bool]
 
+    def __str__(self) -> str:
+        return f"{self.id}: {self.says}"
+
 
 RULES = [
     Rule(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import subprocess
 from collections.abc import Callable, Iterator
@@ -45,6 +46,11 @@ def scenario(pytestconfig: pytest.Config) -> Iterator[Scenario]:
     What went wrong, short enough to read; nothing if all went well.
     """
     need("podman", "debootstrap")
+    held = (CACHE / "molecule.lock").open("w")
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        pytest.fail("another process has the containers of this checkout: tests that share them have to be in one group")
     reporter = pytestconfig.pluginmanager.get_plugin("terminalreporter")
     verdicts: dict[str, str] = {}
 
@@ -63,3 +69,4 @@ def scenario(pytestconfig: pytest.Config) -> Iterator[Scenario]:
     finally:
         for name in verdicts:
             molecule("destroy", "-s", name)
+        held.close()

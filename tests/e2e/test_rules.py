@@ -23,10 +23,15 @@ def signing_server(scenario: Scenario) -> Target:
     return Target(Client(container_address("mailops-setup-page"), AUTHORITY), "", AUTHORITY)
 
 
-@pytest.mark.parametrize("rule", RULES, ids=lambda rule: f"{rule.id}: {rule.says}")
-def test_rule(request: pytest.FixtureRequest, rule: Rule) -> None:
-    target: Target = request.getfixturevalue("signing_server" if rule.id.startswith("P") else "server")
-    assert rule.check(target)
+# Two tests with a fixture each: of those that ask for a fixture while they run, nobody knows beforehand that they need containers.
+@pytest.mark.parametrize("rule", [rule for rule in RULES if not rule.id.startswith("P")], ids=str)
+def test_rule(server: Target, rule: Rule) -> None:
+    assert rule.check(server)
+
+
+@pytest.mark.parametrize("rule", [rule for rule in RULES if rule.id.startswith("P")], ids=str)
+def test_rule_of_signed_profiles(signing_server: Target, rule: Rule) -> None:
+    assert rule.check(signing_server)
 
 
 def test_every_rule_of_these_kinds_has_a_row() -> None:
