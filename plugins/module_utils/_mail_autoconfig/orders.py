@@ -22,6 +22,8 @@ from .findings import Findings, some
 WINDOW = 3 * 60 * 60
 # After this share of its lifetime a certificate is renewed, and its names have to lead here still (MDRenewWindow).
 _RENEWED_AT = 2 / 3
+# The namespace of the types of problems that an authority tells (RFC 8555 section 6.7).
+PROBLEM_KINDS = "urn:ietf:params:acme:error:"
 _RETRY_AFTER = re.compile(r"retry after (\d{4}-\d\d-\d\d)[ T](\d\d:\d\d:\d\d)", re.IGNORECASE)
 _NO_FINDINGS = Findings()
 

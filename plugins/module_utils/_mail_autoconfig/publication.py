@@ -32,6 +32,7 @@ from .certificates import (
 )
 from .dns import records as dns
 from .documents import Document, apple, outlook, pacc, thunderbird
+from .extra_names import ExtraNames
 from .files import File, Kind, digest, enabled
 from .findings import Findings, of_each, some, total
 from .host.platform import Platform
@@ -180,31 +181,30 @@ def _looks_everywhere(settings: Settings, provider: Provider) -> bool:
     return settings.source(provider) != GIVEN
 
 
-def lacking(settings: Settings, survey: Survey) -> dict[str, tuple[str, ...]]:
+def lacking(settings: Settings, survey: Survey, extra: ExtraNames) -> dict[str, tuple[str, ...]]:
     """The mail domains for which certbot may have to order, with the host names that have to lead here."""
-    apart = _apart(settings, survey)
-    found = lineages.lacking(to_order(settings, survey, CERTBOT), _certificates(settings, survey), survey.moment, apart)
+    apart = _apart(settings, survey, extra)
+    found = lineages.lacking(to_order(settings, extra, CERTBOT), _certificates(settings, survey), survey.moment, apart)
     return {
         domain: (*names, *dict.fromkeys(apart.answering[name] for name in names if name in apart.answering))
         for domain, names in found.items()
     }
 
 
-def widened_lineages(settings: Settings, survey: Survey) -> frozenset[str]:
+def widened_lineages(settings: Settings, survey: Survey, extra: ExtraNames) -> frozenset[str]:
     """The lineages of which has to be known whether their names are all ours."""
-    return lineages.to_be_read(to_order(settings, survey, CERTBOT), _certificates(settings, survey))
+    return lineages.to_be_read(to_order(settings, extra, CERTBOT), _certificates(settings, survey))
 
 
-def _apart(settings: Settings, survey: Survey) -> lineages.Apart:
+def _apart(settings: Settings, survey: Survey, extra: ExtraNames) -> lineages.Apart:
     """The host names that are no sites of ours, and for which certbot orders all the same."""
-    extra = extra_names.judge(settings, survey).ordered
     answering = {
         name: site_of
         for provider in settings.providers
         if settings.source(provider) == CERTBOT
         for site_of in [f"autoconfig.{provider.domains[0]}"]
         for domain in provider.domains
-        for name in extra.get(domain, ())
+        for name in extra.ordered.get(domain, ())
     }
     if not settings.signing_host or settings.certificates != CERTBOT:
         return lineages.Apart("", answering)
@@ -212,12 +212,11 @@ def _apart(settings: Settings, survey: Survey) -> lineages.Apart:
     return lineages.Apart(signing_host, {signing_host: profile_signing.answering(settings, survey.manifest), **answering})
 
 
-def to_order(settings: Settings, survey: Survey, source: str) -> dict[str, tuple[str, ...]]:
+def to_order(settings: Settings, extra: ExtraNames, source: str) -> dict[str, tuple[str, ...]]:
     """The host names that need a certificate of a source, by mail domain; what signs stands for itself."""
     signed = [settings.signing_host] if settings.signing_host and source == settings.certificates else []
-    extra = extra_names.judge(settings, survey).ordered
     return {host: (host,) for host in signed} | {
-        domain: (*(f"{label}.{domain}" for label in _labels(settings, provider)), *extra.get(domain, ()))
+        domain: (*(f"{label}.{domain}" for label in _labels(settings, provider)), *extra.ordered.get(domain, ()))
         for provider in settings.providers
         if settings.source(provider) == source
         for domain in provider.domains
@@ -241,13 +240,13 @@ def publish(settings: Settings, survey: Survey, platform: Platform) -> Publicati
     certificates = _certificates(settings, survey)
     # Of a host without Apache nothing is known that decides what is ordered.
     ordered, kept = Orders(), Lineages()
-    if survey.installed:
-        ordered = orders.plan(to_order(settings, survey, MOD_MD), survey.ledger, settings.acme)
-        apart = _apart(settings, survey)
-        kept = lineages.plan(
-            to_order(settings, survey, CERTBOT), certificates, survey.certbot, survey.ledger, settings.acme, apart
-        )
     extra = extra_names.judge(settings, survey)
+    if survey.installed:
+        ordered = orders.plan(to_order(settings, extra, MOD_MD), survey.ledger, settings.acme)
+        apart = _apart(settings, survey, extra)
+        kept = lineages.plan(
+            to_order(settings, extra, CERTBOT), certificates, survey.certbot, survey.ledger, settings.acme, apart
+        )
     items, describing = _items(settings, certificates, survey.manifest, ordered, kept)
     items = tuple(_with_extra(settings, item, extra, survey, ordered, kept) for item in items)
     items = _widened(settings, items, survey)
@@ -417,7 +416,7 @@ def _items(
 def _with_extra(
     settings: Settings,
     item: Publication,
-    extra: extra_names.ExtraNames,
+    extra: ExtraNames,
     survey: Survey,
     ordered: Orders,
     kept: Lineages,

@@ -13,11 +13,12 @@ import time
 import types
 import typing as t
 
-from . import expectations, publication, report
+from . import expectations, extra_names, publication, report
 from . import plan as planning
 from .apache import managed_domains
 from .apache.common import HEADER
 from .certificates import CERTBOT, MOD_MD, Certificate, PairFacts
+from .extra_names import ExtraNames
 from .files import Kind
 from .findings import Findings, some
 from .host import certbot, filesystem, interrupts, lock, managed
@@ -283,12 +284,13 @@ def prepare(settings: Settings, way: Way, platform: Platform, surveyor: Surveyor
     survey = surveyor.survey(publication.candidates(settings), settings.site.signer, settings.site.document_root, _MODULES)
     _require_usable(survey, way, platform, settings)
     if way.state == "present" and settings.ordering and survey.installed:
-        lacking = publication.lacking(settings, survey)
+        extra = extra_names.judge(settings, survey)
+        lacking = publication.lacking(settings, survey, extra)
         names = [name for names in lacking.values() for name in names]
         survey = dataclasses.replace(
             survey,
             ledger=surveyor.ledger(
-                publication.to_order(settings, survey, MOD_MD),
+                publication.to_order(settings, extra, MOD_MD),
                 names,
                 survey,
                 settings.acme.files,
@@ -296,7 +298,7 @@ def prepare(settings: Settings, way: Way, platform: Platform, surveyor: Surveyor
                 settings.dns.addresses,
                 settings.dns.host,
             ),
-            certbot=_certbot(settings, survey, surveyor, way, lacking) if CERTBOT in settings.ordering else survey.certbot,
+            certbot=_certbot(settings, survey, surveyor, way, lacking, extra) if CERTBOT in settings.ordering else survey.certbot,
         )
     if way.state == "present":
         publications = publication.publish(settings, survey, platform)
@@ -339,9 +341,11 @@ def prepare(settings: Settings, way: Way, platform: Platform, surveyor: Surveyor
     return ready
 
 
-def _certbot(settings: Settings, survey: Survey, surveyor: Surveyor, way: Way, lacking: t.Collection[str]) -> Store:
+def _certbot(
+    settings: Settings, survey: Survey, surveyor: Surveyor, way: Way, lacking: t.Collection[str], extra: ExtraNames
+) -> Store:
     """What there is of certbot; ``lacking`` are mail domains for which it may have to order."""
-    widened = publication.widened_lineages(settings, survey)
+    widened = publication.widened_lineages(settings, survey, extra)
     return _coming(surveyor.certbot(lacking, widened, settings.site.document_root, settings.acme.profile), way)
 
 

@@ -12,7 +12,7 @@ import json
 import re
 import typing as t
 
-from ..orders import again_in
+from ..orders import PROBLEM_KINDS, again_in
 
 _PATH = re.compile(r"^Saving debug log to (/.+)$", re.MULTILINE)
 # As acme/client.py writes it (ClientNetwork._send_request): status, headers, and the body up to the next entry.
@@ -21,7 +21,6 @@ _ANSWER = re.compile(
     re.MULTILINE | re.DOTALL,
 )
 _RETRY_AFTER = re.compile(r"^Retry-After: *(.+?) *$", re.MULTILINE | re.IGNORECASE)
-_KINDS = "urn:ietf:params:acme:error:"
 _TROUBLE = 500
 _TOO_MANY = 429
 # No limit of an authority lasts longer; what says so is a clock that is wrong.
@@ -82,11 +81,13 @@ def read(status: int, headers: str, body: str, now: float) -> Answer:
     except ValueError:
         document = {}
     problem = document if isinstance(document, dict) else {}
-    kind = str(problem.get("type", "")).partition(_KINDS)[2]
+    kind = str(problem.get("type", "")).partition(PROBLEM_KINDS)[2]
     if status < 400:
         return Answer()
     detail = str(problem.get("detail", ""))
-    words = ": ".join(filter(None, [kind and f"{_KINDS}{kind}", detail])) or f"the authority answers with HTTP status {status}"
+    words = (
+        ": ".join(filter(None, [kind and f"{PROBLEM_KINDS}{kind}", detail])) or f"the authority answers with HTTP status {status}"
+    )
     return Answer(status, kind, words, _again(headers, detail, now))
 
 

@@ -21,7 +21,7 @@ import time
 import typing as t
 
 from ..certificates import PairFacts
-from ..orders import Addresses, Entry, again_in
+from ..orders import PROBLEM_KINDS, Addresses, Entry, again_in
 from . import filesystem, twin_network
 
 _AT_ONCE = 16
@@ -36,7 +36,6 @@ _BETWEEN_ATTEMPTS = 15 * 60
 _BETWEEN_CONTACTS = 60
 # After a limit of an authority that does not say when it ends.
 _LIMITED = 60 * 60
-_KINDS = "urn:ietf:params:acme:error:"
 # What mod_md says of an answer that is no problem document (md_acme.c).
 _TROUBLE = "unexpected http status: 5"
 _CONTACTING = "Contacting ACME server"
@@ -81,7 +80,7 @@ def _entry(store: str, name: str, read: Read) -> Entry | None:
         tries=_time(job.get("next-run")),
         words=words or ("no reason is told" if errors else ""),
         reached=not _is_away(last),
-        again=(again_in(words) or tried + _LIMITED) if words.startswith(f"{_KINDS}rateLimited") else 0,
+        again=(again_in(words) or tried + _LIMITED) if words.startswith(f"{PROBLEM_KINDS}rateLimited") else 0,
         authority=authority if isinstance(authority, str) else "",
     )
 
@@ -145,7 +144,9 @@ def _no_contact(last: t.Mapping[str, t.Any]) -> str:
 
 def _is_away(last: t.Mapping[str, t.Any]) -> bool:
     """Whether the authority was not reached, or had trouble of its own."""
-    is_trouble = str(last.get("problem", "")) == f"{_KINDS}serverInternal" or str(last.get("detail", "")).startswith(_TROUBLE)
+    is_trouble = str(last.get("problem", "")) == f"{PROBLEM_KINDS}serverInternal" or str(last.get("detail", "")).startswith(
+        _TROUBLE
+    )
     return is_trouble or str(last.get("activity", "")).startswith(_CONTACTING)
 
 
