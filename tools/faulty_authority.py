@@ -6,6 +6,7 @@ never see where it is itself.
 
 from __future__ import annotations
 
+import base64
 import dataclasses
 import http.client
 import http.server
@@ -13,7 +14,8 @@ import json
 import ssl
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from http import HTTPStatus
 from pathlib import Path
 
 from tools.pebble import Pebble
@@ -52,19 +54,54 @@ class Fault:
         return "application/problem+json", json.dumps(problem).encode()
 
 
+@dataclasses.dataclass
+class Request:
+    """What somebody has asked.
+
+    :ivar moment: when it came (``time.monotonic()``)
+    :ivar status: of the answer; 0 before it is there
+    """
+
+    moment: float
+    path: str
+    body: bytes
+    status: int = 0
+
+    @property
+    def said(self) -> dict[str, str]:
+        """What a signed request says (JWS, RFC 7515)."""
+        text = json.loads(self.body)["payload"]
+        found: dict[str, str] = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+        return found
+
+
+def with_profiles(profiles: Sequence[str]) -> Fault:
+    """A directory that has profiles of certificates (draft-aaron-acme-profiles), which Debian's Pebble is too old for.
+
+    It passes over what it does not know in an order.
+    """
+
+    def announce(body: bytes) -> bytes:
+        directory = json.loads(body)
+        directory["meta"] = {**directory["meta"], "profiles": dict.fromkeys(profiles, "https://ca.invalid/profile")}
+        return json.dumps(directory).encode()
+
+    return Fault(DIRECTORY, change=announce)
+
+
 class FaultyAuthority:
     """A context manager that ends it.
 
     :ivar url: of its directory
     :ivar fault: what is wrong with it now; None for nothing
-    :ivar asked: the paths of all requests in their order, and when each came (``time.monotonic()``)
+    :ivar asked: all requests in their order
 
     :arg certificate: the directory of another certificate and key than the authority's own
     """
 
     def __init__(self, pebble: Pebble, certificate: Path | None = None) -> None:
         self.fault: Fault | None = None
-        self.asked: list[tuple[float, str]] = []
+        self.asked: list[Request] = []
         self._pebble = pebble
         self._trusted = ssl.create_default_context(cafile=str(pebble.ca_file))
         certificate = certificate or pebble.pair
@@ -99,11 +136,20 @@ class FaultyAuthority:
         return max((sum(begin <= moment < begin + seconds for moment in times) for begin in times), default=0)
 
     def _times(self, path: str) -> list[float]:
-        return [moment for moment, asked in self.asked if asked.startswith(path)]
+        return [request.moment for request in self.asked if request.path.startswith(path)]
+
+    def ordered_profiles(self) -> list[str]:
+        """The profile of each order that was taken; empty for none."""
+        return [
+            request.said.get("profile", "")
+            for request in self.asked
+            if (request.path, request.status) == (NEW_ORDER, HTTPStatus.CREATED)
+        ]
 
     def _answer(self, request: http.server.BaseHTTPRequestHandler) -> None:
         body = request.rfile.read(int(request.headers.get("Content-Length") or 0))
-        self.asked.append((time.monotonic(), request.path))
+        asked = Request(time.monotonic(), request.path, body)
+        self.asked.append(asked)
         fault = self.fault if self.fault and request.path.startswith(self.fault.path) else None
         if fault:
             time.sleep(fault.seconds)
@@ -115,6 +161,7 @@ class FaultyAuthority:
             status, headers = fault.status, {"Content-Type": media_type, **nonce, **fault.headers}
         elif fault:
             answer = fault.change(answer)
+        asked.status = status
         request.send_response(status)
         for name, value in headers.items():
             request.send_header(name, value)

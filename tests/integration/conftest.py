@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import socket
+import ssl
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -48,6 +51,18 @@ def client_of(server: PrivateApache, authority: Authority) -> Client:
 @pytest.fixture
 def client(apache: PrivateApache, authority: Authority) -> Client:
     return client_of(apache, authority)
+
+
+@contextlib.contextmanager
+def unverified(apache: PrivateApache, name: str) -> Iterator[ssl.SSLSocket]:
+    """A connection over TLS as a client has it that takes any certificate."""
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    with (
+        socket.create_connection(("127.0.0.1", apache.https_port), 10) as plain,
+        context.wrap_socket(plain, server_hostname=name) as connection,
+    ):
+        yield connection
 
 
 def until(condition: Callable[[], object], seconds: int = 60) -> None:

@@ -7,8 +7,6 @@ import json
 import os
 import re
 import shutil
-import socket
-import ssl
 import subprocess
 import sys
 import time
@@ -20,13 +18,13 @@ import pytest
 
 from tests.conftest import Playbook, need
 from tests.faults.harness import PROGRAM
-from tools.acme_profiles import announcing
 from tools.certificates import Authority
+from tools.faulty_authority import FaultyAuthority, with_profiles
 from tools.http_client import Client
 from tools.pebble import PROGRAMS, Pebble
 from tools.private_apache import PrivateApache, free_ports
 
-from .conftest import until
+from .conftest import until, unverified
 from .test_certificates import secure_site
 from .test_private_apache import tree
 from .test_safe_hands import certificate_of
@@ -236,12 +234,7 @@ def test_until_there_is_a_certificate_nobody_is_answered_over_tls(host: Host, au
 
 def answered_unverified(apache: PrivateApache, name: str) -> int:
     """The status that a client would get that takes any certificate."""
-    context = ssl.create_default_context()
-    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    with (
-        socket.create_connection(("127.0.0.1", apache.https_port), 10) as plain,
-        context.wrap_socket(plain, server_hostname=name) as connection,
-    ):
+    with unverified(apache, name) as connection:
         connection.sendall(f"GET {CONFIG} HTTP/1.0\r\nHost: {name}\r\n\r\n".encode())
         return int(connection.makefile("rb").readline().split()[1])
 
@@ -284,11 +277,12 @@ def test_a_name_that_a_site_of_others_serves_with_tls_keeps_its_certificate(host
 
 def test_the_profile_is_ordered_where_the_authority_has_it_and_else_its_default(host: Host) -> None:
     host.pebble.lead(names("other.tld"))
-    with announcing(["classic", "tlsserver"], host.pebble.url, host.pebble.ca_file, host.pebble.pair) as (url, ordered):
-        host.done("server.tld", acme_directory=url, acme_profile="tlsserver")
-        assert ordered == ["tlsserver"]
-        host.done("server.tld", "other.tld", acme_directory=url, acme_profile="shortlived")
-        assert ordered == ["tlsserver", ""]
+    with FaultyAuthority(host.pebble) as gate:
+        gate.fault = with_profiles(["classic", "tlsserver"])
+        host.done("server.tld", acme_directory=gate.url, acme_profile="tlsserver")
+        assert gate.ordered_profiles() == ["tlsserver"]
+        host.done("server.tld", "other.tld", acme_directory=gate.url, acme_profile="shortlived")
+        assert gate.ordered_profiles() == ["tlsserver", ""]
     host.serves(*names("server.tld", "other.tld"))
 
 

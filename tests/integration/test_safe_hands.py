@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import socket
-import ssl
 import subprocess
 import time
 from collections.abc import Callable
@@ -19,7 +17,7 @@ from tools.certificates import Authority
 from tools.http_client import Client
 from tools.private_apache import PrivateApache
 
-from .conftest import client_of
+from .conftest import client_of, unverified
 
 CONFIG = "/mail/config-v1.1.xml"
 OWN = "<VirtualHost *:{port}>\nServerName {name}\n{lines}\n</VirtualHost>\n"
@@ -405,12 +403,7 @@ def test_a_certificate_that_was_renewed_without_a_reload_is_served_after_a_run(
 
 def certificate_of(apache: PrivateApache, name: str) -> str:
     """What the host shows."""
-    context = ssl.create_default_context()
-    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    with (
-        socket.create_connection(("127.0.0.1", apache.https_port), 5) as stream,
-        context.wrap_socket(stream, server_hostname=name) as connection,
-    ):
+    with unverified(apache, name) as connection:
         return hashlib.sha256(connection.getpeercert(binary_form=True) or b"").hexdigest()
 
 
