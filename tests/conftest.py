@@ -37,19 +37,13 @@ def need(*programs: str) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Say which tests stay together when several processes run them: those that share something of this machine.
+    """Say which tests stay together when several processes run them: those of a file, and all that share the containers.
 
-    Containers are made once and lent to all tests that look at them. The private Apaches share what they were unpacked to, and
-    some tests compare what the whole machine has before and after.
+    Containers are made once and lent to all tests that look at them.
     """
     for item in items:
-        place = item.path.relative_to(PROJECT).as_posix()
-        if "scenario" in getattr(item, "fixturenames", ()):
-            group = "containers"
-        elif place.startswith(("tests/faults/", "tests/integration/")):
-            group = "private Apache"
-        else:
-            group = place
+        has_containers = "scenario" in getattr(item, "fixturenames", ())
+        group = "containers" if has_containers else item.path.relative_to(PROJECT).as_posix()
         item.add_marker(pytest.mark.xdist_group(group))
 
 
