@@ -23,7 +23,7 @@ def signing_server(scenario: Scenario) -> Target:
     return Target(Client(container_address("mailops-setup-page"), AUTHORITY), "", AUTHORITY)
 
 
-# Two tests with a fixture each: of those that ask for a fixture while they run, nobody knows beforehand that they need containers.
+# Two tests with a fixture each: that a test needs containers is known beforehand only of what it names.
 @pytest.mark.parametrize("rule", [rule for rule in RULES if not rule.id.startswith("P")], ids=str)
 def test_rule(server: Target, rule: Rule) -> None:
     assert rule.check(server)
