@@ -35,6 +35,10 @@ options:
     description: Port of the sites over HTTPS, or over HTTP if O(https=false); 0 for the usual one.
     type: int
     default: 0
+  logins:
+    description: As O(mailops.autoconfig.mail_autoconfig#module:logins).
+    type: dict
+    default: {}
   directory:
     description: Where relative paths of logos begin.
     type: path
@@ -53,7 +57,7 @@ RETURN = r"""
 _value:
   description:
     - A mapping for each provider, with C(id), C(display_name), C(domains), C(servers), C(help_links), C(profile_path),
-      C(profile_url), C(webmail), C(outlook), and C(logo) and C(qr) as C(data:) URLs or empty.
+      C(profile_url), C(webmail), C(outlook), C(has_logins), and C(logo) and C(qr) as C(data:) URLs or empty.
   type: list
   elements: dict
 """
@@ -115,15 +119,16 @@ def setup_page_facts(
     https: bool = True,
     port: int = 0,
     directory: str = ".",
+    logins: dict[str, str] | None = None,
 ) -> list[dict[str, t.Any]]:
     """The filter."""
     try:
-        wanted = settings.read({"providers": providers, "domain": domain, "mail_host": mail_host})
+        wanted = settings.read({"providers": providers, "domain": domain, "mail_host": mail_host, "logins": logins or {}})
     except InputError as exc:
         raise AnsibleFilterError(f"The setup page cannot be made:\n{exc}") from exc
     result = []
     for provider in wanted.providers:
-        facts = page.facts(provider, https, int(port))
+        facts = page.facts(provider, https, int(port), bool(wanted.logins_of(provider)))
         result.append({**facts, "logo": logo_url(provider.logo, directory), "qr": qr_url(facts["profile_url"])})
     return result
 

@@ -332,6 +332,18 @@ options:
     type: str
     choices: [auto, lua, none]
     default: auto
+  logins:
+    description:
+      - Login names that do not follow from the address, by address, for example V(jane.doe@server.tld) with the login V(jdoe).
+        Addresses that are not named have the user name of the servers.
+      - For servers whose user name is V(%EMAILADDRESS%) or V(%EMAILLOCALPART%) alone. Outlook, Thunderbird, Apple's profile and the
+        setup page get them, whoever asks; K-9, KMail and Geary do not tell the address and get the user name of the server.
+      - Needs the responder. A change takes no reload of Apache.
+      - On the host the addresses are salted digests, and the logins are encrypted with the address as the key, in a file that root
+        and the web server's group read. Whoever reads it cannot list either, but can find out whether an address that he guesses
+        is in it.
+    type: dict
+    default: {}
   https:
     description: Whether to serve over HTTPS where there is a certificate.
     type: bool
@@ -907,7 +919,7 @@ from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfi
 # These say how to run, not what to publish.
 RUN_OPTIONS = ("state", "reload", "rehearse", "lock_timeout", "return_lists", "apache_is_coming", "certbot_is_coming")
 # Ansible repeats the options in every result and copies that several times; of a thousand providers that is a megabyte.
-LONG_OPTIONS = ("providers", "setup_pages")
+LONG_OPTIONS = ("providers", "setup_pages", "logins")
 
 
 def way(module: AnsibleModule) -> run.Way:

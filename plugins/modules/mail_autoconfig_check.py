@@ -62,6 +62,10 @@ options:
       - A mail address of one of the domains. The clients of this domain are played with it; those of others, and all without it,
         with C(postmaster).
     type: str
+  login:
+    description:
+      - The login name of O(address), where it does not follow from it, as O(mailops.autoconfig.mail_autoconfig#module:logins) has it.
+    type: str
   password:
     description:
       - The password of O(address). With it a login is tried.

@@ -15,6 +15,7 @@ BENCHES = {
     "planning": planning.main,
     "serving": serving.rates,
     "downloads": serving.downloads,
+    "logins": serving.logins,
     "dns_pushing": dns_pushing.main,
     "check": checking.main,
     "check_fuzz": check_fuzz.main,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import bisect
 import contextlib
+import http.client
 import re
 import shutil
 import statistics
@@ -26,6 +28,8 @@ from tools.private_apache import PrivateApache, free_ports
 ROUNDS = 5
 FUZZ_REQUESTS = 200_000
 ENDURANCE_ROUNDS = 10
+LOGINS = 10_000
+TIMED = 20_000
 PLAIN_SITE = """\
 <VirtualHost *:{http}>
     ServerName plain.tld
@@ -195,6 +199,39 @@ def _flood(url: str, host: str) -> tuple[float, float]:
     total, refused = re.search(r"(\d+) requests in", output), re.search(r"Non-2xx or 3xx responses: (\d+)", output)
     away = int(refused[1]) if refused else 0
     return ((int(total[1]) if total else 0) - away) / 5, away / 5
+
+
+def logins() -> None:
+    """What a table of logins costs a request, and whether the time of an answer tells who is in it."""
+    known = {f"user{number}@server.tld": f"u{number}" for number in range(LOGINS)}
+    with private_apache() as without, private_apache() as one, private_apache() as many:
+        requests = []
+        for apache, table in ((without, {}), (one, dict([*known.items()][:1])), (many, known)):
+            publish_on(apache, domain="server.tld", https=False, logins=table)
+            url = f"http://127.0.0.1:{apache.http_port}/autodiscover/autodiscover.xml"
+            requests.append((url, "autodiscover.server.tld", f"user{len(table) // 2}@server.tld"))
+        for connections in (1, 16):
+            compare(f"Outlook's POST with {LOGINS} logins to one", requests[2], requests[1], connections)
+            compare(f"Outlook's POST with {LOGINS} logins to none", requests[2], requests[0], connections)
+        seconds: dict[bool, list[float]] = {True: [], False: []}
+        connection = http.client.HTTPConnection("127.0.0.1", many.http_port)
+        for number in range(TIMED):
+            for is_known in (True, False):
+                address = f"user{number % LOGINS}@server.tld" if is_known else f"user{LOGINS + number % LOGINS}@server.tld"
+                body = OUTLOOK_REQUEST.format(address=address).encode()
+                begun = time.perf_counter()
+                connection.request("POST", "/autodiscover/autodiscover.xml", body, {"Host": "autodiscover.server.tld"})
+                connection.getresponse().read()
+                seconds[is_known].append(time.perf_counter() - begun)
+    ratio = statistics.median(seconds[True]) / statistics.median(seconds[False])
+    print(f"  an address with a login to one without, {TIMED} each: median time {ratio:.3f}")
+    print(f"  one with a login takes longer than one without: in {slower(seconds[True], seconds[False]):.1%} of all pairs")
+
+
+def slower(first: list[float], second: list[float]) -> float:
+    """In how many of all pairs the first takes longer (Mann and Whitney's U as a share); a half if nothing tells them apart."""
+    ordered = sorted(second)
+    return sum(bisect.bisect_left(ordered, value) for value in first) / (len(first) * len(second))
 
 
 def resident(apache: PrivateApache) -> float:

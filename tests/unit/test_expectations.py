@@ -66,6 +66,14 @@ def test_every_placeholder_is_filled_in(username: str, login: bytes) -> None:
     assert b"<LoginName>" + login + b"</LoginName>" in item.body
 
 
+def test_an_address_with_a_login_of_its_own_is_asked_for_besides_one_without() -> None:
+    known = {"jo@server.tld": "o'neil & co", "zoe@server.tld": "z", "a@other.tld": "b"}
+    found = of(publish(None, provider("server.tld", "other.tld"), logins=known))
+    asked = [item for item in found if (item.question.host, item.question.path) == ("autoconfig.server.tld", DISCOVER)]
+    assert [b"<LoginName>o&apos;neil &amp; co</LoginName>" in (item.body or b"") for item in asked] == [False, True]
+    assert [b"jo@server.tld" in item.question.body for item in asked] == [False, True]
+
+
 def test_the_very_bytes_must_come_with_the_certificate_of_the_host() -> None:
     published = publish(survey(EVERY_NAME))
     found = {item.question.path: item for item in of(published) if item.question.scheme == "https"}

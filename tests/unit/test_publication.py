@@ -819,3 +819,27 @@ def test_a_port_of_tls_is_looked_at_as_long_as_anybody_of_ours_is_there() -> Non
     )
     assert 443 in publish(survey(manifest=manifest)).placement.addresses
     assert 443 not in publish().placement.addresses
+
+
+def test_logins_are_a_table_for_the_web_servers_group_alone() -> None:
+    found = publish(survey(web_group=33), provider("a.tld"), provider("b.tld"), logins={"jo@b.tld": "j"})
+    files = {file.path: file for item in found.desired for file in item.files}
+    table = files["/var/lib/mail_autoconfig/logins/b.tld.txt"]
+    assert (table.kind, table.gid, table.kind.mode, table.kind.is_secret) == (Kind.LOGINS, 33, 0o640, True)
+    assert {path.split("/")[4] for path in files if "/personal-config" in path} == {"b.tld"}
+    assert "b.tld: logins: K-9, KMail and Geary ask without the address, and get the user name that follows from it" in warnings(
+        found
+    )
+    assert not [line for line in warnings(found) if line.startswith("a.tld: logins")]
+
+
+def test_a_user_name_that_follows_in_a_way_of_its_own_is_told() -> None:
+    servers = {"incoming": [{"type": "imap", "hostname": "x.tld", "username": "%EMAILLOCALPART%.x"}]}
+    found = publish(None, provider("a.tld", **servers), logins={"jo@a.tld": "j"})
+    stays = "only %EMAILADDRESS% or %EMAILLOCALPART% alone is replaced by a login"
+    assert f"a.tld: logins: the user name %EMAILLOCALPART%.x stays: {stays}" in warnings(found)
+
+
+def test_logins_need_the_responder() -> None:
+    found = publish(None, responder="none", logins={"jo@server.tld": "j"})
+    assert found.findings.problems == ("logins: needs the responder, which needs Apache's module lua (responder: lua)",)

@@ -5,7 +5,10 @@ PRIVATE to the collection.
 
 from __future__ import annotations
 
+import itertools
+import re
 import typing as t
+from xml.sax.saxutils import escape
 
 from . import clients
 from .apache.dump import VirtualHost
@@ -19,6 +22,8 @@ from .questions import MANY, Expectation, Question
 _USER = "mail_autoconfig"
 _UNKNOWN_PATH = "/mail_autoconfig-unknown"
 _DER = b"\x30"
+# How the responder escapes what stands in no tag.
+_QUOTES = {'"': "&quot;", "'": "&apos;"}
 # Microsoft's request (MS-OXDSCLI section 2.2.3.1).
 _REQUEST = (
     '<?xml version="1.0" encoding="utf-8"?>'
@@ -98,23 +103,35 @@ def _answers(item: Publication, options: SiteOptions, domain: str) -> t.Iterator
         if document.path in (thunderbird.PATH, pacc.PATH):
             yield ROUTES[document.path].path, "GET", b"", document.content, b""
     for document in item.documents:
-        if document.path == outlook.PATH:
-            body = _REQUEST.format(address=f"{_USER}@{domain}").encode() if options.personal else b""
-            expected = _filled(document, domain) if options.personal else document.content
-            yield clients.AUTODISCOVER_PATH, "POST" if options.personal else "GET", body, expected, b""
+        if document.path == outlook.PATH and options.personal:
+            for address, login in _asked_for(item, domain):
+                body = _REQUEST.format(address=escape(address)).encode()
+                yield clients.AUTODISCOVER_PATH, "POST", body, _filled(document, address, login), b""
+        elif document.path == outlook.PATH:
+            yield clients.AUTODISCOVER_PATH, "GET", b"", document.content, b""
         elif document.path == apple.GENERAL_PATH:
             yield clients.PROFILE_PATH, "GET", b"", None if options.signer else document.content, _DER if options.signer else b""
         elif document.path.startswith("page/"):
             yield "/", "GET", b"", None, b""
 
 
-def _filled(document: Document, domain: str) -> bytes:
-    """The document as the responder fills it in."""
-    values = {"EMAILADDRESS": f"{_USER}@{domain}", "EMAILLOCALPART": _USER, "EMAILDOMAIN": domain}
-    content = document.content
-    for name, value in values.items():
-        content = content.replace(f"%{name}%".encode(), value.encode())
-    return content
+def _asked_for(item: Publication, domain: str) -> list[tuple[str, str]]:
+    """Addresses of a domain with their logins: one that has none of its own, and one that has."""
+    own = ((address, login) for address, login in sorted(item.logins.items()) if address.endswith(f"@{domain}"))
+    return [(f"{_USER}@{domain}", ""), *itertools.islice(own, 1)]
+
+
+def _filled(document: Document, address: str, login: str) -> bytes:
+    """The document as the responder fills it in.
+
+    :arg login: empty where it follows from the address
+    """
+    user, _at, domain = address.partition("@")
+    values = {"EMAILADDRESS": address, "EMAILLOCALPART": user, "EMAILDOMAIN": domain}
+    values.update(EMAILLOGINADDRESS=login or address, EMAILLOGINLOCALPART=login or user)
+    pieces = re.split(f"%({'|'.join(values)})%", document.content.decode())
+    filled = [escape(values[piece], _QUOTES) if number % 2 else piece for number, piece in enumerate(pieces)]
+    return "".join(filled).encode()
 
 
 def _secure(item: Publication, group: HostGroup, domain: str, port: int) -> str:

@@ -19,7 +19,8 @@ class Kind(enum.Enum):
     Apache reads a ``CONFIGURATION`` and a ``SCRIPT`` (for mod_lua) when it starts, and a ``DOCUMENT`` at requests. A ``ZONE`` is
     zone text, which may hold records of several providers. A ``CERTIFICATE`` is half of a pair, a chain or its key, which Apache
     reads when it starts, as root, and nobody else. A ``SIGNING`` is the copy of a certificate that signs with its key, or of its
-    chain, read at each signature by the web server's group; a renewal replaces it without a run.
+    chain, read at each signature by the web server's group; a renewal replaces it without a run. ``LOGINS`` are the login names
+    of people, which the web server's group reads at requests.
     """
 
     DOCUMENT = "document"
@@ -28,16 +29,17 @@ class Kind(enum.Enum):
     ZONE = "zone"
     CERTIFICATE = "certificate"
     SIGNING = "signing"
+    LOGINS = "logins"
 
     @property
     def mode(self) -> int:
         """The permission bits of such a file."""
-        return {Kind.CERTIFICATE: 0o600, Kind.SIGNING: 0o640}.get(self, FILE_MODE)
+        return {Kind.CERTIFICATE: 0o600, Kind.SIGNING: 0o640, Kind.LOGINS: 0o640}.get(self, FILE_MODE)
 
     @property
     def is_secret(self) -> bool:
         """Whether nobody may be shown what is in it."""
-        return self in (Kind.CERTIFICATE, Kind.SIGNING)
+        return self in (Kind.CERTIFICATE, Kind.SIGNING, Kind.LOGINS)
 
 
 @dataclasses.dataclass(frozen=True)

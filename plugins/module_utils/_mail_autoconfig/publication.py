@@ -31,7 +31,7 @@ from .certificates import (
     pair_at,
 )
 from .dns import records as dns
-from .documents import Document, apple, outlook, pacc, thunderbird
+from .documents import Document, apple, logins, outlook, pacc, thunderbird
 from .extra_names import ExtraNames
 from .files import File, Kind, digest, enabled
 from .findings import Findings, of_each, some, total
@@ -51,6 +51,8 @@ _NO_ORDERS = Orders()
 _NO_LINEAGES = Lineages()
 # Where pairs go that providers bring, in the state directory.
 _CONTENTS = "certificates"
+# Where tables of logins go, likewise.
+_LOGINS = "logins"
 # What a zone file holds that has no records any more.
 EMPTY_ZONE = dns.zone_text((), HEADER.text).encode()
 
@@ -63,6 +65,7 @@ class Publication:
     :ivar choices: why each host name has its certificate, or has none
     :ivar served: what records say of the hosts
     :ivar dns_options: how they say it
+    :ivar logins: login names of its people that do not follow from the address
     :ivar extra: further names that its certificates are to have, each with its mail domain, and the choice
     :ivar answered: those of them whose challenges one of its sites answers
     """
@@ -73,6 +76,7 @@ class Publication:
     choices: t.Mapping[str, Choice]
     served: dns.Served
     dns_options: dns.DnsOptions
+    logins: t.Mapping[str, str] = dataclasses.field(default_factory=dict)
     extra: t.Mapping[str, tuple[str, Choice]] = dataclasses.field(default_factory=dict)
     answered: tuple[str, ...] = ()
 
@@ -257,7 +261,7 @@ def publish(settings: Settings, survey: Survey, platform: Platform) -> Publicati
         settings = dataclasses.replace(settings, site=dataclasses.replace(settings.site, signer=signed.signer))
     wanted = _wanted(settings, items, survey.manifest, platform)
     placement = neighbours.place(wanted, survey.ground)
-    desired = _desired(settings, items, placement, platform, ordered)
+    desired = _desired(settings, items, placement, platform, ordered, survey.web_group)
     dropped = set(survey.manifest.providers) - named - set(others)
     if signed:
         desired.append(profile_signing.desired(settings, signed, ordered, kept, survey, platform))
@@ -386,6 +390,7 @@ def _settle_responder(settings: Settings, survey: Survey) -> tuple[Settings, Fin
             ("signing_certificate", settings.site.signer),
             ("signing_host", settings.signing_host),
             ("setup_pages", settings.pages),
+            ("logins", settings.logins),
         )
         if given and not personal
     ]
@@ -400,15 +405,17 @@ def _items(
     items = []
     findings = {}
     for provider in settings.providers:
-        documents = _documents(settings, provider)
+        named = settings.logins_of(provider)
+        documents = _documents(settings, provider, bool(named))
         served, without_pacc = _served(settings, provider, documents, earlier)
         domains = [domain for domain in provider.domains if dns.has_hosts(provider, domain, settings.dns.further_domains)]
         choices = _choices(settings, provider, domains, served.labels, certificates, ordered, kept)
         groups = _host_groups(settings, domains, choices, served.labels, ordered)
         served = _served_over_tls(settings, served, groups, certificates)
-        items.append(Publication(provider, documents, groups, choices, served, settings.dns))
+        items.append(Publication(provider, documents, groups, choices, served, settings.dns, named))
         about_documents = Findings(warnings=tuple(warning for document in documents for warning in document.warnings))
         found = [about_documents, without_pacc, _host_findings(settings, provider, groups, certificates)]
+        found += [_login_findings(provider)] if named else []
         findings[provider.id] = total(found)
     return tuple(items), of_each(findings)
 
@@ -431,12 +438,26 @@ def _with_extra(
     return dataclasses.replace(item, extra=chosen, answered=tuple(answered))
 
 
-def _documents(settings: Settings, provider: Provider) -> tuple[Document, ...]:
+def _documents(settings: Settings, provider: Provider, has_logins: bool) -> tuple[Document, ...]:
     personal = settings.site.personal
-    documents = [thunderbird.render(provider), outlook.render(provider, personal), *apple.render(provider, personal)]
+    named = logins.with_placeholders(provider) if has_logins else provider
+    documents = [thunderbird.render(provider), outlook.render(named, personal), *apple.render(named, personal)]
+    if has_logins:
+        documents.append(dataclasses.replace(thunderbird.render(named), path=thunderbird.PERSONAL_PATH, warnings=()))
     if settings.pacc:
         documents.append(pacc.render(provider))
     return (*(document for document in documents if document is not None), *settings.pages.get(provider.id, {}).values())
+
+
+def _login_findings(provider: Provider) -> Findings:
+    """Whom login names that do not follow from the address do not reach."""
+    warnings = ["logins: K-9, KMail and Geary ask without the address, and get the user name that follows from it"]
+    unmapped = logins.unmapped(provider)
+    if unmapped:
+        warnings.append(
+            f"logins: the user name {some(unmapped)} stays: only %EMAILADDRESS% or %EMAILLOCALPART% alone is replaced by a login"
+        )
+    return Findings(warnings=tuple(warnings))
 
 
 def _earlier_digests(manifest: Manifest) -> dict[str, tuple[str, ...]]:
@@ -614,16 +635,22 @@ def _serves_tls(manifest: Manifest) -> bool:
 
 
 def _desired(
-    settings: Settings, items: t.Iterable[Publication], placement: Placement, platform: Platform, ordered: Orders
+    settings: Settings,
+    items: t.Iterable[Publication],
+    placement: Placement,
+    platform: Platform,
+    ordered: Orders,
+    web_group: int,
 ) -> list[Desired]:
     zones = _zone_files(settings, items)
     found = []
     for item in items:
+        table = _logins_path(settings, item.provider) if item.logins else ""
         sites = site.site_files(
             item.provider,
             item.groups,
             item.documents,
-            settings.site,
+            dataclasses.replace(settings.site, logins=table),
             platform,
             placement.prefix,
             placement.addresses,
@@ -634,6 +661,7 @@ def _desired(
         files = (
             *zones.get(item.provider.id, ()),
             *documents,
+            *_logins_file(settings, item, web_group),
             *_pair_files(settings, item.provider, used),
             *sites,
             *_managed_file(settings, item.provider, platform, ordered),
@@ -652,6 +680,19 @@ def _pair_files(settings: Settings, provider: Provider, used: t.Collection[Certi
     pair, content = found
     header = f"# {HEADER.text}\n".encode()
     return [File(path, header + text, Kind.CERTIFICATE) for path, text in ((pair.file, content.chain), (pair.key, content.key))]
+
+
+def _logins_path(settings: Settings, provider: Provider) -> str:
+    """Where the table of logins lies: nowhere that a site could send it."""
+    return f"{settings.state_directory}/{_LOGINS}/{provider.id}.txt"
+
+
+def _logins_file(settings: Settings, item: Publication, web_group: int) -> list[File]:
+    """The table of logins; none where there are none."""
+    if not item.logins:
+        return []
+    content = logins.table(" ".join(HEADER.text.splitlines()), item.logins)
+    return [File(_logins_path(settings, item.provider), content, Kind.LOGINS, gid=web_group)]
 
 
 def _managed_file(settings: Settings, provider: Provider, platform: Platform, ordered: Orders) -> list[File]:

@@ -11,7 +11,7 @@ import os
 import re
 import typing as t
 
-from .._mail_autoconfig.input import reading
+from .._mail_autoconfig.input import logins, reading
 from .._mail_autoconfig.input.model import Provider, read_providers
 from .._mail_autoconfig.input.reading import Fields, InputError, shown
 from .model import SEVERITIES
@@ -38,6 +38,7 @@ class Options:
 
     :ivar records: what the role has returned as ``dns_records``; urls likewise
     :ivar address: whose login is tried; empty for nobody's
+    :ivar login: its login name, where that does not follow from it; empty otherwise
     :ivar resolver: addresses of resolvers with their ports; none for the system's
     :ivar addresses: in place of DNS, by host name
     :ivar ports: in place of the usual ones
@@ -50,6 +51,7 @@ class Options:
     records: tuple[t.Mapping[str, t.Any], ...] = ()
     urls: tuple[t.Mapping[str, t.Any], ...] = ()
     address: str = ""
+    login: str = ""
     password: str = dataclasses.field(default="", repr=False)
     resolver: tuple[tuple[str, int], ...] = ()
     addresses: t.Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
@@ -61,6 +63,10 @@ class Options:
     fail_on: str = "never"
     reports: tuple[ReportFile, ...] = ()
     show: bool = False
+
+    def login_for(self, domain: str) -> str:
+        """The login name that clients should find which are played with :meth:`address_for`, unless it follows from that."""
+        return self.login if self.address.rpartition("@")[2] == domain else ""
 
     def address_for(self, domain: str) -> str:
         """The address that clients are played with."""
@@ -77,6 +83,7 @@ def argument_spec() -> Spec:
         "providers": {"type": "list", "elements": "dict", "default": []},
         "published": {"type": "dict", "default": {}},
         "address": text,
+        "login": text,
         "password": {"type": "str", "no_log": True},
         "resolver": {"type": "list", "elements": "str", "default": []},
         "addresses": {"type": "dict", "default": {}},
@@ -103,6 +110,7 @@ def read(params: t.Mapping[str, t.Any]) -> Options:
         records=_mappings(published, "dns_records", ("domain", "owner", "type", "ttl", "rdata")),
         urls=_mappings(published, "urls", ("url",)),
         address=fields.text("address", lambda value: _address(value, domains)),
+        login=_login(fields),
         password=_password(fields, params),
         resolver=tuple(map(_resolver_of, fields.texts("resolver", _resolver))),
         addresses=_addresses(params.get("addresses"), problems),
@@ -143,6 +151,13 @@ def _address(value: str, domains: t.Collection[str]) -> str:
     if domain not in domains:
         raise ValueError(f"{shown(value)} is in none of the domains ({', '.join(list(domains)[:5])})")
     return f"{local}@{domain}"
+
+
+def _login(fields: Fields) -> str:
+    login = fields.text("login", logins.login)
+    if login and not fields.given("address"):
+        fields.problem("login", "goes with address")
+    return login
 
 
 def _password(fields: Fields, params: t.Mapping[str, t.Any]) -> str:

@@ -75,5 +75,5 @@ def _check(domain: str, shared: _Shared) -> DomainReport:
         given=frozenset(options.addresses),
         password=options.password if options.address.endswith(f"@{domain}") else "",
     )
-    wish = wanted(domain, options.providers, options.records, options.urls)
+    wish = wanted(domain, options.providers, options.records, options.urls, options.login_for(domain))
     return report(gather(Who(options.address_for(domain)), wish, means))

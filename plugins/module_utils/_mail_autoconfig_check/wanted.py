@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from .._mail_autoconfig.clients import LABELS, PACC_LABEL
 from .._mail_autoconfig.dns.records import DnsOptions, records
+from .._mail_autoconfig.documents.logins import PLACEHOLDERS
 from .._mail_autoconfig.input.model import Provider, Server
 from .model import NO_TLS, STARTTLS, TLS, Service
 
@@ -83,17 +84,19 @@ def wanted(
     providers: t.Sequence[Provider],
     given: t.Iterable[t.Mapping[str, t.Any]],
     urls: t.Iterable[t.Mapping[str, t.Any]],
+    login: str = "",
 ) -> Wanted:
     """What is wanted of a domain.
 
     :arg given: records as the role returns them (``dns_records``)
     :arg urls: look-ups as the role returns them (``urls``)
+    :arg login: the login name of who is asked for, where it does not follow from the address
     """
     provider = next((each for each in providers if domain in each.domains), None)
     known = [record for record in given if record["domain"] == domain]
     rrsets = _published(known) if known else _implied(provider, domain) if provider else ()
     places = frozenset(place(str(each["url"])) for each in urls if _belongs(str(each["url"]), domain))
-    services = _services(provider, domain) if provider else ()
+    services = _services(provider, domain, login) if provider else ()
     return Wanted(services, rrsets, places if places else _places(provider, domain), bool(providers) and provider is None)
 
 
@@ -102,13 +105,15 @@ def _belongs(url: str, domain: str) -> bool:
     return host == domain or host in [f"{label}.{domain}" for label in (*LABELS, PACC_LABEL)]
 
 
-def _services(provider: Provider, domain: str) -> tuple[Service, ...]:
+def _services(provider: Provider, domain: str, login: str) -> tuple[Service, ...]:
     listed = (*provider.incoming, *provider.outgoing)
-    return tuple(_service(server, domain) for server in listed if server.type in _KINDS and server.socket_type in _MODES)
+    return tuple(_service(server, domain, login) for server in listed if server.type in _KINDS and server.socket_type in _MODES)
 
 
-def _service(server: Server, domain: str) -> Service:
+def _service(server: Server, domain: str, login: str) -> Service:
     name = server.username.replace("%EMAILLOCALPART%@%EMAILDOMAIN%", "%EMAILADDRESS%")
+    if login and server.username in PLACEHOLDERS:
+        name = login
     return Service(server.type, server.host_for(domain), server.port, _MODES[server.socket_type], name, server.authentication)
 
 

@@ -33,6 +33,8 @@ MISTAKES = {
     "no address": ({"address": "server.tld"}, "address: 'server.tld' is not a mail address"),
     "an address with a quote": ({"address": 'a"b@server.tld'}, "is not a mail address"),
     "a password without address": ({"password": "x"}, "password: goes with address"),
+    "a login without address": ({"login": "x"}, "login: goes with address"),
+    "a login of two lines": ({"address": "a@server.tld", "login": "x\ny"}, "login: 'x\\ny' is not a login name"),
     "a password of two lines": ({"address": "a@server.tld", "password": "x\r\nMAIL"}, "password: has control characters"),
     "a resolver by name": ({"resolver": ["dns.example"]}, "resolver[0]: 'dns.example' is not a resolver"),
     "a resolver on port 0": ({"resolver": ["192.0.2.1:0"]}, "resolver[0]"),
@@ -85,6 +87,11 @@ def test_what_may_be_given() -> None:
     assert wish.resolver == (("192.0.2.1", 53), ("192.0.2.2", 5353), ("2001:db8::1", 53), ("2001:db8::2", 53))
     assert wish.addresses == {"mail.server.tld": ("192.0.2.1",), "b.example": ("2001:db8::1",)}
     assert wish.ports == {443: 8443, 80: 8080}
+
+
+def test_the_login_is_that_of_one_domain() -> None:
+    wish = options.read({"domains": ["server.tld", "other.tld"], "address": "anna@server.tld", "login": "a.n"})
+    assert [wish.login_for(domain) for domain in wish.domains] == ["a.n", ""]
 
 
 # -- the module -----------------------------------------------------------------------------------------------------------

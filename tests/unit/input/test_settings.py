@@ -54,6 +54,7 @@ def test_a_domain_is_enough() -> None:
         signing_host="",
         signing_with_tls_key=False,
         pages={},
+        logins={},
         dns=DnsOptions(),
         pacc=False,
         tlsa=False,
@@ -659,3 +660,46 @@ def test_all_that_may_be_said_of_orders() -> None:
         wait_seconds=5,
         new_orders=7,
     )
+
+
+# -- logins -------------------------------------------------------------------------------------------------------------
+
+
+def test_logins_are_of_addresses_whatever_the_case_of_letters_and_form_of_the_domain() -> None:
+    given = {"Jane.Doe@Bücher.example": "jdoe", "jane.doe@xn--bcher-kva.example": "jdoe", "Ü@bücher.example": "u e"}
+    found = settings.read({"domain": "bücher.example", "logins": given}).logins
+    assert found == {"jane.doe@xn--bcher-kva.example": "jdoe", "Ü@xn--bcher-kva.example": "u e"}
+
+
+def test_each_provider_has_the_logins_of_its_domains() -> None:
+    providers = [{"domains": [domain, f"more.{domain}"], **SERVERS} for domain in ("a.tld", "b.tld")]
+    read = settings.read({"providers": providers, "logins": {"x@a.tld": "1", "x@more.b.tld": "2", "y@b.tld": "3"}})
+    assert [read.logins_of(provider) for provider in read.providers] == [{"x@a.tld": "1"}, {"x@more.b.tld": "2", "y@b.tld": "3"}]
+
+
+@pytest.mark.parametrize(
+    ("logins", "problem"),
+    [
+        ({"jane": "j"}, "logins.jane: is not a mail address (RFC 5321 section 4.1.2, without quotes)"),
+        ({"@server.tld": "j"}, "logins.@server.tld: is not a mail address (RFC 5321 section 4.1.2, without quotes)"),
+        ({"a b@server.tld": "j"}, "logins.a b@server.tld: is not a mail address (RFC 5321 section 4.1.2, without quotes)"),
+        (
+            {"x" * 65 + "@server.tld": "j"},
+            f"logins.{'x' * 65}@server.tld: is not a mail address (RFC 5321 section 4.1.2, without quotes)",
+        ),
+        ({"jane@other.tld": "j"}, "logins.jane@other.tld: other.tld is a domain of no provider"),
+        (
+            {"a@server.tld": "two\nlines"},
+            "logins.a@server.tld: 'two\\nlines' is not a login name (one line of at most 254 octets)",
+        ),
+        ({"a@server.tld": 7}, "logins.a@server.tld: 7 is not a text"),
+        ({"a@server.tld": "j", "A@server.tld": "k"}, "logins.A@server.tld: is there twice, with the logins 'j' and 'k'"),
+        (["jane"], "logins: ['jane'] is not a mapping of options"),
+    ],
+)
+def test_a_login_that_cannot_be_one_is_refused(logins: t.Any, problem: str) -> None:
+    assert problems_of(logins=logins) == [problem]
+
+
+def test_all_wrong_logins_are_told_at_once() -> None:
+    assert len(problems_of(logins={"jane": "j", "a@other.tld": "k", "b@server.tld": "x" * 300})) == 3

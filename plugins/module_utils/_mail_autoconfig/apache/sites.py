@@ -30,7 +30,7 @@ WIDE_PREFIX = "zzz-"
 # Behind the name of a site that has TLS for the sake of the authority alone.
 WAITING = "-waiting"
 _PAGES = "page/"
-_READ_BY_SCRIPT = (outlook.PATH, apple.PERSONAL_PATH, apple.GENERAL_PATH)
+_READ_BY_SCRIPT = (outlook.PATH, apple.PERSONAL_PATH, apple.GENERAL_PATH, thunderbird.PERSONAL_PATH)
 _JSON_TYPE = "application/json; charset=utf-8"
 _POLICY_HEADER = "Content-Security-Policy"
 _DEFAULT_NAME = "autoconfig-default.invalid"
@@ -48,6 +48,7 @@ class SiteOptions:
     :ivar signer: what signs Apple's profiles, if anything does
     :ivar log_directory: empty for the distribution's ``${APACHE_LOG_DIR}``
     :ivar extra: directives of the administrator's own, parsed
+    :ivar logins: path of the table of logins of a provider; empty where it has none
     """
 
     document_root: str = "/var/www/autoconfig"
@@ -62,6 +63,7 @@ class SiteOptions:
     personal: bool = False
     signer: signing.Signer | None = None
     extra: tuple[Node, ...] = ()
+    logins: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -389,6 +391,8 @@ class _Builder:
 
     def _handlers(self) -> t.Iterator[Node]:
         """What the responder answers."""
+        if thunderbird.PERSONAL_PATH in self._stored:
+            yield directive("LuaMapHandler", f"^/{ROUTES[thunderbird.PATH].pattern}$", self._script, "autoconfig")
         if self._answers:
             yield directive("LuaMapHandler", f"^/(?:{OUTLOOK_PATTERN}|{JSON_PATTERN})$", self._script, "handle")
         if self._answers_apple:
@@ -523,6 +527,7 @@ class _Builder:
             own_hosts=found in ({True}, {False}),
             secure={name for name, has_certificate in secure.items() if has_certificate},
             profile_name=self._download_name,
+            logins=self._options.logins,
             signing_slots=signing.SLOTS if self._options.signer else 0,
             pages=tuple(page.Page(page.language(name), self._stored[name], page.policy(contents[name])) for name in self._pages),
         )
@@ -534,6 +539,7 @@ class _Builder:
         names = {"autoconfig": thunderbird.PATH, "autodiscover": outlook.PATH}
         if self._answers_apple:
             names.update(profile=apple.PERSONAL_PATH, general_profile=apple.GENERAL_PATH)
+        names["personal_autoconfig"] = thunderbird.PERSONAL_PATH
         return {name: self._stored[path] for name, path in names.items() if path in self._stored}
 
 

@@ -14,7 +14,7 @@ import html.parser
 import typing as t
 
 from ..input.model import Provider, Server, Text
-from . import Document, apple, outlook
+from . import Document, apple, logins, outlook
 
 MEDIA_TYPE = "text/html; charset=utf-8"
 END = "</html>"
@@ -93,17 +93,18 @@ def _digest(text: str) -> str:
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 
-def facts(provider: Provider, https: bool = True, port: int = 0) -> dict[str, t.Any]:
+def facts(provider: Provider, https: bool = True, port: int = 0, has_logins: bool = False) -> dict[str, t.Any]:
     """What the template is told of a provider; ``logo`` and ``qr`` are for the controller to add.
 
     :arg port: where the sites answer, over HTTPS or without it; 0 for the usual one
+    :arg has_logins: whether some logins do not follow from the address, so that the page knows none before it is asked
     """
     profile = bool(apple.render(provider))
     scheme, usual = ("https", 443) if https else ("http", 80)
     host = f"autoconfig.{provider.domains[0]}" + (f":{port}" if port not in (0, usual) else "")
     servers = [
-        *(_row(server, "incoming") for server in provider.incoming if server.type in _PROTOCOLS),
-        *(_row(server, "outgoing") for server in provider.outgoing),
+        *(_row(server, "incoming", has_logins) for server in provider.incoming if server.type in _PROTOCOLS),
+        *(_row(server, "outgoing", has_logins) for server in provider.outgoing),
     ]
     return {
         "id": provider.id,
@@ -119,10 +120,11 @@ def facts(provider: Provider, https: bool = True, port: int = 0) -> dict[str, t.
         "webmail": provider.webmail.login_page if provider.webmail else "",
         "servers": servers,
         "outlook": outlook.render(provider) is not None,
+        "has_logins": has_logins,
     }
 
 
-def _row(server: Server, direction: str) -> dict[str, t.Any]:
+def _row(server: Server, direction: str, has_logins: bool) -> dict[str, t.Any]:
     return {
         "protocol": _PROTOCOLS[server.type],
         "direction": direction,
@@ -130,4 +132,5 @@ def _row(server: Server, direction: str) -> dict[str, t.Any]:
         "port": server.port,
         "security": _SECURITY[server.socket_type],
         "username": server.username,
+        "login": logins.PLACEHOLDERS.get(server.username, server.username) if has_logins else server.username,
     }

@@ -13,6 +13,8 @@ from ..input.model import PASSWORD_METHODS, Dav, FormField, Link, LoginForm, Pro
 from . import Document, leaf, xml_bytes
 
 PATH = "mail/config-v1.1.xml"
+# For the responder to fill in, where logins do not follow from the address.
+PERSONAL_PATH = "mail/personal-config-v1.1.xml"
 MEDIA_TYPE = "text/xml; charset=utf-8"
 # Each client fetches the whole list, and anybody reads in it whose domains they are. Beyond this, the placeholder stands for all
 # but the first: Thunderbird (readFromXML) and K-9 (RealAutoconfigParser) fill it in, the other clients do not look at domains.

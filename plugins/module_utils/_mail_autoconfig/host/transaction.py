@@ -32,7 +32,7 @@ RELOAD_MARKER = "reload-pending"
 # What that file says from the moment in which Apache is told, with the unit that it runs in.
 _RELOADING = "reloading "
 _NO_GROUND = dump.Dump()
-_ORDER = (Kind.DOCUMENT, Kind.ZONE, Kind.SCRIPT, Kind.CERTIFICATE, Kind.SIGNING)
+_ORDER = (Kind.DOCUMENT, Kind.LOGINS, Kind.ZONE, Kind.SCRIPT, Kind.CERTIFICATE, Kind.SIGNING)
 # Behind those, the configuration.
 _SNIPPETS, _SITES, _LOSERS = 5, 6, 7
 
@@ -292,7 +292,7 @@ class Transaction:
         if not reloaded or (waits and goes and plan.is_read_at_start and not self._server.outlive(old)):
             # A worker that opens a script which is gone is killed by mod_lua, with all its connections.
             # A key does not wait for that: at worst the download of a profile fails.
-            kinds = (Kind.SCRIPT, Kind.DOCUMENT) if reloaded else (Kind.SCRIPT, Kind.DOCUMENT, Kind.SIGNING)
+            kinds = (Kind.SCRIPT, Kind.DOCUMENT, Kind.LOGINS, *(() if reloaded else (Kind.SIGNING,)))
             kept = {path: owned for path, owned in goes.items() if owned.kind in kinds}
         for path in goes:
             if path not in kept:

@@ -152,6 +152,11 @@ class Fields:
         return key in self._values
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the fields that are given, of a mapping whose names are the user's own."""
+        return tuple(self._values)
+
+    @property
     def is_empty(self) -> bool:
         """Whether there is no field at all."""
         return not self._values

@@ -22,7 +22,7 @@ from ..dns.records import FURTHER_DOMAINS, DnsOptions, Validation
 from ..documents import Document, page
 from ..host.debian import DEFAULT_CONFIG_DIRECTORY
 from ..lineages import CERTBOT_DIRECTORY
-from . import reading
+from . import logins, reading
 from .model import Provider, default_provider, read_content, read_providers
 from .reading import Fields, InputError, shown
 
@@ -48,6 +48,7 @@ class Settings:
     :ivar pacc: whether to publish PACC's document too, tlsa: whether records name the keys of the hosts
     :ivar zone_file: path of the zone text, in which ``{domain}`` may stand; empty for none
     :ivar certificates: one of ``certificates.SOURCES``, for providers that do not say it themselves
+    :ivar logins: login names that do not follow from the address, by address as ``logins.key`` has it
     :ivar certificate_extra_names: as those of a provider, for providers that do not say any
     :ivar acme: how certificates are ordered
     :ivar certificate_file: pattern with ``{domain}`` and ``*``; ``certificate_is_given`` tells a wish from the default
@@ -66,6 +67,7 @@ class Settings:
     signing_host: str
     signing_with_tls_key: bool
     pages: t.Mapping[str, t.Mapping[str, Document]]
+    logins: t.Mapping[str, str]
     dns: DnsOptions
     pacc: bool
     tlsa: bool
@@ -79,6 +81,11 @@ class Settings:
     def source(self, provider: Provider) -> str:
         """Where a provider's certificates come from."""
         return provider.certificates or self.certificates
+
+    def logins_of(self, provider: Provider) -> dict[str, str]:
+        """Those of the addresses of a provider."""
+        domains = frozenset(provider.domains)
+        return {address: login for address, login in self.logins.items() if address.rpartition("@")[2] in domains}
 
     @functools.cached_property
     def extra_names(self) -> dict[str, tuple[str, ...]]:
@@ -139,6 +146,7 @@ def read(options: t.Mapping[str, t.Any]) -> Settings:
         signing_host=fields.text("signing_host", reading.hostname),
         signing_with_tls_key=bool(fields.boolean("signing_with_tls_key")),
         pages=_read_pages(fields, providers),
+        logins=logins.read(fields, providers),
         dns=_read_dns(fields, providers, acme.authority),
         pacc=bool(fields.boolean("pacc")),
         tlsa=bool(fields.boolean("dns_tlsa")),

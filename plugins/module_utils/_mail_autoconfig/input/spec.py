@@ -159,6 +159,7 @@ def argument_spec() -> Spec:
         "mail_host": {"type": "str"},
         "providers": {"type": "list", "elements": "dict", "options": _PROVIDERS},
         "responder": {"type": "str", "choices": ["auto", "lua", "none"], "default": "auto"},
+        "logins": {"type": "dict", "default": {}},
         "https": {"type": "bool", "default": True},
         "certificates": {"type": "str", "choices": ["found", "given", "mod_md", "certbot"], "default": "found"},
         "certificate_extra_names": {"type": "list", "elements": "str", "default": []},

@@ -37,6 +37,8 @@ class Answers:
     :ivar own_hosts: whether every domain has a host ``autodiscover`` that is reached as its site is
     :ivar secure: the host names that have a certificate
     :ivar profile: Apple's profile with placeholders, ``general_profile`` the one without an address
+    :ivar personal_autoconfig: Thunderbird's file with placeholders, where there are logins that do not follow from the address
+    :ivar logins: the table of these (see ``documents.logins``)
     :ivar profile_name: the name under which a browser saves it; of letters that need no escape in a header
     :ivar signing_slots: how many signing filters there are (see ``signing``), 0 without signing
     :ivar pages: the setup page by language, the first for everybody else
@@ -49,6 +51,8 @@ class Answers:
     secure: t.Collection[str] = ()
     profile: str = ""
     general_profile: str = ""
+    personal_autoconfig: str = ""
+    logins: str = ""
     profile_name: str = ""
     signing_slots: int = 0
     pages: tuple[Page, ...] = ()
@@ -89,7 +93,7 @@ def _domain_values(domains: t.Sequence[str]) -> dict[str, _Value]:
 
 
 def _document_values(path: str, answers: Answers, contents: t.Iterable[bytes]) -> dict[str, _Value]:
-    names = ("autoconfig", "autodiscover", "profile", "general_profile")
+    names = ("autoconfig", "personal_autoconfig", "autodiscover", "profile", "general_profile", "logins")
     return {
         "files": {name: getattr(answers, name) for name in names if getattr(answers, name)},
         "paths": {"autoconfig": clients.AUTOCONFIG_PATH, "autodiscover": clients.AUTODISCOVER_PATH},

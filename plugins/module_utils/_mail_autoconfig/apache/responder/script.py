@@ -18,6 +18,9 @@ local READ_OR_POST = { "GET, HEAD, POST", GET = true, HEAD = true, POST = true }
 -- Longest address: RFC 5321 section 4.5.3.1; the rest of a request is a few hundred bytes.
 local MAX_ADDRESS, MAX_LOCAL_PART = 254, 64
 
+-- In the place of the login of an address that has none of its own: as long as a short one.
+local NOBODY = string.rep("0", 64)
+
 local ESCAPES = { ["&"] = "&amp;", ["<"] = "&lt;", [">"] = "&gt;", ['"'] = "&quot;", ["'"] = "&apos;" }
 local ENTITIES = { amp = "&", lt = "<", gt = ">", quot = '"', apos = "'" }
 
@@ -320,10 +323,67 @@ local function fill(pieces, value)
   return table.concat(filled)
 end
 
+-- The login name in the encrypted form of the table of logins: sixteen bytes of it at a time XOR the first sixteen of a digest of
+-- the address, eight as one number; then without the line breaks that filled it up.
+local function decrypted(r, salt, address, text)
+  local numbers = {}
+  for from = 1, #text, 32 do
+    local key = r:sha1(salt .. " " .. from // 32 .. " " .. address)
+    for half = 0, 16, 16 do
+      local left = tonumber(string.sub(text, from + half, from + half + 15), 16) or 0
+      numbers[#numbers + 1] = string.pack(">i8", left ~ tonumber(string.sub(key, half + 1, half + 16), 16))
+    end
+  end
+  return (string.gsub(table.concat(numbers), "\n+$", ""))
+end
+
+-- The encrypted login of an address in a table that is open, or nil; and the salt.
+local function find_login(r, stream, address)
+  stream:read("l")
+  local salt, count = string.match(stream:read("l") or "", "^(%x+) (%x%x%x%x%x%x%x%x)$")
+  local buckets = tonumber(count or "0", 16)
+  if buckets == 0 then
+    return nil
+  end
+  local digest = r:sha1(salt .. " address " .. address)
+  stream:seek("cur", tonumber(string.sub(digest, 1, 8), 16) % buckets * 16)
+  local place, length = string.match(stream:read(16) or "", "^(%x%x%x%x%x%x%x%x)(%x%x%x%x%x%x%x)\n$")
+  if not place then
+    return nil
+  end
+  stream:seek("set", tonumber(place, 16))
+  local entries = "\n" .. (stream:read(tonumber(length, 16)) or "")
+  local _, last = string.find(entries, "\n" .. string.sub(digest, 1, 16) .. " ", 1, true)
+  return last and string.match(entries, "^(%x+)\n", last + 1) or "", salt
+end
+
+-- The login of an address that does not follow from it, or nil. The table is opened for each request, so that a new one needs no
+-- reload; and of an address that is not in it, as much is decrypted as of one that is.
+local function login_of(r, address)
+  local stream = io.open(FILES.logins, "rb")
+  local found, salt
+  if stream then
+    found, salt = find_login(r, stream, address)
+    stream:close()
+  end
+  if not found then
+    r:err("mail_autoconfig: " .. FILES.logins .. " is missing or damaged")
+    return nil
+  end
+  local login = decrypted(r, salt, address, found ~= "" and found or NOBODY)
+  return found ~= "" and is_text(login) and not string.find(login, "%c") and login or nil
+end
+
 -- A host name is made of the domain in ASCII, which is what clients look up; the address stays as people write it.
-local function personal_values(user, domain, ascii)
+local function personal_values(r, user, domain, ascii)
   local user_text = escape_xml(user)
-  return { EMAILADDRESS = user_text .. "@" .. escape_xml(domain), EMAILLOCALPART = user_text, EMAILDOMAIN = ascii }
+  local values = { EMAILADDRESS = user_text .. "@" .. escape_xml(domain), EMAILLOCALPART = user_text, EMAILDOMAIN = ascii }
+  if FILES.logins then
+    local login = login_of(r, string.lower(user) .. "@" .. ascii)
+    login = login and escape_xml(login)
+    values.EMAILLOGINADDRESS, values.EMAILLOGINLOCALPART = login or values.EMAILADDRESS, login or user_text
+  end
+  return values
 end
 
 -- The settings for an address, or those without anything personal.
@@ -333,7 +393,7 @@ local function send_settings(r, user, domain, ascii)
     return 500
   end
   if user then
-    return send(r, XML, fill(found.pieces, personal_values(user, domain, ascii)))
+    return send(r, XML, fill(found.pieces, personal_values(r, user, domain, ascii)))
   end
   if not found.neutral then
     local neutral = string.gsub(found.text, "%s*<LoginName>[^<]*</LoginName>", function(login)
@@ -445,6 +505,18 @@ function handle(r)
   return answer_xml(r)
 end
 
+-- Answers Thunderbird and others that tell the address, where a login may not follow from it. The plain file, which Apache sends,
+-- is for all others.
+function autoconfig(r)
+  local address = READ[r.method] and address_in(r.args)
+  local user, domain, ascii = split_address(address)
+  local found = user and document(r, FILES.personal_autoconfig, "</clientConfig>")
+  if not found then
+    return apache2.DECLINED
+  end
+  return send(r, XML, fill(found.pieces, personal_values(r, user, domain, ascii)))
+end
+
 -- The language of the setup page that the browser prefers.
 local function language_for(r)
   local best, highest = CONFIG.language, 0
@@ -475,7 +547,9 @@ end
 
 -- The page, without a word of what was asked for.
 local function page_without_address(r, state)
-  return send_page(r, state, { EMAILADDRESS = "", EMAILLOCALPART = "", EMAILDOMAIN = PRIMARY })
+  local values = { EMAILADDRESS = "", EMAILLOCALPART = "", EMAILDOMAIN = PRIMARY }
+  values.EMAILLOGINADDRESS, values.EMAILLOGINLOCALPART = "", ""
+  return send_page(r, state, values)
 end
 
 local function refuse_address(r)
@@ -508,7 +582,7 @@ function page(r)
   if not user then
     return refuse_address(r)
   end
-  return send_page(r, "settings", personal_values(user, domain, ascii))
+  return send_page(r, "settings", personal_values(r, user, domain, ascii))
 end
 
 -- The UUID (version 5, RFC 9562 section 5.5) of a name.
@@ -528,7 +602,7 @@ local function personal_profile(r, user, domain, ascii)
   if not found then
     return nil
   end
-  local values, identity = personal_values(user, domain, ascii), string.lower(user .. "@" .. ascii)
+  local values, identity = personal_values(r, user, domain, ascii), string.lower(user .. "@" .. ascii)
   for index = 2, #found.pieces, 2 do
     local namespace = string.match(found.pieces[index], "^UUID%-([%x-]+)$")
     if namespace then
