@@ -8,7 +8,11 @@ import pkgutil
 import typing as t
 
 import pytest
-from ansible_collections.mailops.autoconfig.plugins.module_utils import _mail_autoconfig, _mail_autoconfig_dns
+from ansible_collections.mailops.autoconfig.plugins.module_utils import (
+    _mail_autoconfig,
+    _mail_autoconfig_dns,
+    _mail_autoconfig_import,
+)
 
 
 def _values(package: t.Any) -> t.Iterator[type]:
@@ -19,7 +23,8 @@ def _values(package: t.Any) -> t.Iterator[type]:
                 yield item
 
 
-VALUES = {f"{item.__module__}.{item.__name__}": item for item in (*_values(_mail_autoconfig), *_values(_mail_autoconfig_dns))}
+PACKAGES = (_mail_autoconfig, _mail_autoconfig_dns, _mail_autoconfig_import)
+VALUES = {f"{item.__module__}.{item.__name__}": item for package in PACKAGES for item in _values(package)}
 
 
 @pytest.mark.parametrize("name", VALUES)

@@ -6,7 +6,9 @@ PRIVATE to the collection.
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
+import resource
 import select
 import shutil
 import signal
@@ -37,8 +39,12 @@ class Result(t.NamedTuple):
 Runner = t.Callable[[t.Sequence[str], t.Mapping[str, str]], Result]
 
 
-def run(arguments: t.Sequence[str], environment: t.Mapping[str, str], timeout: float = TIMEOUT) -> Result:
+def run(
+    arguments: t.Sequence[str], environment: t.Mapping[str, str], timeout: float = TIMEOUT, most: int | None = None
+) -> Result:
     """Run a command to its end. Raises OSError where it cannot be run, TimeoutError after ``timeout`` seconds.
+
+    :arg most: bytes that it may write to any file, its outputs among them; beyond, the system ends it (SIGXFSZ)
 
     Its output goes to files rather than pipes, which a daemon that it starts would hold open. Whatever ends the waiting (also a
     signal to this process) ends the command and all that it started.
@@ -58,6 +64,8 @@ def run(arguments: t.Sequence[str], environment: t.Mapping[str, str], timeout: f
                     stderr=errors,
                     start_new_session=True,
                     cwd="/",
+                    # Before the program begins: in the moment after it, yes(1) writes megabytes.
+                    preexec_fn=None if most is None else functools.partial(_bound, most),  # noqa: PLW1509 (it makes one system call)
                 )
             status = _status(process, timeout)
         except BaseException as exc:
@@ -95,6 +103,10 @@ def _status(process: subprocess.Popen[bytes], timeout: float) -> int:
     finally:
         os.close(handle)
     return process.wait()
+
+
+def _bound(most: int) -> None:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
