@@ -38,7 +38,7 @@ ODD_PATHS = [
 def publish(apache: PrivateApache, playbook: Playbook) -> None:
     """server.tld over HTTP, with a user name of each kind and an IDN among the domains."""
     provider = {
-        "domains": ["server.tld", "bücher.example"],
+        "domains": ["server.tld", "bücher.example", "xn--strae-oqa.example"],
         "incoming": [
             {"type": "imap", "hostname": "mail.server.tld"},
             {"type": "pop3", "hostname": "mail.server.tld", "username": "%EMAILLOCALPART%"},
@@ -78,7 +78,13 @@ def test_login_names_follow_the_rule_of_each_server(published: PrivateApache, cl
     assert b"<Encryption>TLS</Encryption>" in answer.body
 
 
-@pytest.mark.parametrize("domain", ["bücher.example", "BÜCHER.Example", "xn--bcher-kva.example", "XN--BCHER-KVA.example"])
+@pytest.mark.parametrize(
+    "domain",
+    [
+        *("bücher.example", "BÜCHER.Example", "xn--bcher-kva.example", "XN--BCHER-KVA.example"),
+        *("straße.example", "Straße.EXAMPLE", "xn--strae-oqa.example"),
+    ],
+)
 def test_an_idn_is_served_as_people_write_it_and_in_punycode(published: PrivateApache, client: Client, domain: str) -> None:
     assert f"user@{domain.lower()}" in logins(post(client, f"user@{domain}"))
 

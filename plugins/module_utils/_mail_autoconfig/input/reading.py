@@ -20,7 +20,7 @@ LONGEST_NAME = 253
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\Z")
 # IDNA 2008 keeps these, Python's codec (IDNA 2003, RFC 3490) turns them into another name: a different domain.
-_IDNA_DEVIATIONS = "\u00df\u03c2\u200c\u200d"
+IDNA_DEVIATIONS = "\u00df\u03c2\u200c\u200d"
 
 
 # A mistake that ten thousand domains have in common makes no message of ten thousand lines.
@@ -56,7 +56,7 @@ def text_line(value: str) -> str:
 def hostname(value: str) -> str:
     """Normalise a host name to lower-case ASCII (RFC 1123 section 2.1; IDN as punycode). Raises ValueError."""
     name = value[:-1] if value.endswith(".") else value
-    if any(char in _IDNA_DEVIATIONS for char in name):
+    if any(char in IDNA_DEVIATIONS for char in name):
         raise ValueError(f"{shown(value)} has a letter that IDNA 2003 and 2008 read differently: write its xn-- form")
     try:
         ascii_name = name.encode("idna").decode("ascii").lower()

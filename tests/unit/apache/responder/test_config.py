@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+import pytest
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.apache import responder
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.apache.responder.script import BODY
 from hypothesis import given
@@ -75,6 +76,24 @@ def test_an_idn_is_known_as_people_write_it_too() -> None:
     assert ascii_domain(text, "xn--mller-kva.example") == "xn--mller-kva.example"
     assert ascii_domain(text, "müller.example") == "xn--mller-kva.example"
     assert not is_ours(text, "muller.example")
+
+
+def test_an_idn_is_known_as_people_write_it_with_letters_that_only_idna_2008_keeps() -> None:
+    for readable in ("straße", "ß", "βόλος", "a\u200cb", "ab\u200dc"):
+        written = "xn--" + readable.encode("punycode").decode()
+        text = script(f"{written}.xn--mller-kva.example")
+        assert ascii_domain(text, f"{readable}.müller.example") == f"{written}.xn--mller-kva.example"
+
+
+@pytest.mark.parametrize("text", ["ß\ud800", "ß\x80", "ßÄ", "\ud800", "ÄÖ", "strasse"])
+def test_a_label_of_what_no_idn_contains_has_no_other_form(text: str) -> None:
+    domain = "xn--" + text.encode("punycode").decode("ascii")
+    assert domains_in(script(f"{domain}.tld")) == [f"|{domain}.tld|".encode()]
+
+
+@given(st.from_regex(r"[a-z0-9]([a-z0-9-]{0,20}[a-z0-9])?", fullmatch=True))
+def test_a_label_of_any_letters_is_one_that_can_be_asked_for(label: str) -> None:
+    assert ascii_domain(script(f"xn--{label}.tld"), f"xn--{label}.tld") == f"xn--{label}.tld"
 
 
 def test_all_that_depends_on_the_provider_is_in_one_table_before_the_body() -> None:

@@ -23,7 +23,11 @@ from .conftest import Answer, Lua, Script
 XML = "/autodiscover/autodiscover.xml"
 JSON = "/autodiscover/autodiscover.json"
 CONFIG = "/.well-known/autoconfig/mail/config-v1.1.xml"
-DOMAINS = ("server.tld", "other.tld", "xn--bcher-kva.example", "xn--e1afmkfd.example", "xn--hxajbheg2az3al.example")
+DOMAINS = (
+    *("server.tld", "other.tld", "xn--bcher-kva.example", "xn--e1afmkfd.example", "xn--hxajbheg2az3al.example"),
+    # With letters that IDNA 2003 does not have.
+    *("xn--strae-oqa.example", "xn--nxasmm1c.example", "xn--strae-oqa.xn--bcher-kva.example"),
+)
 SETTINGS = (
     "<Autodiscover><Server>mail.%EMAILDOMAIN%</Server><LoginName>%EMAILADDRESS%</LoginName>"
     "<LoginName>shared</LoginName><LoginName>%EMAILLOCALPART%</LoginName><Name>%REALNAME%</Name></Autodiscover>\n"
@@ -400,11 +404,19 @@ def test_an_address_has_254_bytes_at_most(make_script: Callable[..., Script]) ->
         ("ПРИМЕР.example", "пример.example", "xn--e1afmkfd.example"),
         ("Пример.EXAMPLE", "пример.example", "xn--e1afmkfd.example"),
         ("ΠΑΡΆΔΕΙΓΜΑ.example", "παράδειγμα.example", "xn--hxajbheg2az3al.example"),
+        ("Straße.Example", "straße.example", "xn--strae-oqa.example"),
+        ("STRAßE.BÜCHER.example", "straße.bücher.example", "xn--strae-oqa.xn--bcher-kva.example"),
+        ("Βόλος.example", "βόλος.example", "xn--nxasmm1c.example"),
     ],
 )
 def test_an_idn_is_known_in_capitals(script: Script, typed: str, lower: str, ascii_form: str) -> None:
     assert is_settings(ask(script, f"jo@{typed}"), f"jo@{lower}", ascii_form)
     assert error(ask(script, f"jo@x{typed}")) == "600"
+
+
+def test_an_idn_of_2008_is_not_the_one_that_2003_makes_of_it(script: Script) -> None:
+    for other in ("strasse.example", "βόλοσ.example"):
+        assert error(ask(script, f"jo@{other}")) == "600"
 
 
 def test_capitals_of_the_local_part_stay(script: Script) -> None:

@@ -13,6 +13,7 @@ import typing as t
 
 from ... import clients
 from ...documents.page import Page
+from ...input.reading import IDNA_DEVIATIONS
 from .. import signing
 from .script import BODY
 
@@ -120,12 +121,27 @@ def _autodiscover_target(path: str, answers: Answers) -> dict[str, _Value]:
 def _readable_forms(domains: t.Iterable[str]) -> t.Iterator[tuple[str, str]]:
     """For each IDN, how people write it, and its form in ASCII."""
     for domain in domains:
-        try:
-            readable = domain.encode("ascii").decode("idna")
-        except UnicodeError:
-            continue
-        if readable != domain:
-            yield readable, domain
+        if "xn--" in domain:
+            readable = ".".join(map(_readable_label, domain.split(".")))
+            if readable != domain:
+                yield readable, domain
+
+
+def _readable_label(label: str) -> str:
+    """A label as people write it; as it is if nobody can write it otherwise."""
+    if not label.startswith("xn--"):
+        return label
+    try:
+        return label.encode("ascii").decode("idna")
+    except UnicodeError:
+        pass
+    # Python's codec (IDNA 2003) refuses letters that only IDNA 2008 keeps; without them it must know the label.
+    try:
+        text = label[len("xn--") :].encode("ascii").decode("punycode")
+        others = "".join(letter for letter in text if letter not in IDNA_DEVIATIONS)
+        return text if text != others and others == others.encode("idna").decode("idna") else label
+    except UnicodeError:
+        return label
 
 
 def _buckets(domains: t.Collection[str], readable: t.Mapping[str, str]) -> list[str]:
