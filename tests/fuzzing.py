@@ -59,6 +59,8 @@ _ADDRESSES = (
     "",
     "user@server.tld@server.tld",
     '"quoted local"@server.tld',
+    '"quoted"@server.tld',
+    "user%40server.tld",
     "../../etc/passwd@server.tld",
     "\ud7ff\ue000@server.tld",
     "a%00b@server.tld",

@@ -149,6 +149,8 @@ def test_a_profile_is_the_same_however_an_idn_is_written(published: PrivateApach
         ("+jo%40server.tld+", "jo@server.tld"),
         ("%20jo@server.tld%0A", "jo@server.tld"),
         ("jo+tag@server.tld", "jo+tag@server.tld"),
+        # Encoded twice.
+        ("jo%2540server.tld%2520", "jo@server.tld"),
     ],
 )
 def test_blanks_around_an_address_are_no_part_of_it(published: PrivateApache, client: Client, typed: str, meant: str) -> None:

@@ -106,10 +106,23 @@ def test_without_an_address_there_are_settings_without_anything_personal(script:
 
 
 @pytest.mark.parametrize(
-    "query", ["Email=user@server.tld", "EMAILADDRESS=user%40Server.TLD", "x&emailaddress=+user@server.tld%20&"]
+    "query",
+    [
+        *("Email=user@server.tld", "EMAILADDRESS=user%40Server.TLD", "x&emailaddress=+user@server.tld%20&"),
+        # Encoded once more by a server on the way.
+        *("Email=user%2540server.tld", "Email=%2575ser%2540server.tld%2520%250A"),
+    ],
 )
 def test_get_with_an_address_gives_its_settings(script: Script, query: str) -> None:
     assert is_settings(script.call("handle", uri=XML, args=query), "user@server.tld")
+
+
+def test_what_is_encoded_in_an_address_with_an_at_sign_or_for_a_third_time_stays(script: Script) -> None:
+    assert is_settings(script.call("handle", uri=XML, args="Email=us%2540er@server.tld"), "us%40er@server.tld")
+    assert is_settings(ask(script, "us%40er@server.tld"), "us%40er@server.tld")
+    assert error(ask(script, "user%40server.tld")) == "600"
+    for query in ("Email=user%252540server.tld", "Email=%2540server.tld", "Email=user%2540foreign.tld", "Email=user%25"):
+        assert error(script.call("handle", uri=XML, args=query)) == "600"
 
 
 def test_get_with_a_foreign_address_is_an_invalid_request(script: Script) -> None:
@@ -367,7 +380,7 @@ def test_the_address_behind_a_comment_counts(script: Script) -> None:
         "user@b\xfccher.example=xn--bcher-kva.example",
         "a@b@server.tld",
         "a,b@server.tld",
-        "&quot;a&quot;@server.tld",
+        *('"a b"@server.tld', '"a\\"b"@server.tld', '"a@b"@server.tld', '""@server.tld', '"a@server.tld', 'a"b"@server.tld'),
         "&lt;a&gt;@server.tld",
         "\x7f@server.tld",
         "\x85@server.tld",
@@ -380,6 +393,11 @@ def test_what_is_no_address_of_ours_is_an_invalid_request(script: Script, addres
     body = OUTLOOK_REQUEST.format(address="\0").encode()
     for wrong in (b"\xff@server.tld", b"a\xc3@server.tld", b"\xc0\x80@server.tld", b"\xed\xa0\xbd@server.tld", b"\0@server.tld"):
         assert error(post(script, body.replace(b"\0", wrong))) == "600"
+
+
+@pytest.mark.parametrize("written", ['"jo.doe"', "&quot;jo.doe&quot;"])
+def test_quotation_marks_that_mean_nothing_are_no_part_of_an_address(script: Script, written: str) -> None:
+    assert is_settings(ask(script, f"{written}@server.tld"), "jo.doe@server.tld")
 
 
 @pytest.mark.parametrize(("length", "expected"), [(64, ""), (65, "600")])
@@ -529,6 +547,8 @@ def test_json_names_the_host_that_answers(script: Script, host: str | None, answ
     for uri, query in (
         (JSON, "Protocol=autodiscoverv1&Email=user@server.tld"),
         (JSON.upper() + "/V1.0/a@other.tld", "protocol=AutodiscoverV1"),
+        (JSON + "/v1.0/a%40other.tld", "Protocol=AutodiscoverV1"),
+        (JSON, "Protocol=AutodiscoverV1&Email=a%2540other.tld"),
     ):
         for scheme in ("http", "https"):
             answer = script.call("handle", uri=uri, args=query, hostname=host, is_https=scheme == "https")

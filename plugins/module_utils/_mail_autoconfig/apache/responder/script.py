@@ -20,6 +20,8 @@ local MAX_ADDRESS, MAX_LOCAL_PART = 254, 64
 
 -- In the place of the login of an address that has none of its own: as long as a short one.
 local NOBODY = string.rep("0", 64)
+-- White space of XML.
+local BLANKS = " \t\r\n"
 
 local ESCAPES = { ["&"] = "&amp;", ["<"] = "&lt;", [">"] = "&gt;", ['"'] = "&quot;", ["'"] = "&apos;" }
 local ENTITIES = { amp = "&", lt = "<", gt = ">", quot = '"', apos = "'" }
@@ -73,7 +75,7 @@ local function is_text(value)
 end
 
 -- The parts of an address in one of our domains, or nil: local part (RFC 5321 dot-string, RFC 6531), the domain in lower case as
--- it was written, and in ASCII.
+-- it was written, and in ASCII. Quotation marks around a dot-string mean nothing (RFC 5321 section 4.1.2).
 local function split_address(value)
   if not value or #value > MAX_ADDRESS then
     return nil
@@ -83,6 +85,9 @@ local function split_address(value)
     return nil
   end
   local user, domain = string.sub(value, 1, at - 1), string.lower(string.sub(value, at + 1))
+  if string.byte(user) == 34 then -- "
+    user = string.match(user, '^"(.+)"$') or user
+  end
   if string.find(user, "[^%w!#$%%&'*+/=?^_`{|}~.\128-\255-]") or string.find(domain, "[^%w.\128-\255-]") then
     return nil
   end
@@ -125,16 +130,24 @@ local function parameter(query, ...)
     local key = string.lower(string.sub(pair, 1, equals - 1))
     for _, name in ipairs(names) do
       if key == name then
-        return trim(decode_url(trim(string.sub(pair, equals + 1), "+")), " \t\r\n")
+        return trim(decode_url(trim(string.sub(pair, equals + 1), "+")), BLANKS)
       end
     end
   end
   return nil
 end
 
+-- An address out of a URL. Without an @ it was encoded twice, as some servers do that lead a client here.
+local function address_of_url(text)
+  if string.find(text, "@", 1, true) then
+    return text
+  end
+  return trim(decode_url(text), BLANKS)
+end
+
 local function address_in(query)
   local address = parameter(query, "email", "emailaddress")
-  return address ~= "" and address or nil
+  return address and address ~= "" and address_of_url(address) or nil
 end
 
 -- A text in UTF-16 as UTF-8. Half a surrogate pair stays one, which no address can hold.
@@ -474,7 +487,7 @@ local function answer_json(r)
     return send_json(r, 400, "ErrorCode", "InvalidProtocol", "ErrorMessage", "The supported protocol is AutodiscoverV1.")
   end
   local address = parameter(r.args, "email", "emailaddress") or string.match(r.uri, "/[vV]1%.0/(.+)$")
-  if address and not split_address(address) then
+  if address and not split_address(address_of_url(address)) then
     return send_json(r, 400, "ErrorCode", "InvalidDomain", "ErrorMessage", "The address is not in a domain that is served here.")
   end
   local scheme, port = "http", CONFIG.http_port
