@@ -89,7 +89,13 @@ def test_an_idn_is_served_as_people_write_it_and_in_punycode(published: PrivateA
     assert f"user@{domain.lower()}" in logins(post(client, f"user@{domain}"))
 
 
-@pytest.mark.parametrize("written", ["jo&#64;server.tld", "<![CDATA[jo@server.tld]]>", "jo<!-- <EMailAddress>x -->@server.tld"])
+@pytest.mark.parametrize(
+    "written",
+    [
+        *("jo&#64;server.tld", "<![CDATA[jo@server.tld]]>", "jo<!-- <EMailAddress>x -->@server.tld"),
+        *("&#xD;\njo<?x <EMailAddress>?>@server.tld&#xD;\n", "</EMailAddress><EMailAddress a='>'>jo@server.tld"),
+    ],
+)
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
 def test_the_address_is_read_as_xml(published: PrivateApache, client: Client, written: str, encoding: str) -> None:
     body = f"<!-- <EMailAddress>no@server.tld</EMailAddress> -->{OUTLOOK_REQUEST.format(address=written)}"
@@ -243,6 +249,7 @@ def cost(client: Client, url: str, body: bytes) -> float:
     [
         *((URL, b"<x/>", body) for body in (b"<" * 16000, b"EMailAddress" * 1300, b"<a:" * 5300, b"&" * 16000)),
         *((URL, b"<x/>", body) for body in (b"<!" * 8000, b"<!--" * 4000, b"<!---->" * 2300, b"<![CDATA[" * 1800, b"\0<" * 8000)),
+        *((URL, b"<x/>", body) for body in (b"<?" * 8000, b"<![" * 5300, b"<EMailAddress/>" * 1000, b"<EMailAddress '" * 1000)),
         (URL, b"<x/>", b"<EMailAddress>" + b"&#64;" * 3200 + b"</EMailAddress>"),
         (URL, b"<x/>", b"<EMailAddress>&#" + b"0" * 16000 + b"a;</EMailAddress>"),
         (URL, b"<x/>", b"<EMailAddress>" + b" " * 16000),

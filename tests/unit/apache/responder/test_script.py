@@ -141,8 +141,8 @@ def test_post_gives_the_settings_for_the_address_in_the_body(script: Script) -> 
     assert is_settings(ask(script, "User.Name@Server.TLD"), "User.Name@server.tld")
 
 
-@pytest.mark.parametrize("prefix", ["a:", "ns1:", "A-b_c.d:"])
-@pytest.mark.parametrize("attribute", ["", ' x="y"', "\n"])
+@pytest.mark.parametrize("prefix", ["a:", "ns1:", "A-b_c.d:", "ü:"])
+@pytest.mark.parametrize("attribute", ["", ' x="y"', "\n", " a='>' b=\"'>\"", " a='/'"])
 def test_the_address_has_any_prefix_and_attributes(script: Script, prefix: str, attribute: str) -> None:
     body = f"<{prefix}Request><{prefix}EMailAddress{attribute}>user@server.tld</{prefix}EMailAddress></{prefix}Request>"
     assert is_settings(post(script, body), "user@server.tld")
@@ -169,8 +169,23 @@ def test_a_body_without_an_address_is_an_invalid_request(script: Script, body: s
 
 def test_an_address_is_found_behind_other_places_of_its_name(script: Script) -> None:
     body = "<EMailAddressX/>EMailAddress</EMailAddress><EMailAddress>user@server.tld</EMailAddress>"
-    assert is_settings(post(script, body), "user@server.tld")
-    assert error(post(script, "EMailAddress " * 16 + body)) == "600"
+    for before in ("", "EMailAddress " * 50, "<EMailAddressX/>" * 50, "<a EMailAddress='EMailAddress>x'/>"):
+        assert is_settings(post(script, before + body), "user@server.tld")
+
+
+@pytest.mark.parametrize(
+    "empty", ["<EMailAddress/>", "<n:EMailAddress a='/' />no@server.tld", "<EMailAddress>\r\n</EMailAddress>"]
+)
+def test_of_several_addresses_the_first_counts_that_is_not_empty(script: Script, empty: str) -> None:
+    assert is_settings(post(script, empty + ADDRESS + ADDRESS.replace("user", "no") + empty), "user@server.tld")
+    assert error(post(script, empty)) == "600"
+    assert error(post(script, empty + "<EMailAddress>user@server.tld")) == "600"
+    assert error(post(script, f"{empty}<EMailAddress>user@foreign.tld</EMailAddress>{ADDRESS}")) == "600"
+
+
+def test_a_legacy_name_alone_is_an_invalid_request(script: Script) -> None:
+    body = OUTLOOK_REQUEST.replace("EMailAddress", "LegacyDN").format(address="/o=x/ou=y/cn=Recipients/cn=user@server.tld")
+    assert error(post(script, body)) == "600"
 
 
 def test_a_body_that_is_too_large_or_cut_off_is_refused(script: Script) -> None:
@@ -239,7 +254,15 @@ def test_a_byte_order_mark_of_utf8_changes_nothing(script: Script) -> None:
     assert is_settings(post(script, "\ufeff" + OUTLOOK_REQUEST.format(address="user@server.tld")), "user@server.tld")
 
 
-@pytest.mark.parametrize("blank", [" ", "\r\n\t"])
+@pytest.mark.parametrize("declared", ["utf-16", "UTF-16LE", "iso-8859-1"])
+def test_bodies_in_utf8_are_read_whatever_they_are_declared_as(script: Script, declared: str) -> None:
+    body = OUTLOOK_REQUEST.replace("utf-8", declared).format(address="üser@server.tld")
+    for head in (body, body.replace("?>", ">", 1), "\r\n" + body):
+        assert is_settings(post(script, head, headers_in={"Content-Type": f"text/xml; charset={declared}"}), "üser@server.tld")
+
+
+# .NET writes a carriage return as a reference.
+@pytest.mark.parametrize("blank", [" ", "\r\n\t", "&#xD;\n", "&#13;&#10;&#x20;&#9;", "<![CDATA[ ]]>"])
 def test_blanks_around_the_address_are_no_part_of_it(script: Script, blank: str) -> None:
     assert is_settings(ask(script, f"{blank}user@server.tld{blank}"), "user@server.tld")
 
@@ -250,13 +273,15 @@ def test_blanks_around_the_address_are_no_part_of_it(script: Script, blank: str)
         "user&#64;server.tld",
         "user&#x40;server.tld",
         "&#117;ser&#0064;server&#x2e;tld",
-        "user&#x000040;server&#X;.tld".replace("&#X;", ""),
+        "user&#x000040;server.tld",
+        f"user&#{'0' * 300}64;&#x{'0' * 300}73;erver.tld",
         "<![CDATA[user@server.tld]]>",
         "\n<![CDATA[user@server.tld]]>\n",
         "user<![CDATA[@]]>server<![CDATA[]]>.tld",
         "user&#64;<![CDATA[server.tld]]>",
         "us<!-- x -->er@server.tld<!--<EMailAddress>-->",
         "<!----><!-- -- >-->user@server.tld",
+        "us<?x EMailAddress>?>er<??>@server.tld",
     ],
 )
 def test_an_address_may_be_written_as_xml_allows(script: Script, written: str) -> None:
@@ -292,12 +317,19 @@ def test_what_is_written_as_a_reference_is_escaped_on_output(script: Script) -> 
             "&#xFFFF;",
             "&#x110000;",
             "&#1114112;",
+            "&#x0000110000;",
         ),
         *("&#;", "&#x;", "&#xg;", "&#a;", "&#X41;", "&#-1;", "&#1e1;", "&#" + "9" * 30 + ";", "&#x" + "f" * 30 + ";", "&;"),
     ],
 )
 def test_no_reference_makes_an_address_of_what_is_none(script: Script, reference: str) -> None:
     assert error(ask(script, f"u{reference}@server.tld")) == "600"
+
+
+@pytest.mark.parametrize("section", ["<!---->", "<![CDATA[]]>", "<?x?>", "<!x>"])
+def test_more_sections_than_anybody_sends_are_no_address(script: Script, section: str) -> None:
+    assert is_settings(ask(script, f"user{section * 255}@server.tld"), "user@server.tld")
+    assert error(ask(script, f"user{section * 256}@server.tld")) == "600"
 
 
 @pytest.mark.parametrize(
@@ -312,6 +344,12 @@ def test_no_reference_makes_an_address_of_what_is_none(script: Script, reference
         "<!",
         "<!-",
         "<!-->" + ADDRESS,
+        f"<?x {ADDRESS}?>",
+        f"<?x {ADDRESS}",
+        f'<!DOCTYPE x [<!-- it\'s --><!ENTITY b "{ADDRESS}">]>',
+        f"<!DOCTYPE x SYSTEM '{ADDRESS}",
+        f"<!DOCTYPE x [<!ENTITY b '{ADDRESS}'",
+        "<!DOCTYPE x [<!ENTITY b 'user@server.tld'>]><EMailAddress>&b;</EMailAddress>",
     ],
 )
 def test_what_stands_in_a_comment_or_as_text_is_no_element(script: Script, body: str) -> None:
@@ -357,8 +395,12 @@ def test_the_address_is_the_one_that_an_xml_parser_reads(script: Script, before:
         assert error(post(script, body)) == "600"
 
 
-def test_the_address_behind_a_comment_counts(script: Script) -> None:
-    body = "<?xml version='1.0'?><!DOCTYPE x><!-- <EMailAddress>old@server.tld</EMailAddress> --><r>" + ADDRESS + "<!-- x --></r>"
+@pytest.mark.parametrize(
+    "declared", ["", " SYSTEM '[>'", " [<!-- it's -->]", ' [<!ENTITY b "<EMailAddress>no@server.tld</EMailAddress>">\n]']
+)
+def test_the_address_behind_a_comment_and_a_doctype_counts(script: Script, declared: str) -> None:
+    comment = "<!-- <EMailAddress>old@server.tld</EMailAddress> -->"
+    body = f"<?xml version='1.0'?><!DOCTYPE x{declared}>{comment}<?x {comment}?><r>{ADDRESS}<!-- x --></r>"
     assert is_settings(post(script, body), "user@server.tld")
 
 
@@ -848,6 +890,22 @@ def test_each_host_leads_to_its_own_certificate_or_answers(
             b"\xff",
         ),
         *(b"a", b"\0<", b"<\0", b"\xff\xfe", b"\xd8\x3d", b"\x3d\xd8", b"\xc3\xbc", b"%"),
+        *(
+            b"<?",
+            b"?>",
+            b"<??>",
+            b"<?xml",
+            b"<!>",
+            b"<!x ",
+            b"<![",
+            b"[",
+            b"'",
+            b"''",
+            b"\"'",
+            b"<EMailAddress/>",
+            b":EMailAddress",
+        ),
+        *(b"<EMailAddress ", b"<EMailAddress></EMailAddress>", b"<EMailAddress a=''>&#32;<", b"\n"),
     ],
 )
 def test_a_hostile_body_costs_steps_in_proportion_to_its_length(script: Script, piece: bytes) -> None:

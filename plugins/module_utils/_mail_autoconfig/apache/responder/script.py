@@ -17,11 +17,12 @@ local READ = { "GET, HEAD", GET = true, HEAD = true }
 local READ_OR_POST = { "GET, HEAD, POST", GET = true, HEAD = true, POST = true }
 -- Longest address: RFC 5321 section 4.5.3.1; the rest of a request is a few hundred bytes.
 local MAX_ADDRESS, MAX_LOCAL_PART = 254, 64
-
--- In the place of the login of an address that has none of its own: as long as a short one.
-local NOBODY = string.rep("0", 64)
+-- Comments, CDATA sections and the like, of which no known client sends any.
+local MAX_SECTIONS = 256
 -- White space of XML.
 local BLANKS = " \t\r\n"
+-- In the place of the login of an address that has none of its own: as long as a short one.
+local NOBODY = string.rep("0", 64)
 
 local ESCAPES = { ["&"] = "&amp;", ["<"] = "&lt;", [">"] = "&gt;", ['"'] = "&quot;", ["'"] = "&apos;" }
 local ENTITIES = { amp = "&", lt = "<", gt = ">", quot = '"', apos = "'" }
@@ -168,32 +169,63 @@ local function from_utf16(text, format)
   return table.concat(characters)
 end
 
--- A body without comments, and with CDATA sections as plain text. Each search begins where the one before ended, so that the
--- time is linear. What is not closed has no rest.
-local function without_sections(body)
-  local pieces, from = {}, 1
+-- The index of the last character of a tag or declaration, from one inside of it; a quoted value may contain any character. A "["
+-- begins what is declared inside of a DOCTYPE: more of the same.
+local function end_of_tag(body, from)
   while true do
-    local first = string.find(body, "<!", from, true)
-    pieces[#pieces + 1] = string.sub(body, from, first and first - 1)
-    if not first then
-      return table.concat(pieces)
+    local index = string.find(body, "[>%[\"']", from)
+    local found = index and string.sub(body, index, index)
+    if not index or found == ">" or found == "[" then
+      return index
     end
-    local _, last
-    if string.sub(body, first, first + 3) == "<!--" then
-      _, last = string.find(body, "-->", first + 4, true)
-    elseif string.sub(body, first, first + 8) == "<![CDATA[" then
-      _, last = string.find(body, "]]>", first + 9, true)
-      pieces[#pieces + 1] = escape_xml(string.sub(body, first + 9, last and last - 3))
-    else
-      last = first + 1
-      pieces[#pieces + 1] = "<!"
+    index = string.find(body, found, index + 1, true)
+    if not index then
+      return nil
     end
-    from = (last or #body) + 1
+    from = index + 1
   end
 end
 
--- A body as element() reads it, whose usual form is UTF-8 without comments and CDATA sections. Encodings are told as XML 1.0 does
--- it (appendix F): by a byte order mark, or by the zero byte beside the first character.
+-- The index of the last character of what begins at an index with "<!" or "<?", nil if it is not closed; and the text of CDATA.
+local function section(body, first)
+  local _, last
+  local start = string.sub(body, first, first + 3)
+  if start == "<!--" then
+    _, last = string.find(body, "-->", first + 4, true)
+  elseif start == "<![C" and string.sub(body, first, first + 8) == "<![CDATA[" then
+    _, last = string.find(body, "]]>", first + 9, true)
+    return last, last and escape_xml(string.sub(body, first + 9, last - 3))
+  elseif string.byte(start, 2) == 63 then -- ?
+    _, last = string.find(body, "?>", first + 2, true)
+  else
+    last = end_of_tag(body, first + 2)
+  end
+  return last
+end
+
+-- A body without comments, processing instructions and declarations, and with CDATA sections as plain text. Each search begins
+-- where the one before ended, so that the time is linear. What is not closed has no rest, nor has the last of too many.
+local function without_sections(body, from)
+  local pieces = {}
+  for _ = 1, MAX_SECTIONS do
+    local first = string.find(body, "<[!?]", from)
+    pieces[#pieces + 1] = string.sub(body, from, first and first - 1)
+    if not first then
+      break
+    end
+    local last, text = section(body, first)
+    if not last then
+      break
+    end
+    pieces[#pieces + 1] = text
+    from = last + 1
+  end
+  return table.concat(pieces)
+end
+
+-- A body as element() reads it, whose usual form is UTF-8 without any of these sections. Encodings are told as XML 1.0 does it
+-- (appendix F): by a byte order mark, or by the zero byte beside the first character. What is declared may be wrong: some
+-- programs say UTF-16 and send UTF-8.
 local function readable(body)
   local first, second = string.byte(body, 1, 2)
   if first == 0 or first == 0xFE then
@@ -201,21 +233,24 @@ local function readable(body)
   elseif second == 0 or first == 0xFF then
     body = from_utf16(body, "<I2")
   end
-  if string.find(body, "<!", 1, true) then
-    return without_sections(body)
+  -- Some write the declaration like a tag, without its second question mark.
+  local start = string.match(body, "^[^<]*<%?xml[^>]*>()") or 1
+  if string.find(body, "<!", start, true) or string.find(body, "<?", start, true) then
+    return without_sections(body, start)
   end
   return body
 end
 
--- The character that a reference of XML means, or nil. The longest that anybody writes is #x0010FFFF; far longer numbers would
--- overflow.
+-- The character that a reference of XML means, or nil. A number of more digits than any character has could overflow.
 local function character(name)
   local decimal, hex = string.match(name, "^#(%d+)$"), string.match(name, "^#x(%x+)$")
-  if #name > 10 or not (decimal or hex) then
+  if not (decimal or hex) then
     return ENTITIES[name]
   end
-  local code = tonumber(decimal or hex, decimal and 10 or 16)
-  return code <= 0x10FFFF and utf8.char(code) or nil
+  -- A step of its own: zeros and digits in one pattern would take the square of their number.
+  local digits = string.match(decimal or hex, "^0*(.*)")
+  local code = #digits <= 7 and tonumber("0" .. digits, decimal and 10 or 16)
+  return code and code <= 0x10FFFF and utf8.char(code) or nil
 end
 
 -- Whether the name that begins at an index of the body is that of a start tag, behind whatever prefix.
@@ -224,31 +259,36 @@ local function opens_tag(body, index)
   if before == 60 then -- <
     return true
   end
-  return before == 58 and string.find(string.sub(body, math.max(1, index - 64), index - 1), "<[%w_.-]*:$") ~= nil
+  return before == 58 and string.find(string.sub(body, math.max(1, index - 64), index - 1), "<[%w_.\128-\255-]*:$") ~= nil
 end
 
--- The text of the first element of that local name, whatever its prefix. Plain searches only: the time is linear in the body.
+-- The text of the first element of that local name that is not empty, whatever its prefix; "" if all are, nil if there is none.
+-- Plain searches only, each from where the one before ended: the time is linear in the body.
 local function element(body, name)
-  local from = 1
-  for _ = 1, 16 do
-    local first, last = string.find(body, name, from, true)
-    if not first then
-      return nil
-    end
-    if first > 1 and opens_tag(body, first) and not string.find(body, "^[%w_.-]", last + 1) then
-      local close = string.byte(body, last + 1) == 62 and last + 1 or string.find(body, ">", last + 1, true)
+  local found
+  local first, last = string.find(body, name, 1, true)
+  while first do
+    if first > 1 and opens_tag(body, first) and not string.find(body, "^[%w_.\128-\255-]", last + 1) then
+      local close = string.byte(body, last + 1) == 62 and last + 1 or end_of_tag(body, last + 1)
       local stop = close and string.find(body, "<", close + 1, true)
-      if stop then
-        local text = string.sub(body, close + 1, stop - 1)
-        if string.find(text, "[%s&]") then
-          text = string.gsub(string.match(text, "^%s*(%S+)%s*$") or "", "&(#?%w+);", character)
-        end
-        return text
+      if not stop then
+        return found
       end
+      found = ""
+      if string.byte(body, close - 1) ~= 47 then -- "/>"
+        found = string.sub(body, close + 1, stop - 1)
+      end
+      if string.find(found, "[%s&]") then
+        found = trim(string.gsub(found, "&(#?%w+);", character), BLANKS)
+      end
+      if found ~= "" then
+        return found
+      end
+      last = stop
     end
-    from = last + 1
+    first, last = string.find(body, name, last + 1, true)
   end
-  return nil
+  return found
 end
 
 local function send(r, media_type, text)
