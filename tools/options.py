@@ -237,7 +237,7 @@ def defaults(source: Source) -> str:
 
 def call(source: Source) -> str:
     """The role's tasks that call the module."""
-    passed = source.role["passed"]
+    passed = {**source.role["passed"], **source.role["replaced"]}
     arguments = {name: passed.get(name) or _passed(name, option) for name, option in source.module.items()}
     task = {
         "name": "Publish the mail settings",

@@ -41,7 +41,9 @@ options:
   address:
     description:
       - The mail address of a user of the server. Dovecot is asked whether it knows the address or the part before the V(@), which
-        decides the form of the user name. Without it that cannot be told.
+        decides the form of the user name.
+      - Without it, users are asked about whom Dovecot lists, with the first of O(domains), or of those that are found, for users
+        without a domain.
     type: str
   domains:
     description: Mail domains for RV(provider), in place of those that are found.

@@ -65,7 +65,8 @@ def test_a_path_is_a_string_in_the_role_which_nothing_expands_on_the_controller(
 def test_options_of_the_role_alone_stand_where_they_are_told_and_passed_ones_are_no_variables() -> None:
     text = "{a: {description: A., type: str}, b: {description: B., type: bool, default: false}, c: {description: C., type: list}}"
     own = {"d": {"after": "a", "description": "D.", "type": "int", "default": 1}}
-    made = source(text, options=own, passed={"b": "{{ x == 'y' }}"}, short_description="S", description="D", author=[])
+    passed, replaced = {"b": "{{ x == 'y' }}"}, {"c": "{{ z }}"}
+    made = source(text, options=own, passed=passed, replaced=replaced, short_description="S", description="D", author=[])
     assert list(options.role_options(made)) == ["mail_autoconfig_a", "mail_autoconfig_d", "mail_autoconfig_c"]
     assert yaml.safe_load(options.defaults(made)) == {"mail_autoconfig_a": "", "mail_autoconfig_d": 1, "mail_autoconfig_c": []}
     (task,) = yaml.safe_load(options.call(made))
@@ -73,7 +74,7 @@ def test_options_of_the_role_alone_stand_where_they_are_told_and_passed_ones_are
     assert task["mailops.autoconfig.mail_autoconfig"] == {
         "a": "{{ mail_autoconfig_a | default(omit, true) }}",
         "b": "{{ x == 'y' }}",
-        "c": "{{ mail_autoconfig_c | default(omit, true) }}",
+        "c": "{{ z }}",
     }
 
 

@@ -34,7 +34,9 @@ def gather(options: Options, runner: Runner) -> Facts:
     programs = (dovecot.gather(runner), postfix.gather(runner))
     uses = {(use.file, use.services, use.server_names): use for program in programs for use in program.certificates}
     certificates = tuple(filter(None, map(files.certificate, uses.values())))
-    username, domains, unknown = _users(options, programs[0], runner)
+    own = {program.hostname for program in programs}
+    listed = (domain.name for program in programs for domain in program.domains if domain.name not in own)
+    username, domains, unknown = _users(options, programs[0], (*options.domains, *listed), runner)
     found = {each.name: each for each in (*domains, *(each for program in programs for each in program.domains))}
     return Facts(
         programs=programs,
@@ -49,10 +51,15 @@ def gather(options: Options, runner: Runner) -> Facts:
     )
 
 
-def _users(options: Options, dovecots: Program, runner: Runner) -> tuple[Username, tuple[Domain, ...], tuple[Unknown, ...]]:
-    """What Dovecot says of its users, if it is here."""
+def _users(
+    options: Options, dovecots: Program, known: tuple[str, ...], runner: Runner
+) -> tuple[Username, tuple[Domain, ...], tuple[Unknown, ...]]:
+    """What Dovecot says of its users, if it is here.
+
+    :arg known: mail domains, those first that are meant
+    """
     if not dovecots.version:
         return Username(), (), (Unknown("username", "only Dovecot is asked for user names, and it cannot be", "doveadm user"),)
-    username, unknown = users.username(runner, options.address)
+    username, unknown = users.username(runner, options.address, *known[:1])
     domains, more = users.domains(runner)
     return username, domains, (*unknown, *more)

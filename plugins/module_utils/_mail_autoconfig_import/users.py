@@ -5,35 +5,54 @@ PRIVATE to the collection. doveadm-user(1): status 0 for a user that is there, 6
 
 from __future__ import annotations
 
+import re
 import typing as t
 
 from .commands import Runner, output_of, result_of, shown
 from .domains import DOMAIN
 from .model import ADDRESS, LOCAL_PART, MOST, CannotTellError, Domain, Unknown, Username
 
+# A user that may be handed to a command.
+USER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+=@-]{0,200}\Z")
 # Whoever is found under this name is found under any.
 _NOBODY = "no-such-user-4b1f9c0e"
 _THERE, _NOT_THERE = 0, 67
 
 
-def username(run: Runner, address: str) -> tuple[Username, tuple[Unknown, ...]]:
-    """What the owner of an address logs in with.
+def username(run: Runner, address: str, domain: str = "") -> tuple[Username, tuple[Unknown, ...]]:
+    """What the owner of an address logs in with; without one, users whom Dovecot lists.
 
     :arg address: ``anna@server.tld``; empty if nobody was named
+    :arg domain: a mail domain of users who are listed without one; empty if none is known
 
     Never raises.
     """
-    source = shown(("doveadm", "user", address))
-    if not address:
-        return Username(), (Unknown("username", "no address was given to ask Dovecot about", "doveadm user"),)
+    source = shown(("doveadm", "user", address or "*"))
     try:
-        return _decided(run, address, source), ()
+        found = [_decided(run, each) for each in ([address] if address else _listed(run, domain))]
+        if len({each.format for each in found}) > 1:
+            raise CannotTellError(f"{' but '.join(each.because for each in found)}: give the address of a user")
     except CannotTellError as exc:
         return Username(), (Unknown("username", str(exc), source),)
+    return found[0], ()
 
 
-def _decided(run: Runner, address: str, source: str) -> Username:
+def _listed(run: Runner, domain: str) -> list[str]:
+    """Addresses to ask for: of the last listed user with a domain, and of the last without. Raises CannotTellError.
+
+    Of the users of a system people are the last.
+    """
+    users = [user for user in output_of(run, "doveadm", "user", "*").split("\n") if USER.match(user)]
+    whole = [user for user in users if "@" in user][-1:]
+    bare = [f"{user}@{domain}" for user in users if "@" not in user][-1:] if domain else []
+    if not (whole or bare):
+        raise CannotTellError("no address was given, and Dovecot lists no user whose address is known: give one")
+    return [*whole, *bare]
+
+
+def _decided(run: Runner, address: str) -> Username:
     """Raises CannotTellError."""
+    source = shown(("doveadm", "user", address))
     local, _at, domain = address.rpartition("@")
     for nobody in (_NOBODY, f"{_NOBODY}@{domain}"):
         if _found(run, nobody) is not None:

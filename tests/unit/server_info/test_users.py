@@ -60,10 +60,34 @@ def test_what_cannot_be_told_is_said_and_not_published(stock: Host, host: tuple[
     assert data["provider"] is None
 
 
-def test_without_an_address_nobody_is_asked(stock: Host) -> None:
-    data = stock.result(address="")
-    assert unknown(data, "username") == ["no address was given to ask Dovecot about"]
+@pytest.mark.parametrize(
+    ("listed", "whole", "part", "format_"),
+    [
+        ("nobody\nanna\n", "", HOME.format("/a"), "%EMAILLOCALPART%"),
+        ("anna@server.tld\n", HOME.format("/a"), "", "%EMAILADDRESS%"),
+        ("-x\nanna@server.tld\nanna\n", HOME.format("/a"), HOME.format("/a"), "%EMAILADDRESS%"),
+    ],
+)
+def test_without_an_address_users_are_asked_about_who_are_listed(
+    stock: Host, listed: str, whole: str, part: str, format_: str
+) -> None:
+    host = knowing(stock, whole, part).saying("doveadm user '*'", listed)
+    assert host.result(address="", domains=["server.tld"])["username"]["format"] == format_
+
+
+def test_users_of_two_kinds_have_no_one_form(stock: Host) -> None:
+    host = knowing(stock, HOME.format("/a"), "").saying("doveadm user '*'", "anna@server.tld\nroot\n")
+    host = host.saying("doveadm user root", HOME.format("/root")).saying("doveadm user root@server.tld", "", 67)
+    data = host.result(address="", domains=["server.tld"])
+    assert unknown(data, "username") == [
+        "Dovecot knows anna@server.tld, and not anna but Dovecot knows root, and not root@server.tld: give the address of a user"
+    ]
     assert data["provider"] is None
+
+
+def test_where_nobody_is_listed_an_address_is_asked_for(stock: Host) -> None:
+    data = stock.saying("doveadm user '*'", "\n").result(address="", domains=["server.tld"])
+    assert unknown(data, "username") == ["no address was given, and Dovecot lists no user whose address is known: give one"]
 
 
 def test_domains_are_those_of_the_users_that_can_be_listed(stock: Host) -> None:
