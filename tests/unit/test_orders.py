@@ -115,6 +115,12 @@ def test_an_expired_certificate_is_ordered_again() -> None:
     assert found.pending == ("autoconfig.a.tld",)
 
 
+@pytest.mark.parametrize(("age", "is_asked"), [(60 * DAY - 1, False), (60 * DAY, True)])
+def test_dns_is_asked_again_from_two_thirds_of_the_lifetime_on(age: float, is_asked: bool) -> None:
+    found = orders.names_to_look_up(wanted("a.tld"), certified("a.tld", age=age), NOW)
+    assert found == (list(names("a.tld")) if is_asked else [])
+
+
 def test_a_name_that_comes_later_joins_the_certificate_by_its_name_in_the_store() -> None:
     only = Entry(("autodiscover.a.tld",), ("autodiscover.a.tld",), NOW - DAY, NOW + DAY)
     found = orders.plan(wanted("a.tld"), ledger("a.tld", entries={"autodiscover.a.tld": only}), AcmeOptions())

@@ -64,6 +64,12 @@ def test_everything_that_may_be_said() -> None:
         ("autoconfig.server.local", True),
         ("autoconfig.home.arpa", True),
         ("autoconfig.localhost", True),
+        ("autoconfig.server.alt", True),
+        ("autoconfig.server.example", True),
+        ("autoconfig.server.internal", True),
+        ("autoconfig.server.invalid", True),
+        ("autoconfig.server.onion", True),
+        ("autoconfig.server.test", True),
         ("autoconfig", True),
     ],
 )
@@ -73,6 +79,23 @@ def test_a_public_authority_has_no_certificate_for_names_that_nobody_can_own(nam
     assert not AcmeOptions(directory="https://ca.server.local/dir").refusal(name)
     # Not by a part of its name.
     assert not AcmeOptions(directory="https://notletsencrypt.org/dir").refusal(name)
+
+
+@pytest.mark.parametrize(
+    ("directory", "authority"),
+    [
+        ("https://api.buypass.com/acme/directory", "buypass.com"),
+        ("https://acme.digicert.com/v2/acme/directory", "digicert.com"),
+        ("https://acme-staging-v02.api.letsencrypt.org/directory", "letsencrypt.org"),
+        ("https://dv.acme-v02.api.pki.goog/directory", "pki.goog"),
+        ("https://acme.sectigo.com/v2/DV", "sectigo.com"),
+        ("https://acme.ssl.com/sslcom-dv-rsa", "ssl.com"),
+        ("https://acme.zerossl.com/v2/DV90", "sectigo.com"),
+        ("https://ca.server.local/dir", ""),
+    ],
+)
+def test_an_authority_has_its_name_of_caa_records(directory: str, authority: str) -> None:
+    assert AcmeOptions(directory=directory).authority == authority
 
 
 @pytest.mark.parametrize(
