@@ -32,6 +32,16 @@ def test_a_listener_of_this_process_is_found_with_its_holder(listening: socket.s
     assert sockets.holder(port) == (os.getpid(), name)
 
 
+def test_a_holder_may_have_a_name_that_is_no_text(listening: socket.socket) -> None:
+    comm = Path("/proc/self/comm")
+    before = comm.read_bytes()
+    comm.write_bytes(b"h\xf6ren")
+    try:
+        assert sockets.holder(listening.getsockname()[1]) == (os.getpid(), "h\N{REPLACEMENT CHARACTER}ren")
+    finally:
+        comm.write_bytes(before)
+
+
 def test_a_connection_is_no_listener(listening: socket.socket) -> None:
     with socket.create_connection(listening.getsockname()) as client:
         assert client.getsockname()[1] not in {item.port for item in sockets.listeners()}
