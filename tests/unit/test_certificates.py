@@ -204,6 +204,20 @@ def test_it_is_said_where_a_certificate_is_from_and_how_many_others_there_are() 
     assert [choice.reason for choice in chosen(found).values()] == ["certbot", "mod_md, by a wildcard; 1 more would do"]
 
 
+@pytest.mark.parametrize(
+    ("origin", "words"),
+    [
+        (Origin.GIVEN, "certificate_file"),
+        (Origin.CONTENT, "certificate_content"),
+        (Origin.DEHYDRATED, "dehydrated"),
+        (Origin.NEIGHBOUR, "site of others"),
+        (Origin.USED, "used until now"),
+    ],
+)
+def test_each_place_that_a_certificate_is_from_has_its_words(origin: Origin, words: str) -> None:
+    assert chosen({"server.tld": facts(HOSTS[0], origin=origin)}, HOSTS[0])[HOSTS[0]].reason == words
+
+
 def test_it_is_said_why_a_host_has_none() -> None:
     found = {"old": facts(HOSTS[0], problem="it has expired", is_input=False)}
     assert [choice.reason for choice in chosen(found).values()] == [
