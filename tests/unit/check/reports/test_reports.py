@@ -130,6 +130,13 @@ def test_the_page_says_everything() -> None:
     assert words.index("a.tld") < words.index("b.tld"), "the worst comes first"
 
 
+def test_the_page_says_of_a_server_what_nobody_knows() -> None:
+    data = report("a.tld")
+    unknown = {**data["servers"][0], "addresses": [], "login": None}
+    page = rendered("html", {**data, "servers": [unknown]})
+    assert "<td>none</td><td>nothing</td><td>not tried</td>" in page
+
+
 def test_the_page_brings_all_with_it() -> None:
     page = rendered("html", report("a.tld", WRONG))
     assert "default-src &#x27;none&#x27;" in page
@@ -179,6 +186,12 @@ def test_figures() -> None:
     assert len(series) == len(set(series))
     kinds = [line.split("{")[0].split(" ")[0] for line in lines if not line.startswith("#")]
     assert len(dict.fromkeys(kinds)) == sum(line.startswith("# TYPE") for line in lines)
+
+
+def test_labels_of_figures_are_escaped() -> None:
+    """As the text format of Prometheus wants it."""
+    lines = rendered("prometheus", report('a"\\.tld')).splitlines()
+    assert r"""mail_autoconfig_check_verdict{domain="a\"\\.tld",verdict="works"} 1""" in lines
 
 
 @pytest.mark.parametrize("form", FORMATS)
