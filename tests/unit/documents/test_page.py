@@ -101,6 +101,11 @@ def test_the_facts_of_a_provider() -> None:
         assert url.partition("://")[2] == f"autoconfig.server.tld{host}/mail.mobileconfig"
 
 
+def test_a_server_without_tls_is_shown_as_one() -> None:
+    plain = [{"type": "imap", "hostname": "mail.server.tld", "socket_type": "plain"}]
+    assert page.facts(Provider.from_dict({**BASE, "incoming": plain}))["servers"][0]["security"] == "none"
+
+
 def test_a_provider_without_mail_for_apple_has_no_profile_to_show() -> None:
     jmap = [{"type": "jmap", "url": "https://jmap.server.tld/"}]
     facts = page.facts(Provider.from_dict({**BASE, "incoming": jmap}))
