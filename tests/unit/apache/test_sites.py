@@ -16,7 +16,13 @@ from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfi
 )
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.apache.sites import SiteOptions
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.certificates import Certificate
-from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.documents import apple, outlook, thunderbird
+from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.documents import (
+    Document,
+    apple,
+    outlook,
+    pacc,
+    thunderbird,
+)
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.files import Kind
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.host.debian import Debian
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.input.model import Provider
@@ -633,10 +639,10 @@ def test_the_responder_answers_on_the_domains_own_sites_too(make_provider: MakeP
 # -- the sites of the domains themselves --------------------------------------------------------------------------------
 
 
-def well_known(provider: Provider, **options: t.Any) -> tuple[list[Line], str]:
-    """The snippet and its script."""
+def well_known(provider: Provider, *more: Document, **options: t.Any) -> tuple[list[Line], str]:
+    """The snippet and its script, with ``more`` documents than Thunderbird's and Outlook's."""
     groups = site.host_groups(provider.domains, lambda host, domain: None)
-    documents = [document for document in (thunderbird.render(provider), outlook.render(provider)) if document]
+    documents = [document for document in (thunderbird.render(provider), outlook.render(provider), *more) if document]
     files = site.site_files(provider, groups, documents, SiteOptions(well_known=True, **options), Debian())
     snippet, script = files[-2:]
     assert (script.kind, script.enabled_in) == (Kind.SCRIPT, "")
@@ -656,6 +662,18 @@ def test_the_snippet_asks_the_script_for_the_documents_paths_only(make_provider:
     own_hosts_only = ("/mail/config-v1.1.xml", "/v1.1/mail/config-v1.1.xml", "/.well-known/mail-v1.xml")
     served = set(SERVED) - {*own_hosts_only}
     assert {path for path in (*SERVED, *NOT_FOUND, CHALLENGE) if re.search(pattern, path)} == served
+
+
+def test_documents_that_no_client_asks_of_the_domains_themselves_change_nothing_in_the_snippet(
+    make_provider: MakeProvider,
+) -> None:
+    provider = make_provider()
+    alone, _script = well_known(provider)
+    settings_of_pacc = pacc.render(provider)
+    assert settings_of_pacc is not None
+    for document in (apple.render(provider)[0], settings_of_pacc):
+        lines, _script = well_known(provider, document)
+        assert [line.scopes for line in lines] == [line.scopes for line in alone]
 
 
 def test_the_snippet_changes_no_request_that_the_script_has_not_taken(make_provider: MakeProvider) -> None:
