@@ -109,6 +109,39 @@ def test_where_even_the_unchanged_configuration_does_not_start_nothing_is_proven
     assert result["reloaded"] is True
 
 
+WITHOUT_OURS = ["apache2ctl", "-D", "MAIL_AUTOCONFIG_OFF", "-k", "start"]
+
+
+def cannot_start(twin: FakeApache, *commands: list[str]) -> None:
+    """A certificate that Apache cannot use; without our sites it starts, unless that is among the commands."""
+
+    def answer(_number: int, command: Sequence[str]) -> Result | None:
+        if command in commands:
+            return Result(1, "", "[ssl:emerg] AH02565: do not match")
+        if command == WITHOUT_OURS:
+            twin.begin()
+            return Result(0, "", "")
+        return None
+
+    twin.before = answer
+
+
+def test_a_certificate_of_others_that_would_end_apache_stops_the_run(twin: FakeApache) -> None:
+    cannot_start(twin, ["apache2ctl", "start"], WITHOUT_OURS)
+    before = twin.tree()
+    with pytest.raises(ApplyError, match="Apache would end at a reload: its configuration is broken already") as error:
+        twin.publish()
+    assert "AH02565: do not match" in error.value.details
+    assert twin.tree() == before
+
+
+def test_a_certificate_of_ours_that_would_end_apache_does_not_stop_the_run_that_replaces_it(twin: FakeApache) -> None:
+    cannot_start(twin, ["apache2ctl", "start"])
+    result = twin.publish().result
+    assert (result["rehearsed"], result["reloaded"]) == (False, True)
+    assert WITHOUT_OURS in twin.commands
+
+
 def test_without_a_twin_the_change_is_made_and_it_is_said_why(apache: FakeApache) -> None:
     apache.twin = lambda work, **options: Outcome(False, "Operation not permitted")
     result = apache.publish().result
