@@ -390,8 +390,18 @@ def test_exactly_this_fault(certificates: Faulty, name: str) -> None:
         assert codes(data) == {code}
         finding = next(each for each in data["findings"] if each["code"] == code)
         assert finding["mends"]
+        assert all(finding["mends"])
         assert not client or client in finding["clients"]
         assert PASSWORD not in str(data)
+
+
+@pytest.mark.parametrize("key", [APEX, WELL_KNOWN])
+def test_what_is_wrong_at_the_domain_itself_is_mended_on_its_own_site(certificates: Faulty, key: tuple[str, str]) -> None:
+    with world(certificates) as made:
+        page(made, key, (302, {"Location": f"https://{DOMAIN}{key[1]}"}, b""))
+        data = check(made)
+    (finding,) = [each for each in data["findings"] if each["code"] == "http.redirect_loop"]
+    assert finding["mends"][0].startswith("mail_autoconfig_well_known: true")
 
 
 def test_a_circle_of_aliases_is_told_once_round(certificates: Faulty) -> None:

@@ -83,6 +83,7 @@ def test_each_problem_has_its_name_and_a_cure(protocol: str, problem: str) -> No
     assert (finding.code, finding.severity, finding.seen) == (f"server.{problem}", "error", "detail")
     assert finding.what
     assert finding.mends
+    assert all(finding.mends)
     assert not any("{" in mend for mend in finding.mends)
 
 
