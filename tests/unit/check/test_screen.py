@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig_check import model, screen
 
 from tests.unit.check.conftest import Faulty
+from tests.unit.check.reports.test_reports import LATE, WRONG, rendered, report
 from tests.unit.check.test_faults import certificate, check, closed, each
 from tests.unit.check.world import ADDRESS, PASSWORD, world
 
@@ -35,6 +37,47 @@ def test_a_fault_is_printed_with_its_place_its_clients_and_its_cures(certificate
     assert "login accepted" in words
     assert PASSWORD not in text
     assert max(map(len, text.splitlines())) <= screen.WIDTH
+
+
+def test_a_report_as_it_is_printed() -> None:
+    new = model.Finding("dns.new", "info", "a.tld", "a.tld is new", mends=("keep it",))
+    assert render(report("a.tld", WRONG, LATE, new)) == (
+        "a.tld: something is broken\n"
+        "==========================\n"
+        "  work:           Thunderbird\n"
+        "                  IMAP mail.a.tld:993 SSL\n"
+        "  work, but ask:  K-9\n"
+        "                  it asks\n"
+        "  do not work:    Apple Mail\n"
+        "                  it finds nothing\n"
+        "  cannot be told: Outlook\n"
+        "                  nobody knows\n"
+        "  server:         IMAP mail.a.tld:993 SSL partly answers: 192.0.2.1, 2001:db8::1 refused; login refused\n"
+        "\n"
+        "  1 ERROR    autoconfig.a.tld: it is missing [nothing]\n"
+        "             hits Apple Mail\n"
+        "             mend add it\n"
+        "               or else\n"
+        "  2 warning  IMAP mail.a.tld:993: it expires\n"
+        "  3 note     a.tld is new\n"
+        "             mend keep it\n"
+        "  Add to the zone:\n"
+        "    a 300 IN A 192.0.2.1\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("verdict", "words"),
+    [
+        ("works", "works"),
+        ("warns", "works, with warnings"),
+        ("fails", "something is broken"),
+        ("unknown", "could not be checked"),
+    ],
+)
+def test_each_verdict_has_its_words(verdict: str, words: str) -> None:
+    assert render(report("a.tld", verdict=verdict)).startswith(f"a.tld: {words}\n")
+    assert f"</span> {words}</span> for <bdi>anna@a.tld</bdi>" in rendered("html", report("a.tld", verdict=verdict))
 
 
 def test_of_many_domains_the_summary_comes_first_and_the_list_ends() -> None:

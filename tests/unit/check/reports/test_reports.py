@@ -130,6 +130,31 @@ def test_the_page_says_everything() -> None:
     assert words.index("a.tld") < words.index("b.tld"), "the worst comes first"
 
 
+def test_the_words_of_a_domain_on_the_page() -> None:
+    new = Finding("dns.new", "info", "a.tld", "it is new")
+    section = rendered("html", report("a.tld", WRONG, LATE, new)).partition("<h2")[2]
+    words = [word.strip() for word in Page(f"<h2{section}".partition("</section>")[0]).words]
+    assert [word for word in words if word] == [
+        *("a.tld", "✗", "something is broken", "for", "anna@a.tld"),
+        *("Findings", "✗", "Error", ":", "it is missing", "autoconfig.a.tld", "; seen:", "nothing", "(", "dns.missing", ")"),
+        *("Hits Apple Mail.", "What mends it, each by itself:", "add it", "or else"),
+        *("!", "Warning", ":", "it expires", "IMAP mail.a.tld:993", "(", "server.certificate_expiring", ")"),
+        *("i", "Note", ":", "it is new", "a.tld", "(", "dns.new", ")"),
+        *("Add to the zone", "a 300 IN A 192.0.2.1"),
+        *("Mail clients", "Clients", "Verdict", "What they get, or why not"),
+        *("Thunderbird", "✓", "works", "IMAP", "mail.a.tld", "port 993, SSL/TLS, user name:", "not said"),
+        *("Apple Mail", "✗", "does not work", "it finds nothing"),
+        *("K-9", "?", "works, but asks", "it asks"),
+        *("Outlook", "-", "cannot be told", "nobody knows"),
+        *("Mail servers", "Server", "Addresses", "Offers inside TLS", "Login"),
+        *("IMAP", "mail.a.tld", "port 993, SSL/TLS", "192.0.2.1", ": answers", "2001:db8::1", ": refused", "PLAIN", "refused"),
+        *("Certificates of the web hosts", "Host", "Names", "Issuer and end", "Fault"),
+        *("a.tld", "port 443", "mail", "CA", "until 2026-12-01 (9 days)", "none"),
+        *("Records", "Name", "Type", "Found", "State"),
+        *("a.tld", "A", "192.0.2.2", "different; wanted:", "192.0.2.1"),
+    ]
+
+
 def test_the_page_says_of_a_server_what_nobody_knows() -> None:
     data = report("a.tld")
     unknown = {**data["servers"][0], "addresses": [], "login": None}
