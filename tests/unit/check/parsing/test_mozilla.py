@@ -27,6 +27,7 @@ def test_what_has_no_provider_is_refused(text: str, code: str) -> None:
         ("<port>993</port>", ()),
         ("<port><b/>993</port>", ("<port> has children",)),
         ("<port> </port>", ("<port> is empty",)),
+        ("<port/>", ("<port> is empty",)),
         ("<port>\n993</port>", ("<port> has spaces around its text",)),
         ("<port n='1'>993</port>", ("<port> has attributes",)),
         ("<pop3 n='1'/>", ()),
