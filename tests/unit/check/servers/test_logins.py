@@ -115,6 +115,21 @@ ANSWERS = [
     ("managesieve", 'NO "no"', "refused", ""),
     ("managesieve", 'NO (TRYLATER) "later"', "temporary", "TRYLATER"),
     ("managesieve", 'BYE "what"', "broken", ""),
+    # RFC 5530, RFC 2449, RFC 3206, and RFC 5804.
+    *(
+        ("imap", f"a2 NO [{code}] no", outcome, code)
+        for outcome, codes in {
+            "refused": ("AUTHORIZATIONFAILED", "EXPIRED", "CONTACTADMIN", "NOPERM"),
+            "temporary": ("UNAVAILABLE", "INUSE", "LIMIT"),
+            "broken": ("SERVERBUG", "CLIENTBUG", "CORRUPTION"),
+        }.items()
+        for code in codes
+    ),
+    ("pop3", "-ERR [LOGIN-DELAY] later", "temporary", "LOGIN-DELAY"),
+    ("pop3", "-ERR [SYS/PERM] no", "broken", "SYS/PERM"),
+    ("managesieve", 'NO (AUTH-TOO-WEAK) "no"', "unwilling", "AUTH-TOO-WEAK"),
+    ("managesieve", 'NO (ENCRYPT-NEEDED) "no"', "unwilling", "ENCRYPT-NEEDED"),
+    ("managesieve", 'NO (TRANSITION-NEEDED) "no"', "unwilling", "TRANSITION-NEEDED"),
 ]
 
 
