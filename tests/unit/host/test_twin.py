@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import ipaddress
 import os
 import socket
@@ -142,6 +144,23 @@ def test_addresses_are_read() -> None:
     assert twin_network.read_address(address_body(socket.AF_INET6, label, (1, six.packed))) == six
     assert twin_network.read_address(address_body(socket.AF_INET6)) is None
     assert twin_network.read_address(address_body(socket.AF_PACKET, (1, b"abcdef"))) is None
+
+
+@pytest.mark.parametrize(
+    ("ip", "number", "is_fatal"),
+    [
+        ("192.0.2.7", 0, False),
+        ("192.0.2.7", errno.EEXIST, False),
+        ("192.0.2.7", errno.EPERM, True),
+        ("2001:db8::7", errno.EPERM, False),
+    ],
+)
+def test_a_twin_needs_the_addresses_of_ipv4(monkeypatch: pytest.MonkeyPatch, ip: str, number: int, is_fatal: bool) -> None:
+    monkeypatch.setattr(twin_network, "_bring_up", lambda name: None)
+    monkeypatch.setattr(twin_network, "_add", lambda netlink, index, address: number)
+    network = twin_network.Network((ipaddress.ip_address(ip),))
+    with pytest.raises(PermissionError, match=ip) if is_fatal else contextlib.nullcontext():
+        twin_network.enter(network)
 
 
 def test_the_last_whole_answer_counts() -> None:
