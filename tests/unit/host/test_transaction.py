@@ -604,6 +604,22 @@ def test_a_change_after_which_others_answer_otherwise_is_taken_back(apache: Fake
     assert apache.tree() == before
 
 
+def test_what_others_have_changed_and_not_reloaded_is_told_from_a_fault_of_ours(apache: FakeApache) -> None:
+    """Our reload lets Apache read it, so that it answers otherwise without ours, too."""
+    fresh(apache)
+    before = apache.tree()
+
+    def answer(question: Question) -> Answer | None:
+        is_read = ["apache2ctl", "graceful"] in apache.commands
+        return Answer(403) if question.host == "mail-autoconfig-unknown.invalid" and is_read else None
+
+    apache.answering = answer
+    with pytest.raises(ApplyError, match="somebody had changed their files and not reloaded Apache: run again") as error:
+        apache.publish()
+    assert error.value.rolled_back is False
+    assert apache.tree() == before
+
+
 def test_sites_of_others_that_fail_already_are_nothing_to_go_by(apache: FakeApache) -> None:
     fresh(apache)
     states = iter(range(500, 600))
