@@ -414,6 +414,8 @@ def test_what_is_no_text_is_shown_all_the_same() -> None:
     (entry,) = [entry for entry in plan.diffs(make(current, WANTED, adopt=True), current) if entry["before_header"] == SITE]
     assert entry["before"] == "\ufffd\x00"
     json.dumps(entry)
+    binary = dataclasses.replace(WANTED, files=made({DOCUMENT: b"\xff\x00"}))
+    assert plan.diffs(make(EMPTY, binary), EMPTY)[0]["after"] == "\ufffd\x00"
 
 
 def test_a_long_diff_is_cut_and_says_so() -> None:

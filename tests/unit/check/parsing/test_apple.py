@@ -6,7 +6,11 @@ import plistlib
 from typing import Any
 
 import pytest
-from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig_check.parsing import DocumentError, apple
+from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig_check.parsing import (
+    LARGEST,
+    DocumentError,
+    apple,
+)
 
 
 def profile(**mail: Any) -> bytes:
@@ -22,7 +26,20 @@ def test_a_password_in_it_is_told(mail: dict[str, str], expected: bool) -> None:
     assert apple.read(profile(**mail)).has_password is expected
 
 
-def test_another_property_list_is_no_profile() -> None:
+@pytest.mark.parametrize(
+    ("data", "code"),
+    [
+        (b" " * (LARGEST + 1), "too_large"),
+        (b" \n", "empty"),
+        (b"<html><body/></html>", "html"),
+        (b"\x30\x03\x02\x01\x01", "not_signed"),
+        (b"<plist><dict>", "not_xml"),
+        (b"<plist><dict><key>a</key></dict></plist>", "not_plist"),
+        (plistlib.dumps([]), "wrong_root"),
+        (plistlib.dumps({"PayloadType": "com.apple.mail.managed"}), "wrong_root"),
+    ],
+)
+def test_what_is_no_profile_has_a_problem_of_its_kind(data: bytes, code: str) -> None:
     with pytest.raises(DocumentError) as caught:
-        apple.read(plistlib.dumps({"PayloadType": "com.apple.mail.managed"}))
-    assert caught.value.code == "wrong_root"
+        apple.read(data)
+    assert caught.value.code == code
