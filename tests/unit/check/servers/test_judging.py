@@ -87,6 +87,12 @@ def test_each_problem_has_its_name_and_a_cure(protocol: str, problem: str) -> No
     assert not any("{" in mend for mend in finding.mends)
 
 
+@pytest.mark.parametrize("fault", sorted({*cures._BOTH, *cures._BY_PROGRAM["dovecot"], *cures._BY_PROGRAM["postfix"]}))
+@pytest.mark.parametrize("protocol", ["imap", "smtp"])
+def test_every_line_of_a_cure_says_something(protocol: str, fault: str) -> None:
+    assert all(cures.cures(fault, protocol, "mail.server.tld", 993))
+
+
 @pytest.mark.parametrize(
     ("certificate", "problems", "codes", "cure"),
     [
