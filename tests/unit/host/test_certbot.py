@@ -327,3 +327,12 @@ def test_the_hook_reloads_but_not_while_a_run_orders(tmp_path: Path) -> None:
     assert (run(hook, certbot.environment(OPTIONS)), mark.exists()) == (0, False)
     assert (run(hook, {}), mark.exists()) == (0, True)
     assert run(certbot.hook("false"), {}) == 1
+
+
+def test_what_is_mounted_below_its_directory_is_written_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each has to have room before anything is ordered."""
+    monkeypatch.setattr(os.path, "ismount", lambda path: path in ("/acme/archive", "/acme/other"))
+    assert certbot.places("/acme") == ["/acme", "/acme/archive", "/acme/work", "/acme/logs"]
+    monkeypatch.setattr(os.path, "ismount", lambda path: True)
+    below = ["/etc/letsencrypt/accounts", "/etc/letsencrypt/archive", "/etc/letsencrypt/live", "/etc/letsencrypt/renewal"]
+    assert certbot.places("/etc/letsencrypt") == ["/etc/letsencrypt", *below, "/var/lib/letsencrypt", "/var/log/letsencrypt"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 import typing as t
 from pathlib import Path
@@ -344,3 +345,11 @@ def test_what_the_store_never_comes_to_know_is_not_waited_for_all_the_time(monke
     coming = [dict(list(ready.items())[:count]) for count in range(100)]
     assert waited(Looks(*coming, ready), *ready, seconds=10_000) == ready
     assert waited(Looks(*[{"a": Entry()}] * 100, {"a": Entry(staged=True)}), "a", seconds=10_000)["a"].staged
+
+
+def test_what_is_mounted_below_the_store_is_written_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os.path, "ismount", lambda path: True)
+    below = ["/md/accounts", "/md/archive", "/md/domains", "/md/staging", "/md/tmp"]
+    assert managed.places("/md") == ["/md", *below]
+    monkeypatch.setattr(os.path, "ismount", lambda path: False)
+    assert managed.places("/md") == ["/md"]
