@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig_check.clients import CLIENTS
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig_check.parsing import autodiscover, mozilla
@@ -55,6 +57,15 @@ def test_without_login_name_outlook_takes_the_local_part() -> None:
     answer = autodiscover.Document(accounts=1, account_type="email", action="settings", protocols=tuple(nameless))
     names = {rules: from_autodiscover(answer, rules, WHO).services[0].username for rules in ("outlook", "thunderbird", "delta")}
     assert names == {"outlook": "%EMAILLOCALPART%", "thunderbird": "%EMAILADDRESS%", "delta": "%EMAILADDRESS%"}
+
+
+@pytest.mark.parametrize("value", ["", "true", "false"])
+@pytest.mark.parametrize("field", ["ssl", "spa", "encryption"])
+def test_thunderbird_uses_no_server_of_which_a_value_is_no_string_to_it(field: str, value: str) -> None:
+    odd = tuple(dataclasses.replace(protocol(993, "SSL", kind=kind), **{field: value}) for kind in ("IMAP", "SMTP"))
+    answer = autodiscover.Document(accounts=1, account_type="email", action="settings", protocols=odd)
+    found = {rules: len(from_autodiscover(answer, rules, WHO).services) for rules in ("thunderbird", "outlook")}
+    assert found == {"thunderbird": 0, "outlook": 2}
 
 
 def test_types_in_lower_case_are_read_by_outlook_and_delta_chat() -> None:
