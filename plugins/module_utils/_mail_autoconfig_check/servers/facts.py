@@ -7,7 +7,7 @@ PRIVATE to the collection. :meth:`ServerFacts.as_data` gives:
     {protocol: imap|pop3|smtp|managesieve, host: str, port: int, tls: tls|starttls|none,
      addresses: [{address: str, family: IPv4|IPv6, problem: str (empty, or one of PROBLEMS), detail: str, greeting: str,
                   spoken: str (imap, pop3, smtp, managesieve, http, ssh, ftp or empty), is_own: bool,
-                  certificate: CERTIFICATE or None, certificate_problems: [str (of CERTIFICATE_PROBLEMS)],
+                  certificate: CERTIFICATE or None, certificate_problems: [str (of connections.CERTIFICATE_FAULTS, or unchecked)],
                   before: OFFER or None, after: OFFER or None, injected: bool}],
      login: {outcome: str (of OUTCOMES), address: str, mechanism: str, code: str} or None}
 
@@ -40,11 +40,6 @@ PROBLEMS = {
     "starttls_failed": "STARTTLS is offered, but fails",
 }
 UNREACHED = ("unreachable", "refused", "timeout", "failed")
-# Why a client does not believe in a certificate; those of ``connections.py`` and one more.
-CERTIFICATE_PROBLEMS = (
-    *("expired", "not_yet_valid", "wrong_name", "self_signed", "unknown_authority", "chain", "invalid"),
-    "unchecked",
-)
 OUTCOMES = {
     "accepted": "the login works",
     "refused": "the server does not accept user name and password",

@@ -61,8 +61,8 @@ def judge(published: Service, facts: ServerFacts) -> tuple[Finding, ...]:
     """What is wrong with a server for those who follow what is published; nothing if it has no address.
 
     Codes: ``server.`` and one of facts.PROBLEMS, or ``unreachable``, ``ipv4_unreachable``, ``ipv6_unreachable``, ``not_asked``,
-    ``certificate_`` and one of facts.CERTIFICATE_PROBLEMS, ``certificate_expiring``, ``tls_old``, ``authentication``,
-    ``login_before_tls``, ``no_tls``, ``injected``.
+    ``certificate_`` and one of connections.CERTIFICATE_FAULTS or ``unchecked``, ``certificate_expiring``, ``tls_old``,
+    ``authentication``, ``login_before_tls``, ``no_tls``, ``injected``.
     """
     faults = [(each.address, fault) for each in facts.addresses for fault in _faults(published, each)]
     asked = [each for each in facts.addresses if each.is_reached]
