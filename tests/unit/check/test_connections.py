@@ -57,6 +57,11 @@ def test_what_an_error_means(error: Exception, code: str, problem: str, monkeypa
     assert problem in facts.PROBLEMS
 
 
+@pytest.mark.parametrize("fault", sorted(connections.CERTIFICATE_FAULTS))
+def test_every_fault_of_a_certificate_has_a_sentence(fault: str) -> None:
+    assert connections.SENTENCES[fault]
+
+
 def test_what_could_not_be_sent_is_not_repeated() -> None:
     """It may be a password."""
     error = UnicodeEncodeError("utf-8", "secret\ud800", 6, 7, "secret")

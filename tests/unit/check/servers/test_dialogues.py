@@ -14,7 +14,11 @@ from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfi
     mechanisms,
     recognised,
 )
-from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig_check.servers.sasl import MECHANISMS, SaslError
+from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig_check.servers.sasl import (
+    MECHANISMS,
+    Plain,
+    SaslError,
+)
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig_check.servers.stream import DialogueError
 
 PIECES = (
@@ -119,3 +123,10 @@ def test_any_lines(protocol: str, lines: list[str], mechanism: str) -> None:
 )
 def test_greetings(line: str, protocol: str) -> None:
     assert recognised(line) == protocol
+
+
+def test_plain_says_the_password_once() -> None:
+    mechanism = Plain("anna", "secret")
+    assert mechanism.respond(b"") == b"\0anna\0secret"
+    with pytest.raises(SaslError):
+        mechanism.respond(b"")
