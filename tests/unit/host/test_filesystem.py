@@ -270,3 +270,9 @@ def test_a_file_system_that_is_mounted_read_only_is_told_of(tmp_path: Path, monk
     monkeypatch.setattr(os, "statvfs", {str(tmp_path): state}.__getitem__)
     monkeypatch.setattr(os, "access", lambda _path, _mode: False)
     assert filesystem.why_not_writable(str(tmp_path), 1, 1) == "its file system is mounted read-only"
+
+
+def test_a_directory_that_was_made_durable_is_not_kept_open(tmp_path: Path) -> None:
+    before = os.listdir("/proc/self/fd")
+    filesystem.sync(str(tmp_path))
+    assert os.listdir("/proc/self/fd") == before

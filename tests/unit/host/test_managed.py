@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import socket
+import time
 import typing as t
 from pathlib import Path
 
@@ -274,8 +275,13 @@ def test_it_waits_for_a_second_attempt_and_not_longer() -> None:
 
 
 def test_it_does_not_wait_for_an_attempt_that_comes_too_late() -> None:
-    looks = Looks({"a": Entry(errors=1, tries=2**40)}, {"a": Entry(staged=True)})
-    assert waited(looks, "a")["a"].errors == 1
+    looks = Looks({"a": Entry(errors=1, tries=time.time() + 90)}, {"a": Entry(staged=True)})
+    assert waited(looks, "a", seconds=60)["a"].errors == 1
+
+
+def test_it_waits_for_an_attempt_that_comes_in_time() -> None:
+    looks = Looks({"a": Entry(errors=1, tries=time.time() + 30)}, {"a": Entry(staged=True)})
+    assert waited(looks, "a", seconds=60)["a"].staged
 
 
 def test_a_failure_of_before_is_waited_for_once_more_where_the_authority_was_away() -> None:
