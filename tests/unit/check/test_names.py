@@ -163,3 +163,8 @@ def test_texts_are_joined(rdata: str, text: str) -> None:
 )
 def test_registered_domains(name: str, base: str) -> None:
     assert base_domain(name) == base
+
+
+@pytest.mark.parametrize("host", ["2001:db8::7", "[2001:db8::7]"])
+def test_an_address_is_its_own_without_a_question(host: str) -> None:
+    assert Names(Resolver((("127.0.0.1", 1),), 0.2)).addresses(host) == ("2001:db8::7",)
