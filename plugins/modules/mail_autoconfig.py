@@ -657,6 +657,20 @@ options:
     description: Whether to take away what earlier runs made for providers that are not named in this one.
     type: bool
     default: false
+  allow_removal:
+    description:
+      - Whether a provider that is named may lose mail domains that are served on this host. Without it such a run is refused before
+        anything is written, also in check mode, because a list may have been cut short by mistake.
+      - It is not needed for what is asked for anyway, by O(state=absent), by O(purge=true) for providers that are not named, and for
+        a domain that moves to another provider of the run.
+    type: bool
+    default: false
+  removed_domains:
+    description:
+      - Mail domains that may go, in the place of O(allow_removal) for all. They may stay in the list.
+    type: list
+    elements: str
+    default: []
   reload:
     description:
       - Whether to reload Apache when its configuration has changed, and to ask it then.

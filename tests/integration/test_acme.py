@@ -146,7 +146,7 @@ def test_customers_come_and_go_and_one_without_dns_fails_alone(host: Host) -> No
     # Whose record comes later gets a certificate for both names.
     host.pebble.forget(["autodiscover.half.tld"])
     host.pebble.lead(["autodiscover.half.tld"])
-    host.done("server.tld", "half.tld")
+    host.done("server.tld", "half.tld", removed_domains=["new.tld", "dead.tld"])
     host.serves(*names("server.tld", "half.tld"))
     text = (host.apache.config_directory / "conf-enabled/autoconfig.server.tld-certificates.conf").read_text()
     assert ("new.tld" in text, "half.tld" in text) == (False, True)
@@ -438,7 +438,7 @@ def test_apache_starts_where_mod_md_is_not_told_of_a_site_any_more(host: Host) -
     host.done("server.tld", "other.tld")
     site = host.apache.config_directory / "sites-available/autoconfig.other.tld-ssl.conf"
     text = site.read_text()
-    host.done("server.tld")
+    host.done("server.tld", allow_removal=True)
     assert not site.exists()
     host.apache.add_site(site.stem, text)
     host.apache.stop()

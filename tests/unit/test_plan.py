@@ -11,6 +11,7 @@ import pytest
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig import plan
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.certificates import Certificate
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.files import File, Kind, digest
+from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.findings import Findings
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.manifest import Manifest, Owned
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.plan import (
     ABSENT,
@@ -82,8 +83,15 @@ def published(*desired: Desired, **changes: t.Any) -> Current:
     return dataclasses.replace(current, **changes)
 
 
-def make(current: Current, *desired: Desired, dropped: t.Collection[str] = (), adopt: bool = False) -> Plan:
-    return plan.make(desired, dropped, ("alias", "headers"), current, INSTANCE, adopt, EMPTY_ZONE)
+def make(
+    current: Current,
+    *desired: Desired,
+    dropped: t.Collection[str] = (),
+    adopt: bool = False,
+    removable: t.Collection[str] | None = (),
+) -> Plan:
+    modules = ("alias", "headers")
+    return plan.make(desired, dropped, modules, current, INSTANCE, adopt, EMPTY_ZONE, removable=removable)
 
 
 def files(current: Current, **states: FileState) -> Current:
@@ -306,15 +314,33 @@ def test_a_domain_of_a_provider_of_an_earlier_run_is_claimed() -> None:
     assert make(published(old), WANTED, without).findings.problems == ()
 
 
-def test_domains_that_a_run_leaves_out_are_named() -> None:
+def test_domains_that_a_run_leaves_out_are_refused_by_name() -> None:
     before = dataclasses.replace(WANTED, domains=("server.tld", *(f"d{number}.tld" for number in range(8))))
-    (warning,) = make(published(before), WANTED).findings.warnings
-    assert warning.startswith(
-        "provider server.tld: d0.tld, d1.tld, d2.tld, d3.tld, d4.tld, d5.tld and 2 more is not among its domains"
+    (problem,) = make(published(before), WANTED).findings.problems
+    assert problem.startswith(
+        "provider server.tld: d0.tld, d1.tld, d2.tld, d3.tld, d4.tld, d5.tld and 2 more is served on this host and is not among"
     )
+    assert "removed_domains" in problem
+    assert "allow_removal: true" in problem
     moved = dataclasses.replace(WANTED, provider="other.tld", domains=before.domains[1:], files=(), enabled={})
-    assert make(published(before), WANTED, moved).findings.warnings == ()
-    assert make(published(WANTED), WANTED).findings.warnings == ()
+    assert make(published(before), WANTED, moved).findings == Findings()
+    assert make(published(WANTED), WANTED).findings == Findings()
+
+
+def test_domains_go_when_all_may_or_when_they_are_named() -> None:
+    before = dataclasses.replace(WANTED, domains=("server.tld", "a.tld", "b.tld"))
+    (problem,) = make(published(before), WANTED, removable=["a.tld"]).findings.problems
+    assert problem.startswith("provider server.tld: b.tld is served")
+    for removable in (["a.tld", "b.tld", "never.tld"], None):
+        found = make(published(before), WANTED, removable=removable).findings
+        assert found.problems == ()
+        assert found.warnings[0].startswith("provider server.tld: a.tld, b.tld is not among its domains any more")
+
+
+def test_who_goes_as_a_whole_was_asked_for() -> None:
+    other = desired("other.tld", ("other.tld", "more.tld"), {"/other.xml": b"other"}, {})
+    for dropped in ([], ["other.tld"]):
+        assert make(published(WANTED, other), WANTED, dropped=dropped).findings == Findings()
 
 
 # -- reload -------------------------------------------------------------------------------------------------------------
@@ -478,7 +504,7 @@ def test_after_the_plan_is_carried_out_there_is_nothing_to_do(
     wanted: list[Desired], current: Current, adopt: bool, purge: bool
 ) -> None:
     dropped = set(current.manifest.providers) - {item.provider for item in wanted} if purge else set()
-    result = make(current, *wanted, dropped=dropped, adopt=adopt)
+    result = make(current, *wanted, dropped=dropped, adopt=adopt, removable=None)
     if result.findings.problems:
         return
     after = carried_out(result, current)
@@ -495,7 +521,7 @@ def test_after_the_plan_is_carried_out_there_is_nothing_to_do(
 @given(_desired(), _currents, st.booleans())
 def test_no_plan_touches_what_is_not_ours(wanted: list[Desired], current: Current, purge: bool) -> None:
     dropped = set(current.manifest.providers) - {item.provider for item in wanted} if purge else set()
-    result = make(current, *wanted, dropped=dropped)
+    result = make(current, *wanted, dropped=dropped, removable=None)
     ours = current.manifest.files
     for path in result.remove:
         content = current.files[path].content

@@ -512,10 +512,22 @@ def test_a_dropped_domain_leaves_the_sites(apache: FakeApache) -> None:
     apache.add_certificate("server.tld", *NAMES)
     apache.publish(providers=[provider("server.tld", "extra.tld")])
     assert "autoconfig.extra.tld.conf" in apache.enabled("sites")
-    apache.publish(providers=[provider("server.tld")])
+    apache.publish(providers=[provider("server.tld")], removed_domains=["extra.tld"])
     assert apache.enabled("sites") == ["autoconfig.server.tld-ssl.conf", "autoconfig.server.tld.conf"]
     assert not Path(apache.layout.available("sites"), "autoconfig.extra.tld.conf").exists()
     assert not apache.publish(providers=[provider("server.tld")]).plan.changes
+
+
+@pytest.mark.parametrize("way", [{}, {"check": True}])
+def test_a_domain_does_not_go_unsaid_and_nothing_is_written(apache: FakeApache, way: Options) -> None:
+    apache.publish(providers=[provider("server.tld", "extra.tld"), provider("other.tld")])
+    before = apache.footprint()
+    with pytest.raises(InputError) as refused:
+        apache.publish(way=way, providers=[provider("server.tld")], purge=True)
+    (problem,) = refused.value.problems
+    assert problem.startswith("provider server.tld: extra.tld is served on this host and is not among its domains any more")
+    assert apache.footprint() == before
+    assert apache.publish(way=way, providers=[provider("server.tld")], allow_removal=True).changed
 
 
 def test_a_provider_that_is_not_named_stays_until_it_is_purged(apache: FakeApache) -> None:

@@ -146,6 +146,8 @@ def make(
     adopt: bool = False,
     empty_zone: bytes = b"",
     displaced: t.Collection[str] = (),
+    *,
+    removable: t.Collection[str] | None = (),
 ) -> Plan:
     """Plan the way from ``current`` to ``desired``.
 
@@ -155,6 +157,7 @@ def make(
     :arg adopt: take over files in our places that are not ours, after a copy
     :arg empty_zone: what a zone file without records holds
     :arg displaced: names of sites of somebody else in whose place ours come under another name
+    :arg removable: mail domains that providers which stay may lose; None for any
     """
     wanted = {file.path: file for item in desired for file in item.files}
     providers = {name: holding for name, holding in current.manifest.providers.items() if name not in dropped}
@@ -166,7 +169,8 @@ def make(
         [
             Findings(tuple(_claims(desired, dropped, current))),
             Findings(tuple(_shared_files(desired, dropped, current))),
-            Findings(tuple(_foreign_links(desired, current)), tuple(_leaving(desired, current))),
+            Findings(tuple(_foreign_links(desired, current))),
+            _leaving(desired, current, removable),
             writing,
             removing,
         ]
@@ -277,17 +281,26 @@ def _foreign_links(desired: t.Sequence[Desired], current: Current) -> t.Iterator
                 yield f"{kind}-enabled/{name}.conf is there and is not a link to our file: move it away"
 
 
-def _leaving(desired: t.Sequence[Desired], current: Current) -> t.Iterator[str]:
-    """Domains that a provider had and has no more: perhaps somebody meant to add one."""
+def _leaving(desired: t.Sequence[Desired], current: Current, removable: t.Collection[str] | None) -> Findings:
+    """Domains that a provider had and has no more: a problem unless somebody said so, because a list may have been cut short."""
     kept = {domain for item in desired for domain in item.domains}
+    problems, warnings = [], []
     for item in desired:
         holding = current.manifest.providers.get(item.provider, Holding())
         gone = sorted(set(holding.domains) - kept)
-        if gone:
-            yield (
+        unsaid = [] if removable is None else [domain for domain in gone if domain not in removable]
+        if unsaid:
+            problems.append(
+                f"provider {item.provider}: {some(unsaid)} is served on this host and is not among its domains any more: put it "
+                "back there, or say that it goes: name it in removed_domains, or set allow_removal: true for all "
+                "(mail_autoconfig_removed_domains and mail_autoconfig_allow_removal of the role)"
+            )
+        elif gone:
+            warnings.append(
                 f"provider {item.provider}: {some(gone)} is not among its domains any more and is served no longer; if records "
                 "of it are still there, take them away (state: absent in check mode returns them)"
             )
+    return Findings(tuple(problems), tuple(warnings))
 
 
 def _foreign_file(path: str, state: FileState) -> str:

@@ -325,6 +325,7 @@ def prepare(settings: Settings, way: Way, platform: Platform, surveyor: Surveyor
         settings.adopt,
         EMPTY_ZONE,
         publications.displaced,
+        removable=settings.removable,
     )
     stale: list[str] = []
     if survey.running and not plan.needs_reload:

@@ -64,6 +64,8 @@ def test_a_domain_is_enough() -> None:
         state_directory="/var/lib/mail_autoconfig",
         adopt=False,
         purge=False,
+        allow_removal=False,
+        removed_domains=(),
     )
 
 
@@ -95,6 +97,8 @@ def test_every_option_arrives() -> None:
             "state_directory": "/srv/state",
             "adopt": True,
             "purge": True,
+            "allow_removal": True,
+            "removed_domains": ["Gone.TLD"],
         }
     )
     assert [provider.id for provider in read.providers] == ["a.tld", "b.tld"]
@@ -111,6 +115,7 @@ def test_every_option_arrives() -> None:
         extra=(Directive("Timeout", (), "5"), Section("If", (), (Directive("SetEnv", (), "A b"),), "x")),
     )
     assert (read.https, read.adopt, read.purge) == (False, True, True)
+    assert (read.allow_removal, read.removed_domains, read.removable) == (True, ("gone.tld",), None)
     assert (read.certificate_file, read.certificate_key_file) == ("/tls/{domain}/chain.pem", "/tls/key of all.pem")
     assert read.certificate_is_given
     assert read.dns.addresses == ("203.0.113.7", "2001:db8::7")
@@ -135,6 +140,13 @@ def test_both_domain_and_providers_are_a_mistake() -> None:
     assert problems_of(domain="a.tld", providers=[{"domains": ["b.tld"], **SERVERS}]) == [
         "domain: is the short form of providers; give one of them"
     ]
+
+
+def test_a_domain_cannot_be_served_and_removed() -> None:
+    assert problems_of(removed_domains=["gone.tld", "a.tld"], domain="a.tld") == [
+        "removed_domains: 'a.tld' is among the domains of provider a.tld; take it out of one of the two"
+    ]
+    assert settings.read({"domain": "a.tld", "removed_domains": ["gone.tld"]}).removable == ("gone.tld",)
 
 
 def test_purge_alone_needs_no_provider() -> None:
@@ -421,11 +433,14 @@ def test_all_mistakes_are_reported_at_once() -> None:
         state_directory="'",
         adopt=2,
         purge=3,
+        allow_removal=4,
+        removed_domains=["no domain"],
         state="gone",
     )
     assert sorted(problem.partition(": ")[0] for problem in problems) == [
         "addresses[0]",
         "adopt",
+        "allow_removal",
         "certificate_key_file",
         "config_directory",
         "dns_ttl",
@@ -445,6 +460,7 @@ def test_all_mistakes_are_reported_at_once() -> None:
         "providers[0].outgoing",
         "providers[2].domains",
         "purge",
+        "removed_domains[0]",
         "server_admin",
         "state",
         "state_directory",

@@ -51,6 +51,7 @@ class Settings:
     :ivar logins: login names that do not follow from the address, by address as ``logins.key`` has it
     :ivar certificate_extra_names: as those of a provider, for providers that do not say any
     :ivar acme: how certificates are ordered
+    :ivar allow_removal: whether any domain may go, ``removed_domains`` which ones may
     :ivar certificate_file: pattern with ``{domain}`` and ``*``; ``certificate_is_given`` tells a wish from the default
     """
 
@@ -77,6 +78,13 @@ class Settings:
     state_directory: str
     adopt: bool
     purge: bool
+    allow_removal: bool
+    removed_domains: tuple[str, ...]
+
+    @property
+    def removable(self) -> tuple[str, ...] | None:
+        """The mail domains that providers of this run may lose; None for any."""
+        return None if self.allow_removal else self.removed_domains
 
     def source(self, provider: Provider) -> str:
         """Where a provider's certificates come from."""
@@ -156,11 +164,14 @@ def read(options: t.Mapping[str, t.Any]) -> Settings:
         state_directory=fields.text("state_directory", _path, default="/var/lib/mail_autoconfig"),
         adopt=bool(fields.boolean("adopt")),
         purge=bool(fields.boolean("purge")),
+        allow_removal=bool(fields.boolean("allow_removal")),
+        removed_domains=fields.texts("removed_domains", reading.hostname),
     )
     fields.close()
     _check_signing_host(settings, fields)
     _check_orders(settings, fields)
     _check_extra_names(settings, fields)
+    _check_removed_domains(settings, fields)
     if problems:
         raise InputError(problems)
     return settings
@@ -236,6 +247,13 @@ def _check_extra_names(settings: Settings, fields: Fields) -> None:
                 fields.problem(option, f"'{name}' is among the host names of {ours[name]} already")
             elif known.setdefault(name, domain) != domain:
                 fields.problem(option, f"'{name}' would be in the certificates of {known[name]} and of {domain}; name it for one")
+
+
+def _check_removed_domains(settings: Settings, fields: Fields) -> None:
+    for provider in settings.providers:
+        for domain in sorted({*provider.domains} & {*settings.removed_domains}):
+            message = f"'{domain}' is among the domains of provider {provider.id}; take it out of one of the two"
+            fields.problem("removed_domains", message)
 
 
 def _check_validation_by_tls(settings: Settings, fields: Fields) -> None:

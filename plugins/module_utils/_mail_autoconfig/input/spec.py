@@ -214,6 +214,8 @@ def argument_spec() -> Spec:
         "state_directory": {"type": "path", "default": "/var/lib/mail_autoconfig"},
         "adopt": {"type": "bool", "default": False},
         "purge": {"type": "bool", "default": False},
+        "allow_removal": {"type": "bool", "default": False},
+        "removed_domains": {"type": "list", "elements": "str", "default": []},
         "reload": {"type": "bool", "default": True},
         "rehearse": {"type": "bool", "default": True},
         "lock_timeout": {"type": "int", "default": 60},
