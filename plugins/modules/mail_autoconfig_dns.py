@@ -109,12 +109,13 @@ options:
     type: int
     default: 10
 notes:
-  - All zones are read before the first is changed. Then they are changed one after the other; the first failure ends the run,
-    RV(zones) says which zones are done, and the next run does the rest.
+  - All zones are read before the first is changed. Then they are changed one after the other. A zone that is not there, that
+    refuses, or in which something is in the way, fails alone. The module then fails at the end, its message and RV(zones) say which
+    zones failed and why, and the next run does what is left. Only where the server does not answer any more is the rest not tried.
   - A module shows nothing while it runs. To follow thousands of zones, loop over batches of them, as in the examples.
   - With more than 50 record sets in a zone the whole zone is fetched if the key may do so (AXFR), which is quicker than a query
     for each.
-  - A record set beside which a CNAME stands (or the other way round) is an error, because servers ignore such updates.
+  - A record set beside which a CNAME stands (or the other way round) is an error of its zone, because servers ignore such updates.
 seealso:
   - module: mailops.autoconfig.mail_autoconfig
 """
@@ -161,14 +162,13 @@ RETURN = r"""
 zones:
   description:
     - What was changed (or would be), a zone each, sorted. The lists name record sets by owner and type.
-    - After a failure, the zones that are done. A zone of which only a part is done, because it needed several updates, is
-      among them with that part.
-  returned: success, and when an update fails
+    - Also when zones fail. Of a zone that needed several updates, a part may be done.
+  returned: success, and when zones fail
   type: list
   elements: dict
   contains:
     zone:
-      description: The zone, with its final dot.
+      description: The zone, with its final dot; empty for all owners for which the server has no zone.
       type: str
     changed:
       description: Whether anything in it was changed.
@@ -189,6 +189,9 @@ zones:
       description: Record sets that were not removed because their data is not the given, with O(state=absent).
       type: list
       elements: str
+    failed:
+      description: Why not all of it is as wanted; empty if it is.
+      type: str
   sample:
     - zone: server.tld.
       changed: true
@@ -196,8 +199,9 @@ zones:
       replaced: []
       removed: []
       kept: []
+      failed: ''
 problems:
-  description: Everything that is wrong with the input, or in the way on the server, a line each.
+  description: Everything that is wrong with the input, a line each.
   returned: when nothing is sent because of it
   type: list
   elements: str
@@ -219,7 +223,7 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
     with Exchange(options.server, options.port, options.key, options.timeout) as exchange:
         server = NameServer(exchange)
         plans = push.prepare(options, server)
-        reports = [plan.report(item, item.changes) for item in plans] if module.check_mode else push.push(plans, server)
+        reports = push.foretell(plans) if module.check_mode else push.push(plans, server)
     for report in reports:
         if report["kept"]:
             module.warn(f"zone {report['zone']}: kept, because the data is not the given: {', '.join(report['kept'])}")
@@ -237,8 +241,9 @@ def main() -> None:
         module.fail_json(msg=msg, problems=list(exc.problems))
     except ServerError as exc:
         module.fail_json(msg=f"Nothing was changed: {exc}.", zones=[])
-    except push.PushError as exc:
-        module.fail_json(msg=f"{exc}.", zones=exc.zones)
+    summary = push.summary(result["zones"])
+    if summary:
+        module.fail_json(msg=summary, **result)
     module.exit_json(**result)
 
 

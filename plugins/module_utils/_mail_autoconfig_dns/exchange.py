@@ -39,10 +39,12 @@ class ServerError(Exception):
     """What went wrong between us and the server, as a sentence about it.
 
     :ivar code: the mnemonic of RFC 2136 section 2.2 or RFC 8945 section 3, :data:`LOST`, or empty
+    :ivar of_zone: whether it concerns one zone, so that others may fare better; what the server has answered does
     """
 
-    def __init__(self, message: str, code: str = "") -> None:
+    def __init__(self, message: str, code: str = "", of_zone: bool = False) -> None:
         self.code = code
+        self.of_zone = of_zone or code not in ("", LOST)
         super().__init__(message)
 
 

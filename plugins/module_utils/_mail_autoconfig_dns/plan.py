@@ -60,7 +60,7 @@ class Plan:
     :ivar zone: its name with the final dot
     :ivar changes: in the order of the owners (RFC 4034 section 6.1), so that a domain's stand together
     :ivar kept: RRsets that are to be removed but differ from what is given
-    :ivar problems: why it cannot be done
+    :ivar problems: why it cannot be done; then there are no changes
     """
 
     zone: str
@@ -92,7 +92,7 @@ def make(zone: str, wanted: t.Iterable[RRset], held: Held, state: str) -> Plan:
             )
         elif current != rrset:
             changes.append(Change(current, rrset))
-    return Plan(zone, tuple(changes), tuple(kept), tuple(problems))
+    return Plan(zone, () if problems else tuple(changes), tuple(kept), tuple(problems))
 
 
 def _order(rrset: RRset) -> tuple[list[str], str]:
@@ -150,8 +150,12 @@ def _text(rrsets: t.Iterable[RRset | None]) -> str:
     return "".join(f"{line}\n" for rrset in rrsets if rrset for line in rrset.lines())
 
 
-def report(plan: Plan, changes: t.Sequence[Change]) -> dict[str, t.Any]:
-    """What was done in a zone, as the module returns it; ``changes`` are those of the plan that are done."""
+def report(plan: Plan, changes: t.Sequence[Change], failed: str = "") -> dict[str, t.Any]:
+    """What was done in a zone, as the module returns it.
+
+    :arg changes: those of the plan that are done
+    :arg failed: why not all of it is done
+    """
     return {
         "zone": plan.zone,
         "changed": bool(changes),
@@ -159,4 +163,5 @@ def report(plan: Plan, changes: t.Sequence[Change]) -> dict[str, t.Any]:
         "replaced": [str(change.rrset) for change in changes if change.before and change.after],
         "removed": [str(change.rrset) for change in changes if change.after is None],
         "kept": [str(rrset) for rrset in plan.kept],
+        "failed": failed,
     }

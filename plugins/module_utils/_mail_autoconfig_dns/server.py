@@ -42,21 +42,21 @@ class NameServer:
 
     # -- zones --------------------------------------------------------------------------------------------------------
 
-    def check_zones(self, zones: t.Iterable[str]) -> list[str]:
-        """Why the server cannot serve some of the zones, a line each. Raises ServerError."""
+    def check_zones(self, zones: t.Iterable[str]) -> dict[str, str]:
+        """Why the server cannot serve some of the zones, by zone. Raises ServerError."""
         zones = list(zones)
-        problems = []
+        problems = {}
         for zone, answer in zip(zones, self._exchange.ask(_question(zone, "SOA") for zone in zones)):
             found = _zone_in(answer, zone)
             if found != zone:
                 where = f"; it is inside of {found}" if found else f" ({dns.rcode.to_text(answer.rcode())})"
-                problems.append(f"{self._exchange.name} has no zone {zone}{where}")
+                problems[zone] = f"{self._exchange.name} has no zone {zone}{where}"
         return problems
 
-    def find_zones(self, owners: t.Iterable[str]) -> tuple[dict[str, str], list[str]]:
-        """The zone of each owner, and why some have none, a line each. Raises ServerError."""
+    def find_zones(self, owners: t.Iterable[str]) -> tuple[dict[str, str], dict[str, str]]:
+        """The zone of each owner, and why some have none, by owner. Raises ServerError."""
         zones: dict[str, str] = {}
-        problems = []
+        problems = {}
         left = {owner: owner for owner in owners}  # owner -> the name to ask for
         while left:
             again = {}
@@ -72,7 +72,7 @@ class NameServer:
                 else:
                     code = dns.rcode.to_text(answer.rcode())
                     why = f"({code})" if answer.rcode() != dns.rcode.NOERROR else "(the name is delegated to another)"
-                    problems.append(f"{owner}: {self._exchange.name} has no zone for it {why}")
+                    problems[owner] = f"{owner}: {self._exchange.name} has no zone for it {why}"
             left = again
         return zones, problems
 
@@ -158,10 +158,11 @@ class NameServer:
             raise self._delegated(owner)
         found = "" if answer.answer else _zone_in(answer, owner)
         if found and found != zone:
-            raise ServerError(f"{owner} lies in the zone {found} of {self._exchange.name}, not in {zone}")
+            raise ServerError(f"{owner} lies in the zone {found} of {self._exchange.name}, not in {zone}", of_zone=True)
 
     def _delegated(self, owner: str) -> ServerError:
-        return ServerError(f"{self._exchange.name} is not authoritative for {owner}, which is delegated to another zone")
+        message = f"{self._exchange.name} is not authoritative for {owner}, which is delegated to another zone"
+        return ServerError(message, of_zone=True)
 
     # -- updates ------------------------------------------------------------------------------------------------------
 
@@ -178,7 +179,7 @@ class NameServer:
                 yield part, message
                 rest = rest[size:]
             elif size == 1:
-                raise ServerError(f"{part[0].rrset} is too large for a message of 64 KiB")
+                raise ServerError(f"{part[0].rrset} is too large for a message of 64 KiB", of_zone=True)
             else:
                 size = (size + 1) // 2
 

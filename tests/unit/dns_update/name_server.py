@@ -50,6 +50,8 @@ class MemoryServer(Exchange):
         self.rcodes: dict[str, dns.rcode.Rcode] = {}  # by zone, for updates, or by owner, for queries
         # Loses an update, or the answer to it.
         self.loses = ""
+        # Cannot be reached any more.
+        self.is_gone = False
         self.before_update: Callable[[MemoryServer], None] = lambda server: None
 
     # -- what a test says and sees ------------------------------------------------------------------------------------
@@ -72,6 +74,8 @@ class MemoryServer(Exchange):
     # -- the connection -----------------------------------------------------------------------------------------------
 
     def ask(self, questions: Iterable[dns.message.Message]) -> Iterator[dns.message.Message]:
+        if self.is_gone:
+            raise ServerError("ns port 53 cannot be reached")
         for question in questions:
             yield self._update(question, carry_out=False) if _is_update(question) else self._answer(question)
 

@@ -142,5 +142,6 @@ def test_the_report_names_record_sets() -> None:
         "replaced": ["b.server.tld. A"],
         "removed": [],
         "kept": [],
+        "failed": "",
     }
     assert planning.report(plan, [])["changed"] is False

@@ -7,9 +7,7 @@ from collections.abc import Callable
 
 import dns.rcode
 import pytest
-from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.input.reading import InputError
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig_dns import push, records
-from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig_dns.exchange import ServerError
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig_dns.server import NameServer
 
 from tests.unit.dns_update.name_server import MemoryServer
@@ -25,20 +23,24 @@ def record(owner: str, kind: str = "A", rdata: str = "192.0.2.80") -> Options:
 
 
 def run(
-    memory: MemoryServer, *entries: Options, between: Callable[[MemoryServer], None] = lambda memory: None, **more: t.Any
+    memory: MemoryServer,
+    *entries: Options,
+    between: Callable[[MemoryServer], None] = lambda memory: None,
+    is_check: bool = False,
+    **more: t.Any,
 ) -> list[Report]:
     """What the module does, with something happening between reading and writing."""
     options = {"server": "ns", "key_name": "k", "key_secret": "c2VjcmV0", "records": list(entries), **more}
     server = NameServer(memory)
     plans = push.prepare(records.read(options), server)
     between(memory)
-    return push.push(plans, server)
+    return push.foretell(plans) if is_check else push.push(plans, server)
 
 
-def failure(memory: MemoryServer, *entries: Options, **more: t.Any) -> push.PushError:
-    with pytest.raises(push.PushError) as error:
-        run(memory, *entries, **more)
-    return error.value
+def failure(memory: MemoryServer, *entries: Options, **more: t.Any) -> str:
+    """Why the one zone has failed that has."""
+    (failed,) = filter(None, (report["failed"] for report in run(memory, *entries, **more)))
+    return str(failed)
 
 
 def three_zones() -> tuple[MemoryServer, list[Options]]:
@@ -91,37 +93,71 @@ def test_the_inner_of_two_given_zones_gets_the_records_below_it() -> None:
 
 def test_a_record_of_an_inner_zone_is_not_put_into_the_outer() -> None:
     memory = MemoryServer(server_tld="", sub_server_tld="")
-    with pytest.raises(
-        ServerError, match=r"^a\.sub\.server\.tld\. lies in the zone sub\.server\.tld\. of ns, not in server\.tld\.$"
-    ):
-        run(memory, record("a.server.tld"), record("a.sub.server.tld"), zones=["server.tld"])
+    assert failure(memory, record("a.server.tld"), record("a.sub.server.tld"), zones=["server.tld"]) == (
+        "a.sub.server.tld. lies in the zone sub.server.tld. of ns, not in server.tld."
+    )
     assert memory.updates == []
 
 
-# -- what is refused before anything is sent ----------------------------------------------------------------------------
+# -- zones that cannot be changed, and keep no other --------------------------------------------------------------------
 
 
-def test_zones_that_are_not_there_are_all_named() -> None:
+def done(reports: list[Report]) -> list[str]:
+    """The zones that were changed."""
+    return [report["zone"] for report in reports if report["changed"]]
+
+
+@pytest.mark.parametrize("is_check", [False, True])
+def test_a_zone_that_is_not_there_fails_alone(is_check: bool) -> None:
     memory, entries = three_zones()
-    wrong = [record("a.x.tld"), record("a.y.tld")]
-    for zones in ([], ["a.tld", "b.tld", "c.tld", "x.tld", "y.tld"]):
-        with pytest.raises(InputError) as error:
-            run(memory, *entries, *wrong, zones=zones)
-        assert all(
-            f" {name}.tld." in problem or f"a.{name}.tld." in problem
-            for name, problem in zip("xy", error.value.problems, strict=True)
-        )
-    assert memory.updates == []
+    wrong = [record("a.x.tld"), record("a.y.tld"), record("b.y.tld")]
+    reports = run(memory, *entries, *wrong, zones=["a.tld", "b.tld", "c.tld", "x.tld", "y.tld"], is_check=is_check)
+    assert {report["zone"]: report["failed"] for report in reports if report["failed"]} == {
+        "x.tld.": "ns has no zone x.tld. (REFUSED)",
+        "y.tld.": "ns has no zone y.tld. (REFUSED)",
+    }
+    assert done(reports) == ["a.tld.", "b.tld.", "c.tld."]
+    assert len(memory.updates) == (0 if is_check else 3)
+    assert push.summary(reports) == (
+        "2 of 5 zones failed, and the others are as wanted:\n"
+        "zone x.tld.: ns has no zone x.tld. (REFUSED)\n"
+        "zone y.tld.: ns has no zone y.tld. (REFUSED)"
+    )
 
 
-def test_what_is_in_the_way_in_any_zone_stops_all() -> None:
+def test_owners_without_a_zone_fail_together() -> None:
+    memory, entries = three_zones()
+    reports = run(memory, *entries, *(record(f"a{number}.x.tld") for number in range(7)))
+    (failed,) = [report for report in reports if report["failed"]]
+    assert failed["zone"] == ""
+    assert failed["failed"].startswith("a0.x.tld.: ns has no zone for it (REFUSED); a1.x.tld.: ")
+    assert failed["failed"].endswith("; and 2 more")
+    assert done(reports) == ["a.tld.", "b.tld.", "c.tld."]
+    assert push.summary(reports).startswith("1 of 4 zones failed, and the others are as wanted:\nzone (none): a0.x.tld.: ns")
+
+
+def test_what_is_in_the_way_in_a_zone_stops_that_one_as_a_whole() -> None:
     memory, entries = three_zones()
     memory.put("autoconfig.b.tld.", "CNAME", "x.tld.")
-    memory.put("autoconfig.c.tld.", "CNAME", "x.tld.")
-    with pytest.raises(InputError) as error:
-        run(memory, *entries)
-    assert [problem.partition(":")[0] for problem in error.value.problems] == ["autoconfig.b.tld. A", "autoconfig.c.tld. A"]
-    assert memory.updates == []
+    reports = run(memory, *entries, record("autodiscover.b.tld"))
+    assert done(reports) == ["a.tld.", "c.tld."]
+    assert reports[1]["failed"].startswith("autoconfig.b.tld. A: the server has CNAME at autoconfig.b.tld.")
+    assert memory.has("autodiscover.b.tld.", "A") == []
+
+
+def test_a_zone_that_cannot_be_read_fails_alone() -> None:
+    memory, entries = three_zones()
+    memory.rcodes["autoconfig.b.tld."] = dns.rcode.SERVFAIL
+    reports = run(memory, *entries, zones=["a.tld", "b.tld", "c.tld"])
+    assert done(reports) == ["a.tld.", "c.tld."]
+    assert reports[1]["failed"] == "ns, asked for autoconfig.b.tld., could not carry it out (SERVFAIL); its log says why"
+
+
+def test_of_very_many_zones_that_fail_some_are_named() -> None:
+    reports = run(MemoryServer(), *(record(f"a.d{number}.tld") for number in range(25)), zones=[f"d{n}.tld" for n in range(25)])
+    lines = push.summary(reports).splitlines()
+    assert (lines[0], len(lines), lines[-1]) == ("25 of 25 zones failed:", 22, "and 5 more zones")
+    assert push.summary(run(*three_zones()[:1], *three_zones()[1])) == ""
 
 
 # -- servers that say yes -----------------------------------------------------------------------------------------------
@@ -130,14 +166,11 @@ def test_what_is_in_the_way_in_any_zone_stops_all() -> None:
 def test_a_server_that_says_yes_and_does_nothing_is_found_out() -> None:
     memory, entries = three_zones()
     memory.ignores_updates = True
-    error = failure(memory, *entries)
-    assert str(error) == (
-        "the server carried out the updates, but 3 record sets are not as wanted: "
-        "autoconfig.a.tld. A: expected 192.0.2.80 (TTL 300), found none; "
-        "autoconfig.b.tld. A: expected 192.0.2.80 (TTL 300), found none; "
-        "autoconfig.c.tld. A: expected 192.0.2.80 (TTL 300), found none"
-    )
-    assert error.zones == []
+    assert [report["failed"] for report in run(memory, *entries)] == [
+        "the server carried out the update, but 1 record sets are not as wanted: "
+        f"autoconfig.{zone}.tld. A: expected 192.0.2.80 (TTL 300), found none"
+        for zone in "abc"
+    ]
 
 
 def test_the_zones_that_are_as_wanted_are_reported_beside_one_that_is_not() -> None:
@@ -149,17 +182,17 @@ def test_the_zones_that_are_as_wanted_are_reported_beside_one_that_is_not() -> N
             server.ignores_updates = True
 
     memory.before_update = lose_b
-    error = failure(memory, *entries)
-    assert "but 1 record sets are not as wanted: autoconfig.b.tld. A: " in str(error)
-    assert [(report["zone"], report["changed"]) for report in error.zones] == [("a.tld.", True), ("c.tld.", False)]
+    reports = run(memory, *entries)
+    assert "but 1 record sets are not as wanted: autoconfig.b.tld. A: " in reports[1]["failed"]
+    assert [(report["changed"], bool(report["failed"])) for report in reports] == [(True, False), (True, True), (False, False)]
 
 
 def test_many_record_sets_that_are_not_as_wanted_are_counted_and_some_named() -> None:
     memory = MemoryServer(server_tld="")
     memory.ignores_updates = True
     error = failure(memory, *(record(f"a{number}.server.tld") for number in range(7)))
-    assert "but 7 record sets are not as wanted" in str(error)
-    assert str(error).count("expected") == push.SHOWN
+    assert "but 7 record sets are not as wanted" in error
+    assert error.count("expected") == push.SHOWN
 
 
 def test_an_update_that_cannot_be_read_back_is_said_to_be_done_and_unseen() -> None:
@@ -169,12 +202,24 @@ def test_an_update_that_cannot_be_read_back_is_said_to_be_done_and_unseen() -> N
         server.rcodes["autoconfig.a.tld."] = dns.rcode.SERVFAIL
 
     memory.before_update = break_down
-    error = failure(memory, *entries)
-    assert str(error) == (
-        "all updates were carried out, but could not be read back: "
+    assert failure(memory, *entries) == (
+        "the update was carried out, but could not be read back: "
         "ns, asked for autoconfig.a.tld., could not carry it out (SERVFAIL); its log says why"
     )
-    assert [report["zone"] for report in error.zones] == ["a.tld.", "b.tld.", "c.tld."]
+
+
+def test_updates_that_cannot_be_read_back_because_the_server_is_gone_are_all_said_to_be_done_and_unseen() -> None:
+    memory, entries = three_zones()
+
+    def go(server: MemoryServer) -> None:
+        if len(server.updates) == 2:
+            server.is_gone = True
+
+    memory.before_update = go
+    reports = run(memory, *entries)
+    assert done(reports) == ["a.tld.", "b.tld.", "c.tld."]
+    unseen = "the update was carried out, but could not be read back: ns port 53 cannot be reached"
+    assert [report["failed"] for report in reports] == [unseen] * 3
 
 
 def test_where_nothing_was_to_do_nothing_is_read_back() -> None:
@@ -190,14 +235,35 @@ def test_where_nothing_was_to_do_nothing_is_read_back() -> None:
 # -- servers that say no ------------------------------------------------------------------------------------------------
 
 
-def test_the_zones_before_a_refused_one_are_done_and_those_after_it_left_alone() -> None:
+def test_a_zone_that_is_refused_keeps_no_other() -> None:
     memory, entries = three_zones()
     memory.rcodes["b.tld."] = dns.rcode.REFUSED
-    error = failure(memory, *entries)
-    assert str(error).startswith("zone b.tld.: ns, asked to change the zone, refused it (REFUSED)")
-    assert [(report["zone"], report["added"]) for report in error.zones] == [("a.tld.", ["autoconfig.a.tld. A"])]
-    assert memory.has("autoconfig.a.tld.", "A") == ["300 192.0.2.80"]
-    assert memory.has("autoconfig.c.tld.", "A") == []
+    reports = run(memory, *entries)
+    assert done(reports) == ["a.tld.", "c.tld."]
+    assert reports[1]["failed"].startswith("ns, asked to change the zone, refused it (REFUSED)")
+    assert memory.has("autoconfig.c.tld.", "A") == ["300 192.0.2.80"]
+    # Of the second run only that one is left to do.
+    del memory.rcodes["b.tld."]
+    assert done(run(memory, *entries)) == ["b.tld."]
+
+
+def test_where_the_server_is_gone_the_rest_is_not_tried() -> None:
+    memory, entries = three_zones()
+
+    def go(server: MemoryServer) -> None:
+        if server.updates:
+            server.loses, server.is_gone = "update", True
+
+    memory.before_update = go
+    memory.put("autoconfig.d.a.tld.", "A", "192.0.2.80", ttl=300)
+    reports = run(memory, *entries)
+    assert [report["failed"].partition(":")[0] for report in reports] == [
+        "the update was carried out, but could not be read back",
+        "ns closed the connection without an answer; ns port 53 cannot be reached; whether the zone was changed is not known, "
+        "the next run will see",
+        "it was not tried, because before it",
+    ]
+    assert len(memory.updates) == 1
 
 
 def test_of_a_zone_that_needs_several_updates_the_part_that_is_done_is_reported() -> None:
@@ -210,9 +276,8 @@ def test_of_a_zone_that_needs_several_updates_the_part_that_is_done_is_reported(
             server.rcodes["server.tld."] = dns.rcode.SERVFAIL
 
     memory.before_update = refuse_the_second
-    error = failure(memory, *entries)
-    assert str(error).startswith("zone server.tld.: ns, asked to change the zone, could not carry it out (SERVFAIL)")
-    (report,) = error.zones
+    (report,) = run(memory, *entries)
+    assert report["failed"].startswith("ns, asked to change the zone, could not carry it out (SERVFAIL)")
     assert report["added"] == ["t0.server.tld. TXT"]
     assert memory.has("t1.server.tld.", "TXT") == []
 
@@ -227,11 +292,10 @@ def test_what_somebody_changed_in_between_is_named_and_stays() -> None:
         server.put("a.server.tld.", "A", "192.0.2.77")
 
     error = failure(memory, record("a.server.tld"), record("b.server.tld"), between=somebody)
-    assert str(error) == (
-        "zone server.tld.: somebody changed it between our reading and writing, so that nothing was changed (NXRRSET): "
+    assert error == (
+        "somebody changed it between our reading and writing, so that nothing was changed (NXRRSET): "
         "a.server.tld. A: expected 192.0.2.1 (TTL 60), found 192.0.2.77 (TTL 60); run again"
     )
-    assert error.zones == []
     assert memory.has("a.server.tld.", "A") == ["60 192.0.2.77"]
     assert memory.has("b.server.tld.", "A") == ["60 192.0.2.1"]
 
@@ -249,7 +313,7 @@ def test_a_change_in_between_that_is_gone_again_is_said_without_names() -> None:
 
     memory.tell = tell  # type: ignore[method-assign]
     error = failure(memory, record("a.server.tld"))
-    assert str(error).endswith("nothing was changed (YXRRSET): which records is not to be seen any more; run again")
+    assert error.endswith("nothing was changed (YXRRSET): which records is not to be seen any more; run again")
 
 
 def test_at_most_some_changes_in_between_are_named() -> None:
@@ -260,7 +324,7 @@ def test_at_most_some_changes_in_between_are_named() -> None:
             server.put(f"a{number}.server.tld.", "A", "192.0.2.77")
 
     error = failure(memory, *(record(f"a{number}.server.tld") for number in range(7)), between=somebody)
-    assert str(error).count("expected none") == push.SHOWN
+    assert error.count("expected none") == push.SHOWN
 
 
 def test_a_change_in_between_after_which_the_server_does_not_answer_is_not_known() -> None:
@@ -271,8 +335,8 @@ def test_a_change_in_between_after_which_the_server_does_not_answer_is_not_known
         server.rcodes["a.server.tld."] = dns.rcode.SERVFAIL
 
     error = failure(memory, record("a.server.tld"), between=somebody)
-    assert "answered YXRRSET; ns, asked for a.server.tld., could not carry it out (SERVFAIL)" in str(error)
-    assert str(error).endswith(UNKNOWN)
+    assert "answered YXRRSET; ns, asked for a.server.tld., could not carry it out (SERVFAIL)" in error
+    assert error.endswith(UNKNOWN)
 
 
 def test_an_update_whose_answer_is_lost_is_found_to_be_done() -> None:
@@ -287,11 +351,9 @@ def test_an_update_that_is_lost_is_not_sent_again() -> None:
     memory = MemoryServer(server_tld="")
     memory.loses = "update"
     error = failure(memory, record("a.server.tld"))
-    assert str(error) == (
-        "zone server.tld.: ns closed the connection without an answer; when it was read again, the update was not carried "
-        "out, or not yet"
+    assert error == (
+        "ns closed the connection without an answer; when it was read again, the update was not carried out, or not yet"
     )
-    assert error.zones == []
 
 
 def test_an_update_that_is_lost_with_its_server_is_not_known() -> None:
@@ -303,5 +365,5 @@ def test_an_update_that_is_lost_with_its_server_is_not_known() -> None:
 
     memory.before_update = break_down
     error = failure(memory, record("a.server.tld"))
-    assert str(error).startswith("zone server.tld.: ns closed the connection without an answer; ns, asked for a.server.tld., ")
-    assert str(error).endswith(UNKNOWN)
+    assert error.startswith("ns closed the connection without an answer; ns, asked for a.server.tld., ")
+    assert error.endswith(UNKNOWN)

@@ -34,24 +34,24 @@ def types(held: Held, owner: str) -> list[str]:
 
 def test_zones_that_a_server_has_are_right_and_others_are_named() -> None:
     server = NameServer(MemoryServer(server_tld="", sub_server_tld=""))
-    assert server.check_zones(["server.tld.", "sub.server.tld."]) == []
-    assert server.check_zones(["other.tld.", "server.tld.", "in.server.tld.", "tld."]) == [
-        "ns has no zone other.tld. (REFUSED)",
-        "ns has no zone in.server.tld.; it is inside of server.tld.",
-        "ns has no zone tld. (REFUSED)",
-    ]
+    assert server.check_zones(["server.tld.", "sub.server.tld."]) == {}
+    assert server.check_zones(["other.tld.", "server.tld.", "in.server.tld.", "tld."]) == {
+        "other.tld.": "ns has no zone other.tld. (REFUSED)",
+        "in.server.tld.": "ns has no zone in.server.tld.; it is inside of server.tld.",
+        "tld.": "ns has no zone tld. (REFUSED)",
+    }
 
 
 def test_an_alias_is_no_zone_though_the_answer_ends_with_one() -> None:
     server = NameServer(MemoryServer(server_tld="www CNAME mail.other.tld.\n", other_tld="mail A 192.0.2.1\n"))
-    assert server.check_zones(["www.server.tld."]) == ["ns has no zone www.server.tld. (NOERROR)"]
+    assert server.check_zones(["www.server.tld."]) == {"www.server.tld.": "ns has no zone www.server.tld. (NOERROR)"}
 
 
 def test_each_owner_lies_in_the_innermost_zone() -> None:
     memory = MemoryServer(server_tld="sub NS ns\nwww CNAME mail.other.tld.\n", sub_server_tld="", other_tld="mail A 192.0.2.1\n")
     owners = ["a.server.tld.", "server.tld.", "a.sub.server.tld.", "a.b.sub.server.tld.", "www.server.tld.", "mail.other.tld."]
     zones, problems = NameServer(memory).find_zones(owners)
-    assert problems == []
+    assert problems == {}
     assert zones == {
         "a.server.tld.": "server.tld.",
         "server.tld.": "server.tld.",
@@ -64,17 +64,17 @@ def test_each_owner_lies_in_the_innermost_zone() -> None:
 
 def test_an_alias_below_aliases_is_found_by_the_first_name_above_that_is_none() -> None:
     memory = MemoryServer(server_tld="a CNAME x.other.tld.\nb.a CNAME x.other.tld.\n", other_tld="")
-    assert NameServer(memory).find_zones(["b.a.server.tld."]) == ({"b.a.server.tld.": "server.tld."}, [])
+    assert NameServer(memory).find_zones(["b.a.server.tld."]) == ({"b.a.server.tld.": "server.tld."}, {})
 
 
 def test_owners_without_a_zone_are_named_with_the_reason() -> None:
     memory = MemoryServer(server_tld="sub NS ns.elsewhere.tld.\n")
     zones, problems = NameServer(memory).find_zones(["a.server.tld.", "a.sub.server.tld.", "a.other.tld."])
     assert zones == {"a.server.tld.": "server.tld."}
-    assert problems == [
-        "a.sub.server.tld.: ns has no zone for it (the name is delegated to another)",
-        "a.other.tld.: ns has no zone for it (REFUSED)",
-    ]
+    assert problems == {
+        "a.sub.server.tld.": "a.sub.server.tld.: ns has no zone for it (the name is delegated to another)",
+        "a.other.tld.": "a.other.tld.: ns has no zone for it (REFUSED)",
+    }
 
 
 # -- reading ------------------------------------------------------------------------------------------------------------
