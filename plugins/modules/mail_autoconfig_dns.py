@@ -11,7 +11,7 @@ module: mail_autoconfig_dns
 short_description: Push DNS records to a name server by dynamic update
 version_added: 0.1.0
 description:
-  - Makes zones hold exactly the given record sets and touches no others, by dynamic updates (RFC 2136) that are signed
+  - Makes zones hold exactly the given record sets, and touches no others but those that are O(obsolete), by dynamic updates (RFC 2136) that are signed
     (TSIG, RFC 8945). A record set is all records of one owner and type; records of the same owner and type that are not given
     are removed.
   - Takes the records as M(mailops.autoconfig.mail_autoconfig) returns them, and any others of the types A, AAAA, CAA, CNAME,
@@ -72,7 +72,7 @@ options:
     type: list
     elements: dict
     required: true
-    suboptions:
+    suboptions: &record
       owner:
         description: Absolute name, with its final dot. Required.
         type: str
@@ -91,6 +91,17 @@ options:
       fields:
         description: Not used; the same as O(records[].rdata), field by field.
         type: dict
+  obsolete:
+    description:
+      - Records that shall be there no more, for example those of a customer that has left. They go in the same update, so that
+        an alias (CNAME) may take the place of other records of its owner, or they that of an alias.
+      - A record set goes if its data is exactly the given, with whatever TTL; others are kept, and a warning names them. A record
+        set that is among O(records), too, is left to that.
+      - Records in zones that are not among O(zones), or that the server does not have, are left, and a warning names them.
+    type: list
+    elements: dict
+    default: []
+    suboptions: *record
   key_name:
     description: Name of the TSIG key, as the server has it.
     type: str
@@ -115,7 +126,8 @@ notes:
   - A module shows nothing while it runs. To follow thousands of zones, loop over batches of them, as in the examples.
   - With more than 50 record sets in a zone the whole zone is fetched if the key may do so (AXFR), which is quicker than a query
     for each.
-  - A record set beside which a CNAME stands (or the other way round) is an error of its zone, because servers ignore such updates.
+  - A record set beside which a CNAME stands (or the other way round) is an error of its zone, because servers ignore such updates,
+    unless what is in the way goes with the same push (O(obsolete)).
 seealso:
   - module: mailops.autoconfig.mail_autoconfig
 """
@@ -182,11 +194,11 @@ zones:
       type: list
       elements: str
     removed:
-      description: Record sets that are gone, with O(state=absent).
+      description: Record sets that were taken away, with O(state=absent) or because they are O(obsolete).
       type: list
       elements: str
     kept:
-      description: Record sets that were not removed because their data is not the given, with O(state=absent).
+      description: Record sets that were not taken away because their data is not the given.
       type: list
       elements: str
     failed:
@@ -200,6 +212,18 @@ zones:
       removed: []
       kept: []
       failed: ''
+gone:
+  description: >-
+    The records of O(obsolete) that the server does not have any more, or has not had at all. Nothing of zones that failed, and
+    nothing that was kept or left.
+  returned: success, and when zones fail
+  type: list
+  elements: dict
+  sample:
+    - domain: former.tld
+      owner: _imaps._tcp.former.tld.
+      type: SRV
+      rdata: 0 1 993 mail.server.tld.
 problems:
   description: Everything that is wrong with the input, a line each.
   returned: when nothing is sent because of it
@@ -211,6 +235,7 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
+from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.findings import some
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.input.reading import InputError
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig_dns import library, plan, push, records
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig_dns.exchange import Exchange, ServerError
@@ -222,12 +247,23 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
     options = records.read(module.params)
     with Exchange(options.server, options.port, options.key, options.timeout) as exchange:
         server = NameServer(exchange)
-        plans = push.prepare(options, server)
+        prepared = push.prepare(options, server)
+        plans = prepared.plans
         reports = push.foretell(plans) if module.check_mode else push.push(plans, server)
     for report in reports:
         if report["kept"]:
             module.warn(f"zone {report['zone']}: kept, because the data is not the given: {', '.join(report['kept'])}")
-    return {"changed": any(report["changed"] for report in reports), "zones": reports, "diff": plan.diffs(plans)}
+    if prepared.left:
+        module.warn(
+            "obsolete records in zones that are not given, or that the server does not have or tell, are left: "
+            f"{some([str(rrset) for rrset in prepared.left])}"
+        )
+    return {
+        "changed": any(report["changed"] for report in reports),
+        "zones": reports,
+        "gone": records.chosen(module.params["obsolete"], push.gone(plans, reports)),
+        "diff": plan.diffs(plans),
+    }
 
 
 def main() -> None:

@@ -25,7 +25,7 @@ def run(server: NameServer, domains: Iterable[str], zones: list[str]) -> tuple[f
     begun = time.perf_counter()
     options = records.read({**server.module_options(), "records": entries, "zones": zones})
     with Exchange(options.server, options.port, options.key, 60) as exchange:
-        reports = push.push(push.prepare(options, Server(exchange)), Server(exchange))
+        reports = push.push(push.prepare(options, Server(exchange)).plans, Server(exchange))
     return time.perf_counter() - begun, any(report["changed"] for report in reports)
 
 

@@ -9,7 +9,7 @@ import socket
 import socketserver
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -102,17 +102,17 @@ def change(server: NameServer, zone: str, *lines: tuple[str, str, str]) -> None:
     assert dns.query.tcp(message, ADDRESS, port=server.port, timeout=5).rcode() == dns.rcode.NOERROR
 
 
-def push_with(options: Options, between: Callable[[list[Plan]], object] = lambda plans: None) -> list[Options]:
+def push_with(options: Options, between: Callable[[Sequence[Plan]], object] = lambda plans: None) -> list[Options]:
     """What the module does, with something happening between reading and writing."""
     wanted = records.read({"timeout": 5, **options})
     with Exchange(wanted.server, wanted.port, wanted.key, wanted.timeout) as exchange:
         server = Server(exchange)
-        plans = push.prepare(wanted, server)
+        plans = push.prepare(wanted, server).plans
         between(plans)
         return push.push(plans, server)
 
 
-def failure(options: Options, between: Callable[[list[Plan]], object] = lambda plans: None) -> str:
+def failure(options: Options, between: Callable[[Sequence[Plan]], object] = lambda plans: None) -> str:
     """Why the one zone has failed."""
     (report,) = push_with(options, between)
     return str(report["failed"])
@@ -280,6 +280,54 @@ def test_aliases_are_made_changed_and_removed(start: Start, may_transfer: bool) 
     assert push_with(options_for(server, [other]))[0]["replaced"] == ["autoconfig.server.tld. CNAME"]
     assert push_with(options_for(server, [alias], state="absent"))[0]["kept"] == ["autoconfig.server.tld. CNAME"]
     assert push_with(options_for(server, [other], state="absent"))[0]["removed"] == ["autoconfig.server.tld. CNAME"]
+
+
+@pytest.mark.parametrize("may_transfer", [True, False])
+def test_a_record_becomes_an_alias_and_back_in_one_update(start: Start, module: Module, may_transfer: bool) -> None:
+    server = start({"server.tld": "mail A 192.0.2.25\n", "other.tld": ""}, may_transfer=may_transfer)
+    records = [{**entry, "domain": "server.tld"} for entry in domain_records("server.tld")]
+    hosts = [entry for entry in records if entry["owner"].startswith("auto")]
+    names = sorted({entry["owner"] for entry in hosts})
+    aliases = [{"owner": name, "type": "CNAME", "ttl": 300, "rdata": "mail.server.tld."} for name in names]
+    # So many that the zone is fetched as a whole where it may be.
+    fillers = [{**hosts[0], "owner": f"f{number}.server.tld."} for number in range(60)]
+    push_with(options_for(server, [*records, *fillers]))
+    serial = server.serial("server.tld")
+    result = module(options_for(server, [*aliases, *fillers], obsolete=[*records, {**hosts[0], "owner": "a.gone.tld."}]))
+    assert not result["failed"], result
+    (zone,) = result["zones"]
+    assert zone["added"] == [f"{name} CNAME" for name in names]
+    assert len(zone["removed"]) == 7
+    assert server.serial("server.tld") == serial + 1
+    assert [held(server, name, "CNAME") for name in names] == [["300 mail.server.tld."]] * 2
+    assert held(server, "_imaps._tcp.server.tld.", "SRV") == []
+    assert held(server, "mail.server.tld.", "A") == ["3600 192.0.2.25"]
+    assert [(entry["owner"], entry["type"]) for entry in result["gone"]] == [(entry["owner"], entry["type"]) for entry in records]
+    assert {entry["domain"] for entry in result["gone"]} == {"server.tld"}
+    assert any("are left: a.gone.tld. A" in line for line in result["warnings"])
+    again = module(options_for(server, [*aliases, *fillers], obsolete=records))
+    assert (again["changed"], again["gone"]) == (False, result["gone"])
+    (report,) = push_with(options_for(server, records, obsolete=aliases))
+    assert (len(report["added"]), len(report["removed"]), report["failed"]) == (7, 2, "")
+    assert held(server, "autoconfig.server.tld.", "A") == ["300 192.0.2.80"]
+    assert server.serial("server.tld") == serial + 2
+
+
+def test_check_mode_tells_what_would_be_gone(start: Start, module: Module) -> None:
+    server = start()
+    obsolete = domain_records("server.tld")
+    push_with(options_for(server, obsolete))
+    change(server, "server.tld", ("_imaps._tcp.server.tld.", "SRV", "0 1 993 elsewhere.tld."))
+    serial = server.serial("server.tld")
+    foretold = module(options_for(server, [], obsolete=obsolete), "--check", "--diff")
+    assert server.serial("server.tld") == serial
+    done = module(options_for(server, [], obsolete=obsolete), "--diff")
+    assert {key: foretold[key] for key in ("changed", "zones", "gone", "diff")} == {
+        key: done[key] for key in ("changed", "zones", "gone", "diff")
+    }
+    assert done["zones"][0]["kept"] == ["_imaps._tcp.server.tld. SRV"]
+    assert len(done["gone"]) == 6
+    assert held(server, "_imaps._tcp.server.tld.", "SRV") == ["60 0 1 993 elsewhere.tld."]
 
 
 # -- changes in between -----------------------------------------------------------------------------------------------

@@ -61,38 +61,54 @@ class Plan:
     :ivar changes: in the order of the owners (RFC 4034 section 6.1), so that a domain's stand together
     :ivar kept: RRsets that are to be removed but differ from what is given
     :ivar problems: why it cannot be done; then there are no changes
+    :ivar gone: obsolete RRsets that are not there, or not there any more after the changes
     """
 
     zone: str
     changes: tuple[Change, ...]
     kept: tuple[RRset, ...] = ()
     problems: tuple[str, ...] = ()
+    gone: tuple[RRset, ...] = ()
 
 
-def make(zone: str, wanted: t.Iterable[RRset], held: Held, state: str) -> Plan:
-    """Plan the way to all of ``wanted`` (``state`` is ``present``) or to none of it (``absent``).
+def make(zone: str, wanted: t.Iterable[RRset], held: Held, state: str, obsolete: t.Iterable[RRset] = ()) -> Plan:
+    """Plan the way to all of ``wanted`` (``state`` is ``present``) or to none of it (``absent``), and to none of ``obsolete``.
 
     Records are ours to remove if the data is the given; the TTL does not tell whose they are.
     """
+    wanted, obsolete = list(wanted), list(obsolete)
+    removals, kept = _removals([*obsolete, *(wanted if state == "absent" else ())], held)
+    going = {(change.rrset.owner, change.rrset.type) for change in removals}
     changes: list[Change] = []
-    kept: list[RRset] = []
     problems: list[str] = []
-    for rrset in sorted(wanted, key=_order):
-        node = held.get(rrset.owner, {})
-        current = node.get(rrset.type)
-        if state == "absent":
-            if current is not None and current.rdatas == rrset.rdatas:
-                changes.append(Change(current, None))
-            elif current is not None:
-                kept.append(current)
-        elif _rivals(rrset, node):
+    for rrset in sorted(wanted if state == "present" else (), key=_order):
+        node = {kind: current for kind, current in held.get(rrset.owner, {}).items() if (rrset.owner, kind) not in going}
+        if rivals := _rivals(rrset, node):
             problems.append(
-                f"{rrset}: the server has {', '.join(_rivals(rrset, node))} at {rrset.owner}, and nothing can be beside a CNAME; "
+                f"{rrset}: the server has {', '.join(rivals)} at {rrset.owner}, and nothing can be beside a CNAME; "
                 "remove the one or the other"
             )
-        elif current != rrset:
-            changes.append(Change(current, rrset))
-    return Plan(zone, () if problems else tuple(changes), tuple(kept), tuple(problems))
+        elif node.get(rrset.type) != rrset:
+            changes.append(Change(node.get(rrset.type), rrset))
+    if problems:
+        return Plan(zone, (), tuple(kept), tuple(problems))
+    changes = sorted([*changes, *removals], key=lambda change: _order(change.rrset))
+    other = {(rrset.owner, rrset.type) for rrset in kept}
+    gone = tuple(rrset for rrset in obsolete if (rrset.owner, rrset.type) not in other)
+    return Plan(zone, tuple(changes), tuple(kept), gone=gone)
+
+
+def _removals(rrsets: t.Iterable[RRset], held: Held) -> tuple[list[Change], list[RRset]]:
+    """The changes that take RRsets away, and those that the server has with other data."""
+    changes: list[Change] = []
+    kept: list[RRset] = []
+    for rrset in sorted(rrsets, key=_order):
+        current = held.get(rrset.owner, {}).get(rrset.type)
+        if current is not None and current.rdatas == rrset.rdatas:
+            changes.append(Change(current, None))
+        elif current is not None:
+            kept.append(current)
+    return changes, kept
 
 
 def _order(rrset: RRset) -> tuple[list[str], str]:

@@ -5,6 +5,7 @@ PRIVATE to the collection. Everything is read and judged before the first zone i
 
 from __future__ import annotations
 
+import dataclasses
 import typing as t
 
 from . import plan as planning
@@ -19,36 +20,71 @@ SHOWN = 5
 SHOWN_ZONES = 20
 
 
-def prepare(options: Options, server: NameServer) -> list[Plan]:
-    """What has to be done, by zone, sorted; a zone that cannot be changed has problems. Changes nothing.
+@dataclasses.dataclass(frozen=True)
+class Prepared:
+    """What has to be done.
 
-    Raises ServerError where nothing can be said of any zone.
+    :ivar plans: by zone, sorted; those of zones that cannot be changed have problems
+    :ivar left: obsolete RRsets of which nothing can be said, because their zone is not given or cannot be asked
     """
-    wanted, missing = _by_zone(options, server)
-    held, unread = _read(wanted, server)
-    plans = [planning.make(zone, wanted[zone], held[zone], options.state) for zone in held]
-    plans += [*missing, *(Plan(zone, (), problems=(why,)) for zone, why in unread.items())]
-    return sorted(plans, key=lambda plan: plan.zone)
+
+    plans: tuple[Plan, ...]
+    left: tuple[RRset, ...] = ()
 
 
-def _by_zone(options: Options, server: NameServer) -> tuple[dict[str, list[RRset]], list[Plan]]:
-    """The RRsets by zone, and what there is instead of a plan for zones that the server does not have."""
-    owners = {rrset.owner: "" for rrset in options.rrsets}
-    if options.zones:
-        given = set(options.zones)
-        zones = {owner: zone_of(owner, given) or "" for owner in owners}
-        missing = server.check_zones(sorted(set(zones.values())))
-        failed = [Plan(zone, (), problems=(why,)) for zone, why in missing.items()]
-    else:
-        zones, missing = server.find_zones(owners)
-        # What the name of their zone would be, nobody knows.
-        failed = [Plan("", (), problems=tuple(missing.values()))] if missing else []
-    wanted: dict[str, list[RRset]] = {}
+def prepare(options: Options, server: NameServer) -> Prepared:
+    """What has to be done. Changes nothing. Raises ServerError where nothing can be said of any zone."""
+    zones, missing = _zones(options, server)
+    wanted, obsolete = (_by_zone(rrsets, zones, missing) for rrsets in (options.rrsets, options.obsolete))
+    held, unread, obsolete = _read_both(wanted, obsolete, server)
+    plans = [planning.make(zone, wanted.get(zone, ()), held[zone], options.state, obsolete.get(zone, ())) for zone in held]
+    problems: dict[str, dict[str, None]] = {zone: {why: None} for zone, why in unread.items()}
     for rrset in options.rrsets:
-        zone = zones.get(rrset.owner, "")
-        if zone and zone not in missing:
-            wanted.setdefault(zone, []).append(rrset)
-    return wanted, failed
+        if rrset.owner in missing:
+            # Of an owner without a zone nobody knows what the name of that would be.
+            problems.setdefault(zones.get(rrset.owner, ""), {})[missing[rrset.owner]] = None
+    plans += [Plan(zone, (), problems=tuple(lines)) for zone, lines in problems.items()]
+    judged = {rrset for rrsets in obsolete.values() for rrset in rrsets}
+    left = tuple(rrset for rrset in options.obsolete if rrset not in judged)
+    return Prepared(tuple(sorted(plans, key=lambda plan: plan.zone)), left)
+
+
+def _read_both(
+    wanted: t.Mapping[str, list[RRset]], obsolete: t.Mapping[str, list[RRset]], server: NameServer
+) -> tuple[dict[str, Held], dict[str, str], dict[str, list[RRset]]]:
+    """The same as ``_read`` for both, and the obsolete ones that can be read: one may lie in a zone that was made since.
+
+    It keeps nothing else of the zone that it lay in before.
+    """
+    both = {zone: [*wanted.get(zone, ()), *obsolete.get(zone, ())] for zone in {**wanted, **obsolete}}
+    held, unread = _read(both, server)
+    readable = dict(obsolete)
+    for zone in [zone for zone in unread if zone in obsolete]:
+        readable[zone] = [rrset for rrset in obsolete[zone] if not _read({zone: [rrset]}, server)[1]]
+        if zone in wanted or readable[zone]:
+            again, why = _read({zone: [*wanted.get(zone, ()), *readable[zone]]}, server)
+            held.update(again)
+            unread = {**{other: words for other, words in unread.items() if other != zone}, **why}
+    return held, unread, readable
+
+
+def _zones(options: Options, server: NameServer) -> tuple[dict[str, str], dict[str, str]]:
+    """The zone of each owner that has one, and why the server cannot serve some, by owner."""
+    owners = dict.fromkeys(rrset.owner for rrset in (*options.rrsets, *options.obsolete))
+    if not options.zones:
+        return server.find_zones(owners)
+    given = set(options.zones)
+    zones = {owner: zone for owner in owners for zone in [zone_of(owner, given)] if zone}
+    missing = server.check_zones(sorted(set(zones.values())))
+    return zones, {owner: missing[zone] for owner, zone in zones.items() if zone in missing}
+
+
+def _by_zone(rrsets: t.Iterable[RRset], zones: t.Mapping[str, str], missing: t.Collection[str]) -> dict[str, list[RRset]]:
+    found: dict[str, list[RRset]] = {}
+    for rrset in rrsets:
+        if rrset.owner in zones and rrset.owner not in missing:
+            found.setdefault(zones[rrset.owner], []).append(rrset)
+    return found
 
 
 def _read(wanted: t.Mapping[str, t.Sequence[RRset]], server: NameServer) -> tuple[dict[str, Held], dict[str, str]]:
@@ -125,6 +161,11 @@ def _unseen(changed: t.Mapping[str, t.Sequence[Change]], server: NameServer) -> 
             if lines
         },
     }
+
+
+def gone(plans: t.Iterable[Plan], reports: t.Iterable[t.Mapping[str, t.Any]]) -> list[RRset]:
+    """The obsolete RRsets that are gone for certain."""
+    return [rrset for plan, report in zip(plans, reports) if not report["failed"] for rrset in plan.gone]
 
 
 def _failed(problems: t.Sequence[str]) -> str:

@@ -62,7 +62,10 @@ class Record:
 
 @dataclasses.dataclass(frozen=True)
 class Options:
-    """What the module is asked to do; ``zones`` have their final dot, ``timeout`` is seconds, ``key`` a ``dns.tsig.Key``."""
+    """What the module is asked to do; ``zones`` have their final dot, ``timeout`` is seconds, ``key`` a ``dns.tsig.Key``.
+
+    :ivar obsolete: what shall be there no more; nothing of ``rrsets``
+    """
 
     server: str
     port: int
@@ -70,6 +73,7 @@ class Options:
     key: t.Any = dataclasses.field(repr=False)
     zones: tuple[str, ...]
     rrsets: tuple[RRset, ...]
+    obsolete: tuple[RRset, ...]
     state: str
 
 
@@ -83,6 +87,7 @@ def argument_spec() -> Spec:
         "port": {"type": "int", "default": 53},
         "zones": {"type": "list", "elements": "str", "default": []},
         "records": {"type": "list", "elements": "dict", "options": record, "required": True},
+        "obsolete": {"type": "list", "elements": "dict", "options": record, "default": []},
         "key_name": {"type": "str", "required": True},
         "key_secret": {"type": "str", "required": True, "no_log": True},
         "key_algorithm": {"type": "str", "choices": list(ALGORITHMS), "default": "hmac-sha256"},
@@ -99,6 +104,9 @@ def read(options: t.Mapping[str, t.Any]) -> Options:
     _check_owners(records, set(zones), problems)
     _check_aliases(records, problems)
     rrsets = _group(records, problems)
+    wanted = {(rrset.owner, rrset.type) for rrset in rrsets}
+    # What was there at different times need not go together.
+    obsolete = _group((record for record in map(_record, fields.mappings("obsolete")) if record), [])
     found = Options(
         server=fields.text("server", text_line, required=True),
         port=fields.port("port", 53),
@@ -106,12 +114,23 @@ def read(options: t.Mapping[str, t.Any]) -> Options:
         key=_key(fields),
         zones=zones,
         rrsets=rrsets,
+        obsolete=tuple(rrset for rrset in obsolete if (rrset.owner, rrset.type) not in wanted),
         state=fields.text("state", one_of("present", "absent"), "present"),
     )
     fields.close()
     if problems:
         raise InputError(problems)
     return found
+
+
+def chosen(entries: t.Iterable[t.Mapping[str, t.Any]], rrsets: t.Iterable[RRset]) -> list[dict[str, str]]:
+    """Those records of the input that are of the RRsets, in the words of the input."""
+    wanted = {(rrset.owner, rrset.type) for rrset in rrsets}
+    return [
+        {name: entry[name] for name in ("domain", "owner", "type", "rdata") if entry.get(name)}
+        for entry in entries
+        if (entry["owner"].lower(), entry["type"].upper()) in wanted
+    ]
 
 
 def _key(fields: Fields) -> t.Any:

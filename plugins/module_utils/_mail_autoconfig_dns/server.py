@@ -5,11 +5,13 @@ PRIVATE to the collection. RFC 2136 (updates), 2308 section 3 (where a zone begi
 
 from __future__ import annotations
 
+import itertools
 import typing as t
 
 from .exchange import Exchange, ServerError
 from .library import dns
 from .plan import Change, Held, RRset
+from .records import TYPES
 
 Wanted = t.Mapping[str, t.Sequence[RRset]]
 
@@ -169,11 +171,13 @@ class NameServer:
     def updates(self, zone: str, changes: t.Sequence[Change]) -> t.Iterator[tuple[t.Sequence[Change], dns.update.UpdateMessage]]:
         """The messages that make the changes, one if they fit, each with its part of them; see :meth:`send`.
 
-        Raises ServerError if a single change does not fit.
+        Those of an owner are in one, because an alias and other data take each other's place. Raises ServerError if those of a
+        single owner do not fit.
         """
-        rest, size = changes, min(len(changes), MOST_CHANGES)
+        rest = [list(group) for _owner, group in itertools.groupby(changes, key=lambda change: change.rrset.owner)]
+        size = min(len(rest), MOST_CHANGES)
         while rest:
-            part = rest[:size]
+            part = [change for group in rest[:size] for change in group]
             message = _update(zone, part)
             if self._exchange.fits(message):
                 yield part, message
@@ -206,22 +210,30 @@ def _test(zone: str, owner: str) -> dns.message.Message:
     return message
 
 
-def _update(zone: str, changes: t.Iterable[Change]) -> dns.update.UpdateMessage:
-    """The update with its prerequisites: what was read is still there, and nothing is where nothing was (RFC 2136, 2.4)."""
+def _update(zone: str, changes: t.Sequence[Change]) -> dns.update.UpdateMessage:
+    """The update with its prerequisites: what was read is still there, and nothing is where nothing was (RFC 2136, 2.4).
+
+    All that goes does so before anything comes: an alias is added to an empty name only, and nothing beside one (3.4.2.2).
+    """
     message = dns.update.UpdateMessage(zone)
+    there: dict[str, set[str]] = {}
+    for change in changes:
+        if change.before is not None:
+            there.setdefault(change.rrset.owner, set()).add(change.rrset.type)
     for change in changes:
         owner, kind = change.rrset.owner, change.rrset.type
         if change.before is not None:
             message.present(owner, *change.before.rdatas)
             message.delete(owner, kind)
-        elif kind == "CNAME":
+        elif kind == "CNAME" and owner not in there:
             message.absent(owner)
         else:
-            # Beside an alias the record would be ignored without a word.
-            message.absent(owner, kind)
-            message.absent(owner, "CNAME")
+            # Beside an alias a record would be ignored without a word, and so would an alias beside any other.
+            for other in sorted({*(TYPES if kind == "CNAME" else (kind, "CNAME"))} - there.get(owner, set())):
+                message.absent(owner, other)
+    for change in changes:
         if change.after is not None:
-            message.add(owner, change.after.ttl, *change.after.rdatas)
+            message.add(change.after.owner, change.after.ttl, *change.after.rdatas)
     return message
 
 

@@ -23,7 +23,7 @@ def test_the_types_are_documented() -> None:
 
 def test_what_a_zone_reports_is_documented() -> None:
     documented = yaml.safe_load(mail_autoconfig_dns.RETURN)
-    assert set(documented) == {"zones", "problems"}
+    assert set(documented) == {"zones", "gone", "problems"}
     report = plan.report(plan.Plan("server.tld.", ()), ())
     assert list(documented["zones"]["contains"]) == list(report)
     assert set(documented["zones"]["sample"][0]) == set(report)

@@ -71,6 +71,35 @@ def test_only_what_is_unchanged_is_removed(wanted: list[RRset], held: list[RRset
     assert planning.make(ZONE, wanted, after, "absent").changes == ()
 
 
+@given(wanted=_SETS, obsolete=_SETS, held=_SETS)
+def test_what_is_obsolete_goes_beside_what_comes(wanted: list[RRset], obsolete: list[RRset], held: list[RRset]) -> None:
+    coming = {(item.owner, item.type) for item in wanted}
+    obsolete = [item for item in obsolete if (item.owner, item.type) not in coming]
+    before = nodes(*held)
+    plan = planning.make(ZONE, wanted, before, "present", obsolete)
+    after = applied(plan, before)
+    there = {(item.owner, item.type): item for item in held}
+    same = {(item.owner, item.type): item.rdatas for item in obsolete}
+    stays = [item for key, item in there.items() if same.get(key) != item.rdatas]
+    assert after == nodes(*stays, *wanted)
+    assert set(plan.kept) == {item for key, item in there.items() if key in same and same[key] != item.rdatas}
+    assert {(item.owner, item.type) for item in plan.gone} == set(same) - {(item.owner, item.type) for item in plan.kept}
+    again = planning.make(ZONE, wanted, after, "present", obsolete)
+    assert (again.changes, again.gone) == ((), plan.gone)
+
+
+@pytest.mark.parametrize("is_alias", [True, False])
+def test_an_alias_takes_the_place_of_what_goes_and_gives_it_back(is_alias: bool) -> None:
+    data, alias = [rrset("a", kind, "x") for kind in ("A", "AAAA", "TXT")], [rrset("a", "CNAME", "y")]
+    comes, goes = (alias, data) if is_alias else (data, alias)
+    plan = planning.make(ZONE, comes, nodes(*goes), "present", goes)
+    assert applied(plan, nodes(*goes)) == nodes(*comes)
+    # Somebody else has changed one of them.
+    other = planning.make(ZONE, comes, nodes(*goes[1:], rrset("a", goes[0].type, "z")), "present", goes)
+    assert other.changes == other.gone == ()
+    assert other.problems[0].startswith(f"a.{ZONE} {comes[0].type}: the server has {goes[0].type} at")
+
+
 def test_another_ttl_is_a_change_but_no_reason_to_keep() -> None:
     ours, other = rrset("a", "A", "x"), rrset("a", "A", "x", ttl=60)
     assert planning.make(ZONE, [ours], nodes(other), "present").changes == (Change(other, ours),)

@@ -32,7 +32,7 @@ def run(
     """What the module does, with something happening between reading and writing."""
     options = {"server": "ns", "key_name": "k", "key_secret": "c2VjcmV0", "records": list(entries), **more}
     server = NameServer(memory)
-    plans = push.prepare(records.read(options), server)
+    plans = push.prepare(records.read(options), server).plans
     between(memory)
     return push.foretell(plans) if is_check else push.push(plans, server)
 
@@ -97,6 +97,76 @@ def test_a_record_of_an_inner_zone_is_not_put_into_the_outer() -> None:
         "a.sub.server.tld. lies in the zone sub.server.tld. of ns, not in server.tld."
     )
     assert memory.updates == []
+
+
+# -- what is obsolete -----------------------------------------------------------------------------------------------------
+
+
+def prepared(memory: MemoryServer, *entries: Options, **more: t.Any) -> push.Prepared:
+    options = {"server": "ns", "key_name": "k", "key_secret": "c2VjcmV0", "records": list(entries), **more}
+    return push.prepare(records.read(options), NameServer(memory))
+
+
+def test_what_is_obsolete_goes_in_the_same_update_and_is_told() -> None:
+    memory = MemoryServer(server_tld="autoconfig 300 A 192.0.2.80\nimap 300 A 192.0.2.9\nold 60 A 192.0.2.80\n")
+    alias = record("autoconfig.server.tld", "CNAME", "www.tld.")
+    obsolete = [record(f"{name}.server.tld") for name in ("autoconfig", "imap", "old", "never")]
+    plans = prepared(memory, alias, obsolete=obsolete).plans
+    (report,) = reports = push.push(plans, NameServer(memory))
+    assert (report["added"], report["failed"]) == (["autoconfig.server.tld. CNAME"], "")
+    assert (report["removed"], report["kept"]) == (["autoconfig.server.tld. A", "old.server.tld. A"], ["imap.server.tld. A"])
+    assert len(memory.updates) == 1
+    assert [str(rrset) for rrset in push.gone(plans, reports)] == [
+        "autoconfig.server.tld. A",
+        "old.server.tld. A",
+        "never.server.tld. A",
+    ]
+    (again,) = run(memory, alias, obsolete=obsolete)
+    assert (again["changed"], len(memory.updates)) == (False, 1)
+    # And back.
+    (back,) = run(memory, record("autoconfig.server.tld"), obsolete=[alias])
+    assert (back["added"], back["removed"]) == (["autoconfig.server.tld. A"], ["autoconfig.server.tld. CNAME"])
+
+
+@pytest.mark.parametrize("zones", [[], ["a.tld"], ["a.tld", "x.tld"]], ids=["found", "not given", "missing"])
+def test_of_obsolete_records_without_a_zone_nothing_is_said(zones: list[str]) -> None:
+    memory, _entries = three_zones()
+    found = prepared(memory, record("a.a.tld"), obsolete=[record("a.x.tld"), record("b.a.tld")], zones=zones)
+    assert [str(rrset) for rrset in found.left] == ["a.x.tld. A"]
+    reports = push.push(found.plans, NameServer(memory))
+    assert [(report["zone"], report["failed"]) for report in reports] == [("a.tld.", "")]
+    assert [str(rrset) for rrset in push.gone(found.plans, reports)] == ["b.a.tld. A"]
+
+
+@pytest.mark.parametrize("zones", [{"server_tld": "", "sub_server_tld": ""}, {"server_tld": "sub NS ns.elsewhere.tld.\n"}])
+def test_what_is_obsolete_and_lies_in_another_zone_by_now_keeps_no_record_of_its_own(zones: dict[str, str]) -> None:
+    memory = MemoryServer(**zones)
+    obsolete = [record("a.sub.server.tld"), record("old.server.tld")]
+    found = prepared(memory, record("a.server.tld"), obsolete=obsolete, zones=["server.tld"])
+    assert [str(rrset) for rrset in found.left] == ["a.sub.server.tld. A"]
+    (report,) = reports = push.push(found.plans, NameServer(memory))
+    assert (report["added"], report["failed"]) == (["a.server.tld. A"], "")
+    assert [str(rrset) for rrset in push.gone(found.plans, reports)] == ["old.server.tld. A"]
+
+
+def test_a_zone_that_cannot_be_read_fails_with_what_is_obsolete_in_it() -> None:
+    memory = MemoryServer(a_tld="", b_tld="old A 192.0.2.1\n")
+    memory.rcodes.update(dict.fromkeys(("old.a.tld.", "old.b.tld.", "new.b.tld."), dns.rcode.SERVFAIL))
+    obsolete = [record("old.a.tld"), record("old.b.tld"), record("older.b.tld")]
+    found = prepared(memory, record("new.b.tld"), obsolete=obsolete, zones=["a.tld", "b.tld"])
+    reports = push.push(found.plans, NameServer(memory))
+    assert [report["failed"] for report in reports] == [
+        f"ns, asked for {name}., could not carry it out (SERVFAIL); its log says why" for name in ("old.a.tld", "new.b.tld")
+    ]
+    assert push.gone(found.plans, reports) == []
+
+
+def test_of_a_zone_that_fails_nothing_is_said_to_be_gone() -> None:
+    memory, entries = three_zones()
+    memory.rcodes["b.tld."] = dns.rcode.REFUSED
+    plans = prepared(memory, *entries, obsolete=[record(f"old.{zone}.tld") for zone in "abc"]).plans
+    reports = push.push(plans, NameServer(memory))
+    assert [str(rrset) for rrset in push.gone(plans, reports)] == ["old.a.tld. A", "old.c.tld. A"]
 
 
 # -- zones that cannot be changed, and keep no other --------------------------------------------------------------------

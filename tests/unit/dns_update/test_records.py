@@ -44,6 +44,22 @@ def test_records_become_record_sets() -> None:
     assert (found.port, found.timeout, found.state, found.zones) == (53, 10, "present", ())
 
 
+def test_obsolete_records_are_read_alike_and_give_way_to_those_that_are_wanted() -> None:
+    alias = {**A, "type": "CNAME", "rdata": "www.server.tld."}
+    found = read(A, obsolete=[{**A, "rdata": "192.0.2.9"}, alias, {**SRV, "ttl": 60}, SRV], zones=["a.server.tld"])
+    # Their zones may be gone, they may have been there at different times, and their TTL does not matter.
+    assert [str(rrset) for rrset in found.obsolete] == ["a.server.tld. CNAME", "_imaps._tcp.server.tld. SRV"]
+    assert problems(A, obsolete=[{**A, "rdata": "x"}, {"owner": "a"}])[0].startswith("obsolete[0].rdata: 'x' is not an IPv4")
+
+
+def test_what_is_chosen_of_the_input_is_in_its_words() -> None:
+    entry = {**SRV, "owner": "_IMAPS._tcp.server.tld.", "type": "srv", "domain": "server.tld", "fields": None}
+    rrsets = read(obsolete=[entry, A]).obsolete
+    assert records.chosen([entry, A], rrsets[:1]) == [
+        {"domain": "server.tld", "owner": "_IMAPS._tcp.server.tld.", "type": "srv", "rdata": "0 1 993 mail.server.tld."}
+    ]
+
+
 def test_zones_get_their_dot() -> None:
     assert read(A, zones=["Server.TLD", "other.tld."]).zones == ("server.tld.", "other.tld.")
 

@@ -253,6 +253,26 @@ def test_record_sets_are_added_replaced_and_removed() -> None:
     assert memory.has("e.server.tld.", "CNAME") == ["300 x.server.tld."]
 
 
+@pytest.mark.parametrize("is_alias", [True, False])
+def test_an_alias_and_other_records_take_each_others_place_in_one_update(is_alias: bool) -> None:
+    data = [A, rrset("a.server.tld.", "AAAA", "2001:db8::1"), rrset("a.server.tld.", "TXT", "x")]
+    comes, goes = ([ALIAS], data) if is_alias else (data, [ALIAS])
+    memory = MemoryServer(server_tld="")
+    carried_out(memory, *(Change(None, item) for item in goes))
+    changes = [*(Change(None, item) for item in comes), *(Change(item, None) for item in goes)]
+    assert carried_out(memory, *sorted(changes, key=lambda change: change.rrset.type)) == [4]
+    for kind in ("A", "AAAA", "TXT", "CNAME"):
+        assert bool(memory.has("a.server.tld.", kind)) == (kind in {item.type for item in comes})
+
+
+@pytest.mark.parametrize("kind", ["TXT x", "CAA 0 issue x"])
+def test_an_alias_does_not_take_the_place_of_what_somebody_has_added_meanwhile(kind: str) -> None:
+    memory = MemoryServer(server_tld=f"a 300 A 192.0.2.1\na {kind}\n")
+    with pytest.raises(ServerError, match="answered YXRRSET"):
+        carried_out(memory, Change(A, None), Change(None, ALIAS))
+    assert memory.has("a.server.tld.", "A") == ["300 192.0.2.1"]
+
+
 @pytest.mark.parametrize(
     ("there", "change", "code"),
     [
@@ -306,6 +326,15 @@ def test_what_does_not_fit_into_a_message_is_split_and_nothing_is_left_out() -> 
     assert carried_out(memory, *changes) == [4, 4, 4, 1]
     for change in changes:
         assert len(memory.has(change.rrset.owner, "TXT")) == 1
+
+
+def test_the_changes_of_an_owner_are_never_split() -> None:
+    memory = MemoryServer(server_tld="")
+    changes = []
+    for change in texts(7, 12000):
+        owner = change.rrset.owner
+        changes += [Change(None, rrset(owner, "A", "192.0.2.1")), Change(None, rrset(owner, "AAAA", "2001:db8::1")), change]
+    assert carried_out(memory, *changes) == [12, 9]
 
 
 def test_a_change_that_fits_into_no_message_is_named() -> None:
