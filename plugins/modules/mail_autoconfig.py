@@ -633,6 +633,30 @@ options:
         are wrong from the renewal until the next run and push.
     type: bool
     default: false
+  dns_records_gone:
+    description:
+      - Records of RV(dns_records_obsolete) that are not in DNS any more, so that they are not returned again; best what
+        M(mailops.autoconfig.mail_autoconfig_dns) returns as C(gone).
+      - An entry names a record by its C(owner) and C(type), or with a C(domain) alone all those of that mail domain.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      domain:
+        description: The mail domain.
+        type: str
+      owner:
+        description: Absolute name, with its final dot.
+        type: str
+      type:
+        description: Type, for example V(SRV).
+        type: str
+      ttl:
+        description: Not used.
+        type: int
+      rdata:
+        description: Not used.
+        type: str
   dns_zone_file:
     description:
       - Path on the managed host of a file with the records as zone text, to C($INCLUDE) in a zone. C({domain}) stands for the mail
@@ -694,7 +718,7 @@ options:
         itself.
     type: list
     elements: str
-    choices: [urls, dns_records, dns_record_sets, certificate_names, certificate_orders]
+    choices: [urls, dns_records, dns_record_sets, dns_records_obsolete, certificate_names, certificate_orders]
   apache_is_coming:
     description:
       - In check mode, take a missing Apache for one that the real run has just installed, instead of failing.
@@ -821,6 +845,23 @@ dns_record_sets:
       type: A
       ttl: 300
       rdata: [203.0.113.7, 203.0.113.8]
+dns_records_obsolete:
+  description:
+    - DNS records that belonged to the settings of earlier runs and belong to nothing on this host any more, because a domain or a
+      provider left, or the settings are others now. A record set that is still wanted, with whatever data, is not among them.
+    - They are returned by each run until O(dns_records_gone) names them, or they are wanted again. A run that takes the last provider
+      away tells of them for the last time.
+    - V(MX) is never among them, because mail may go on where settings end.
+    - Records that runs of earlier releases told of are not known.
+  returned: success, see O(return_lists); not by default if they are of more than 200 domains
+  type: list
+  elements: dict
+  sample:
+    - domain: former.tld
+      owner: _imaps._tcp.former.tld.
+      type: SRV
+      ttl: 300
+      rdata: 0 1 993 mail.server.tld.
 certificate_names:
   description:
     - For each host name the certificate that serves it, with the whole days and the share of its lifetime that are left, or why

@@ -93,8 +93,8 @@ options:
         type: dict
   obsolete:
     description:
-      - Records that shall be there no more, for example those of a customer that has left. They go in the same update, so that
-        an alias (CNAME) may take the place of other records of its owner, or they that of an alias.
+      - Records that shall be there no more, as M(mailops.autoconfig.mail_autoconfig) returns them in C(dns_records_obsolete). They go
+        in the same update, so that an alias (CNAME) may take the place of other records of its owner, or they that of an alias.
       - A record set goes if its data is exactly the given, with whatever TTL; others are kept, and a warning names them. A record
         set that is among O(records), too, is left to that.
       - Records in zones that are not among O(zones), or that the server does not have, are left, and a warning names them.
@@ -139,11 +139,12 @@ EXAMPLES = r"""
     addresses: [203.0.113.7]
   register: autoconfig
 
-- name: Push their records to the name server, from the controller
+- name: Push their records to the name server, from the controller, and take away those that are not wanted any more
   mailops.autoconfig.mail_autoconfig_dns:
     server: ns.server.tld
     zones: [server.tld]
     records: '{{ autoconfig.dns_records }}'
+    obsolete: '{{ autoconfig.dns_records_obsolete }}'
     key_name: autoconfig-key
     key_secret: '{{ vault_autoconfig_key }}'
   delegate_to: localhost
@@ -215,7 +216,7 @@ zones:
 gone:
   description: >-
     The records of O(obsolete) that the server does not have any more, or has not had at all. Nothing of zones that failed, and
-    nothing that was kept or left.
+    nothing that was kept or left. The option C(dns_records_gone) of M(mailops.autoconfig.mail_autoconfig) takes it.
   returned: success, and when zones fail
   type: list
   elements: dict

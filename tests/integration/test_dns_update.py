@@ -24,6 +24,7 @@ from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfi
 
 from tests.conftest import Playbook, need
 from tools.name_servers import ADDRESS, Bind, Knot, NameServer
+from tools.private_apache import PrivateApache
 
 Options = dict[str, Any]
 Start = Callable[..., NameServer]
@@ -328,6 +329,34 @@ def test_check_mode_tells_what_would_be_gone(start: Start, module: Module) -> No
     assert done["zones"][0]["kept"] == ["_imaps._tcp.server.tld. SRV"]
     assert len(done["gone"]) == 6
     assert held(server, "_imaps._tcp.server.tld.", "SRV") == ["60 0 1 993 elsewhere.tld."]
+
+
+def test_a_customer_leaves_the_host_and_then_the_zone(start: Start, apache: PrivateApache, playbook: Playbook) -> None:
+    server = start({"server.tld": "", "former.tld": "@ MX 10 mx\nmx A 192.0.2.25\n"})
+    servers = {kind: [{"type": of, "hostname": "mail.server.tld"}] for kind, of in (("incoming", "imap"), ("outgoing", "smtp"))}
+    given = {**apache.module_options(), "addresses": ["192.0.2.80"]}
+    both = {**given, "providers": [{"domains": ["server.tld", "former.tld"], **servers}]}
+    alone = {**given, "providers": [{"domains": ["server.tld"], **servers}]}
+
+    def pushed(result: Options) -> Options:
+        options = options_for(server, result["dns_records"], obsolete=result["dns_records_obsolete"])
+        return playbook.module(options, name=MODULE)
+
+    pushed(playbook.module(both))
+    assert held(server, "autoconfig.former.tld.", "A") == ["300 192.0.2.80"]
+    assert "removed_domains" in playbook.module(alone)["msg"]
+    left = playbook.module({**alone, "removed_domains": ["former.tld"]})
+    assert {entry["domain"] for entry in left["dns_records_obsolete"]} == {"former.tld"}
+    gone = pushed(left)
+    assert len(gone["gone"]) == len(left["dns_records_obsolete"]) > 0
+    assert held(server, "autoconfig.former.tld.", "A") == held(server, "_imaps._tcp.former.tld.", "SRV") == []
+    assert held(server, "former.tld.", "MX") == ["3600 10 mx.former.tld."]
+    assert held(server, "autoconfig.server.tld.", "A") == ["300 192.0.2.80"]
+    assert not pushed(playbook.module({**alone, "removed_domains": ["former.tld"]}))["changed"]
+    forgotten = playbook.module({**alone, "dns_records_gone": gone["gone"]})
+    assert (forgotten["changed"], forgotten["reloaded"], forgotten["dns_records_obsolete"]) == (True, False, [])
+    again = playbook.module(alone)
+    assert (again["changed"], again["dns_records_obsolete"]) == (False, [])
 
 
 # -- changes in between -----------------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ import typing as t
 import pytest
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig import manifest as manifests
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.certificates import Certificate
+from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.dns.remembered import Group, Pattern
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.files import File, Kind, digest
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.manifest import (
     Holding,
@@ -33,12 +34,14 @@ MANIFEST = Manifest(
             {SITE: Owned(Kind.CONFIGURATION, ("aa",)), DOCUMENT: Owned(Kind.DOCUMENT, ("bb", "cc"))},
             {"sites": ("autoconfig.server.tld",), "conf": ()},
             certificates=(Certificate("/tls/server.tld.pem", "/tls/server.tld.key"),),
+            records=(Group((Pattern("autoconfig.%EMAILDOMAIN%.", "A", "192.0.2.1"),), ("other.example", "server.tld")),),
         ),
         "(all)": Holding((), {}, {"sites": ("autoconfig-default",)}, "server.tld"),
     },
     ("/var/www/autoconfig",),
     {"/etc/apache2/conf-available/autoconfig.server.tld-01234567.lua": Owned(Kind.SCRIPT, ("dd",))},
     (Certificate("/tls/former.pem", "/tls/former.key"),),
+    (Group((Pattern("_imaps._tcp.%EMAILDOMAIN%.", "SRV", "0 1 993 mail.tld."),), ("former.tld",)),),
 )
 
 
@@ -74,10 +77,14 @@ _paths = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size
 _owned = st.dictionaries(_paths, st.builds(Owned, st.sampled_from(Kind), st.lists(_names, max_size=2).map(tuple)), max_size=3)
 _lists = st.lists(_names, max_size=2).map(tuple)
 _pairs = st.lists(st.builds(Certificate, _paths, _paths), max_size=2).map(tuple)
-_holdings = st.builds(Holding, _lists, _owned, st.dictionaries(st.sampled_from(["conf", "sites"]), _lists), _names, _pairs)
+_patterns = st.lists(st.builds(Pattern, _names, _names, _names), max_size=2).map(tuple)
+_groups = st.lists(st.builds(Group, _patterns, _lists), max_size=2).map(tuple)
+_enabled = st.dictionaries(st.sampled_from(["conf", "sites"]), _lists)
+_holdings = st.builds(Holding, _lists, _owned, _enabled, _names, _pairs, _groups)
+_providers = st.dictionaries(_names, _holdings, max_size=2)
 
 
-@given(st.builds(Manifest, _paths, st.dictionaries(_names, _holdings, max_size=2), st.lists(_paths).map(tuple), _owned, _pairs))
+@given(st.builds(Manifest, _paths, _providers, st.lists(_paths).map(tuple), _owned, _pairs, _groups))
 def test_any_manifest_is_read_as_it_was_written(manifest: Manifest) -> None:
     assert read(write(manifest)) == manifest
 
@@ -165,6 +172,9 @@ DAMAGED = {
     "version 0": changed(version=0),
     "a version in words": changed(version="2"),
     "half of a pair": changed(obsolete=[["/tls/x.pem"]]),
+    "a record without data": changed(obsolete_records=[{"domains": ["a.tld"], "patterns": [["a", "A"]]}]),
+    "records of nobody": with_provider(records=[{"patterns": []}]),
+    "a record of numbers": with_provider(records=[{"domains": ["a.tld"], "patterns": [[1, 2, 3]]}]),
     "a pair that is no path": with_provider(certificates=[["x", "/y"]]),
     "no providers": b'{"version": 2}',
     "a list of providers": changed(providers=[]),
@@ -271,3 +281,14 @@ def test_both_pairs_count_as_used_in_between() -> None:
     old, new = (Certificate(f"/tls/{name}.pem", f"/tls/{name}.key") for name in ("old", "new"))
     before, after = (Manifest("/etc/apache2", {"a": Holding(("a",), certificates=(pair,))}) for pair in (old, new))
     assert in_between(before, dataclasses.replace(after, obsolete=(old,))).certificates == {old, new}
+
+
+def test_in_between_the_records_of_before_and_after_are_known() -> None:
+    def having(kind: str) -> Holding:
+        return Holding(("a.tld",), records=(Group((Pattern("autoconfig.%EMAILDOMAIN%.", kind, "x"),), ("a.tld",)),))
+
+    before, after = Manifest("", {"a": having("A")}), Manifest("", {"a": having("CNAME")})
+    after = dataclasses.replace(after, obsolete_records=before.providers["a"].records)
+    found = in_between(before, after)
+    assert {group.patterns[0].type for group in found.providers["a"].records} == {"A", "CNAME"}
+    assert found.obsolete_records == after.obsolete_records

@@ -670,6 +670,20 @@ def test_old_and_new_digest_stand_side_by_side_until_the_run_after_a_change(apac
     assert not apache.publish(providers=changed, **options).plan.changes
 
 
+def test_the_run_after_a_changed_document_is_no_change_without_a_zone_file(apache: FakeApache) -> None:
+    apache.add_certificate("server.tld", *NAMES, "ua-auto-config.server.tld")
+    apache.publish(providers=[provider("server.tld")], pacc=True)
+    changed = [provider("server.tld", display_name="Another name")]
+    assert len(digests(apache.publish(providers=changed, pacc=True))) == 2
+    last = apache.publish(providers=changed, pacc=True)
+    assert (len(digests(last)), last.changed) == (1, False)
+    # The new one's record is the one that goes with the customer.
+    gone = apache.remove(providers=changed, pacc=True).result["dns_records_obsolete"]
+    assert [entry["rdata"] for entry in gone if entry["type"] == "TXT"] == [
+        record.rdata for record in last.records if record.type == "TXT"
+    ]
+
+
 def test_without_a_certificate_of_its_host_pacc_is_not_announced(apache: FakeApache) -> None:
     apache.add_certificate("server.tld", *NAMES)
     preparation = apache.publish(pacc=True)
@@ -700,6 +714,84 @@ def test_removal_returns_the_records_that_belonged_to_the_settings(apache: FakeA
     options = {"providers": [provider("server.tld")], "addresses": ["203.0.113.7"]}
     published = apache.publish(**options)
     assert apache.remove(**options).records == published.records
+
+
+# -- records that nobody wants any more ---------------------------------------------------------------------------------
+
+HERE = {"addresses": ["203.0.113.7"]}
+
+
+def obsolete(ran: Ran) -> set[tuple[str, str]]:
+    return {(entry["owner"], entry["type"]) for entry in ran.result["dns_records_obsolete"]}
+
+
+def told(ran: Ran) -> list[Options]:
+    """The records of a run as another run names them."""
+    return [{name: value for name, value in record.to_dict().items() if name != "fields"} for record in ran.records]
+
+
+def test_the_records_of_a_customer_who_leaves_are_told_until_they_are_gone(apache: FakeApache) -> None:
+    both = apache.publish(providers=[provider("server.tld", "extra.tld")], **HERE)
+    expected = {(record.owner, record.type) for record in both.records if record.domain == "extra.tld"}
+    alone = {"providers": [provider("server.tld")], "removed_domains": ["extra.tld"], **HERE}
+    assert obsolete(both) == set()
+    assert obsolete(apache.check(**alone)) == expected
+    left = apache.publish(**alone)
+    assert obsolete(left) == expected
+    assert left.result["dns_records_obsolete"] == [entry for entry in told(both) if entry["domain"] == "extra.tld"]
+    assert about(left, "dns_records_obsolete")[0].startswith("extra.tld: DNS records of before are not wanted any more")
+    # It is not said again, and changes nothing.
+    again = apache.publish(**alone)
+    assert (obsolete(again), again.changed, about(again, "dns_records_obsolete")) == (expected, False, [])
+    some = {("autoconfig.extra.tld.", "A")}
+    part = apache.publish(**alone, dns_records_gone=[{"owner": "autoconfig.extra.tld.", "type": "A"}])
+    assert (obsolete(part), part.changed) == (expected - some, True)
+    assert obsolete(apache.publish(**alone, dns_records_gone=[{"domain": "extra.tld"}])) == set()
+    last = apache.publish(**alone, dns_records_gone=[{"domain": "extra.tld"}])
+    assert (obsolete(last), last.changed) == (set(), False)
+
+
+def test_the_records_of_a_customer_who_comes_back_are_not_obsolete(apache: FakeApache) -> None:
+    both = [provider("server.tld"), provider("other.tld")]
+    apache.publish(providers=both, **HERE)
+    left = apache.publish(providers=both[:1], purge=True, **HERE)
+    assert {owner for owner, _kind in obsolete(left)} >= {"autoconfig.other.tld.", "_imaps._tcp.other.tld."}
+    # What is said to be gone and is wanted is wanted.
+    back = apache.publish(providers=both, dns_records_gone=[{"domain": "other.tld"}], **HERE)
+    assert obsolete(back) == set()
+    # A run that does not name a provider does not take it for one that has left.
+    assert obsolete(apache.publish(providers=both[:1], **HERE)) == set()
+    removed = apache.remove(providers=both[1:], **HERE)
+    assert obsolete(removed) == obsolete(left)
+    assert obsolete(apache.publish(providers=both[:1], **HERE)) == obsolete(left)
+
+
+def test_addresses_that_become_an_alias_are_obsolete_and_those_that_are_others_are_not(apache: FakeApache) -> None:
+    apache.publish(**HERE, dns_mx=[{"host": "mx.server.tld"}])
+    assert obsolete(apache.publish(addresses=["203.0.113.8"])) == set()
+    alias = apache.publish(dns_host="www.tld")
+    assert obsolete(alias) == {
+        ("autoconfig.server.tld.", "A"),
+        ("autodiscover.server.tld.", "A"),
+        ("_autodiscover._tcp.server.tld.", "SRV"),
+    }
+    assert {entry["rdata"] for entry in alias.result["dns_records_obsolete"] if entry["type"] == "A"} == {"203.0.113.8"}
+    assert obsolete(apache.publish(**HERE)) == {(f"{name}.", "CNAME") for name in NAMES}
+
+
+def test_who_takes_all_away_is_told_all_and_nothing_is_left(apache: FakeApache) -> None:
+    many = [f"d{number}.tld" for number in range(201)]
+    before = apache.publish(providers=[provider("server.tld", *many)], **HERE)
+    assert "dns_records_obsolete" not in before.result
+    fewer = apache.publish(providers=[provider("server.tld")], allow_removal=True, **HERE)
+    assert "dns_records_obsolete" not in fewer.result
+    wanted = {"lists": ("dns_records_obsolete",)}
+    listed = apache.publish(way=wanted, providers=[provider("server.tld")], **HERE).result["dns_records_obsolete"]
+    assert len(listed) == 201 * len([entry for entry in told(before) if entry["domain"] == "d0.tld"])
+    gone = apache.remove(purge=True)
+    assert len(gone.result["dns_records_obsolete"]) == len(before.records)
+    assert not (apache.state / "manifest.json").exists()
+    assert obsolete(apache.remove(purge=True)) == set()
 
 
 def test_a_provider_of_which_pacc_can_say_nothing_has_no_host_of_it(apache: FakeApache) -> None:

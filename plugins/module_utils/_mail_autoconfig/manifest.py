@@ -10,6 +10,7 @@ import json
 import typing as t
 
 from .certificates import Certificate
+from .dns.remembered import Group, Groups, Pattern
 from .files import File, Kind, digest
 
 VERSION = 2
@@ -42,6 +43,7 @@ class Holding:
     :ivar files: by path
     :ivar enabled: names by kind of link (``sites``, ``conf``)
     :ivar certificates: pairs of others that serve its hosts
+    :ivar records: the DNS records that belong to it
     :ivar of: for what all providers share: the one whose certificate and logs it uses
     """
 
@@ -50,6 +52,7 @@ class Holding:
     enabled: t.Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
     of: str = ""
     certificates: tuple[Certificate, ...] = ()
+    records: Groups = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,6 +63,7 @@ class Manifest:
     :ivar directories: those that we have made above the providers' own
     :ivar retired: files that nobody needs any more but workers of Apache that had not ended yet
     :ivar obsolete: pairs of others that our sites used once, and use no more
+    :ivar obsolete_records: DNS records that belonged to a provider once, and to none any more
     """
 
     instance: str = ""
@@ -67,6 +71,7 @@ class Manifest:
     directories: tuple[str, ...] = ()
     retired: t.Mapping[str, Owned] = dataclasses.field(default_factory=dict)
     obsolete: tuple[Certificate, ...] = ()
+    obsolete_records: Groups = ()
 
     @property
     def certificates(self) -> frozenset[Certificate]:
@@ -131,6 +136,7 @@ def write(manifest: Manifest) -> bytes:
         "directories": list(manifest.directories),
         "retired": _files(manifest.retired),
         **({"obsolete": _pairs(manifest.obsolete)} if manifest.obsolete else {}),
+        **({"obsolete_records": _groups(manifest.obsolete_records)} if manifest.obsolete_records else {}),
         "providers": {
             name: {
                 "domains": list(holding.domains),
@@ -138,6 +144,7 @@ def write(manifest: Manifest) -> bytes:
                 "files": _files(holding.files),
                 **({"of": holding.of} if holding.of else {}),
                 **({"certificates": _pairs(holding.certificates)} if holding.certificates else {}),
+                **({"records": _groups(holding.records)} if holding.records else {}),
             }
             for name, holding in manifest.providers.items()
         },
@@ -151,6 +158,10 @@ def _files(files: t.Mapping[str, Owned]) -> dict[str, t.Any]:
 
 def _pairs(pairs: t.Iterable[Certificate]) -> list[list[str]]:
     return [[pair.file, pair.key] for pair in pairs]
+
+
+def _groups(groups: Groups) -> list[dict[str, t.Any]]:
+    return [{"domains": list(group.domains), "patterns": [list(pattern) for pattern in group.patterns]} for group in groups]
 
 
 def read(content: bytes) -> Manifest:
@@ -168,6 +179,7 @@ def read(content: bytes) -> Manifest:
             directories=tuple(map(_path, _strings(data.get("directories", [])))),
             retired=_owned(data.get("retired", {})),
             obsolete=_certificates(data.get("obsolete", [])),
+            obsolete_records=_remembered(data.get("obsolete_records", [])),
         )
     except ManifestError:
         raise
@@ -183,6 +195,14 @@ def _holding(entry: t.Any) -> Holding:
         enabled={kind: _strings(names) for kind, names in entry["enabled"].items()},
         of=of,
         certificates=_certificates(entry.get("certificates", [])),
+        records=_remembered(entry.get("records", [])),
+    )
+
+
+def _remembered(entries: t.Any) -> Groups:
+    return tuple(
+        Group(tuple(Pattern(*_strings(pattern)) for pattern in entry["patterns"]), _strings(entry["domains"]))
+        for entry in entries
     )
 
 
@@ -235,6 +255,13 @@ def in_between(before: Manifest, after: Manifest) -> Manifest:
             {kind: tuple(dict.fromkeys((*old.enabled.get(kind, ()), *holding.enabled.get(kind, ())))) for kind in kinds},
             holding.of,
             tuple(dict.fromkeys((*holding.certificates, *old.certificates))),
+            tuple(dict.fromkeys((*holding.records, *old.records))),
         )
     directories = tuple(dict.fromkeys((*before.directories, *after.directories)))
-    return Manifest(after.instance or before.instance, merged, directories, {**before.retired, **after.retired}, after.obsolete)
+    return dataclasses.replace(
+        after,
+        instance=after.instance or before.instance,
+        providers=merged,
+        directories=directories,
+        retired={**before.retired, **after.retired},
+    )

@@ -9,6 +9,8 @@ import dataclasses
 import typing as t
 
 from .certificates import Certificate
+from .dns import remembered
+from .dns.remembered import Gone, Groups
 from .files import File, Kind, digest
 from .findings import Findings, some, total
 from .manifest import Holding, Manifest, Owned, holding_of, pairs_of
@@ -22,6 +24,7 @@ SIGNING = "(signing)"
 # A diff is for people; beyond this they read the files.
 MAX_DIFFS = 50
 _READ_AT_START = (Kind.CONFIGURATION, Kind.SCRIPT, Kind.CERTIFICATE)
+_NOTHING_GONE = Gone()
 _NOT_SHOWN = "(what is in it is not shown)\n"
 
 
@@ -42,7 +45,7 @@ ABSENT = FileState()
 
 @dataclasses.dataclass(frozen=True)
 class Desired:
-    """What one provider shall have; names in ``enabled`` by kind of link, ``of`` and ``certificates`` as in Holding."""
+    """What one provider shall have; names in ``enabled`` by kind of link, the last three as in Holding."""
 
     provider: str
     domains: tuple[str, ...]
@@ -50,11 +53,12 @@ class Desired:
     enabled: t.Mapping[str, tuple[str, ...]]
     of: str = ""
     certificates: tuple[Certificate, ...] = ()
+    records: Groups = ()
 
     def holding(self) -> Holding:
         """The manifest's entry for it."""
         holding = holding_of(self.domains, self.files, self.enabled)
-        return dataclasses.replace(holding, of=self.of, certificates=self.certificates)
+        return dataclasses.replace(holding, of=self.of, certificates=self.certificates, records=self.records)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -91,6 +95,7 @@ class Plan:
     :ivar remove: what goes when nobody reads it any more
     :ivar adopt: those of ``write`` of which a copy is kept
     :ivar repair: directories that get our mode and owner back
+    :ivar obsolete_records: DNS records that belonged to what is here once, also where nothing is left that could remember them
     """
 
     write: t.Mapping[str, File]
@@ -104,6 +109,7 @@ class Plan:
     leftovers: tuple[str, ...]
     reload_pending: bool
     findings: Findings
+    obsolete_records: Groups = ()
 
     @property
     def is_read_at_start(self) -> bool:
@@ -148,6 +154,7 @@ def make(
     displaced: t.Collection[str] = (),
     *,
     removable: t.Collection[str] | None = (),
+    gone: Gone = _NOTHING_GONE,
 ) -> Plan:
     """Plan the way from ``current`` to ``desired``.
 
@@ -158,11 +165,13 @@ def make(
     :arg empty_zone: what a zone file without records holds
     :arg displaced: names of sites of somebody else in whose place ours come under another name
     :arg removable: mail domains that providers which stay may lose; None for any
+    :arg gone: obsolete records that are not in DNS any more
     """
     wanted = {file.path: file for item in desired for file in item.files}
     providers = {name: holding for name, holding in current.manifest.providers.items() if name not in dropped}
     providers.update({item.provider: item.holding() for item in desired})
     write, adopted, writing = _writes(wanted, current, adopt, empty_zone)
+    new, obsolete = _obsolete_records(providers, current.manifest, gone)
     emptied, remove, removing = _removals(desired, dropped, current, empty_zone)
     enable, disable = _switches(desired, dropped, modules, current, displaced)
     findings = total(
@@ -171,6 +180,7 @@ def make(
             Findings(tuple(_shared_files(desired, dropped, current))),
             Findings(tuple(_foreign_links(desired, current))),
             _leaving(desired, current, removable),
+            _superfluous(new if desired else ()),
             writing,
             removing,
         ]
@@ -185,18 +195,49 @@ def make(
         disable=disable,
         before=current.manifest,
         # Without anything of ours there is no manifest, and nothing to bind to an instance.
-        manifest=_manifest(instance if providers or retired else "", providers, retired, current.manifest),
+        manifest=_manifest(instance if providers or retired else "", providers, retired, current.manifest, obsolete),
         leftovers=current.leftovers,
         reload_pending=current.reload_pending,
         findings=findings,
+        obsolete_records=obsolete,
     )
 
 
-def _manifest(instance: str, providers: t.Mapping[str, Holding], retired: t.Mapping[str, Owned], before: Manifest) -> Manifest:
-    """The manifest behind the change."""
+def _manifest(
+    instance: str, providers: t.Mapping[str, Holding], retired: t.Mapping[str, Owned], before: Manifest, records: Groups
+) -> Manifest:
+    """The manifest behind the change.
+
+    :arg records: those that are obsolete
+    """
     used = pairs_of(providers.values())
     obsolete = tuple(sorted({*before.obsolete, *before.certificates} - used)) if instance else ()
-    return Manifest(instance, providers, before.directories, retired, obsolete)
+    return Manifest(instance, providers, before.directories, retired, obsolete, records if instance else ())
+
+
+def _obsolete_records(providers: t.Mapping[str, Holding], before: Manifest, gone: Gone) -> tuple[Groups, Groups]:
+    """The records that become obsolete by the change, and all that are behind it."""
+    had, wanted = (
+        [group for _name, holding in sorted(holdings.items()) for group in holding.records]
+        for holdings in (before.providers, providers)
+    )
+    new = remembered.left_over(had, wanted)
+    known = before.obsolete_records
+    behind = known if had == wanted else remembered.obsolete(known, new, wanted)
+    return new, remembered.without(behind, gone) if gone != _NOTHING_GONE else behind
+
+
+def _superfluous(new: Groups) -> Findings:
+    """What somebody has to take out of DNS; said once."""
+    if not new:
+        return Findings()
+    domains = sorted({domain for group in new for domain in group.domains})
+    return Findings(
+        warnings=(
+            f"{some(domains)}: DNS records of before are not wanted any more; dns_records_obsolete returns them until "
+            "dns_records_gone says that they are gone, and mail_autoconfig_dns takes them away (its option obsolete)",
+        )
+    )
 
 
 def _writes(
@@ -296,10 +337,7 @@ def _leaving(desired: t.Sequence[Desired], current: Current, removable: t.Collec
                 "(mail_autoconfig_removed_domains and mail_autoconfig_allow_removal of the role)"
             )
         elif gone:
-            warnings.append(
-                f"provider {item.provider}: {some(gone)} is not among its domains any more and is served no longer; if records "
-                "of it are still there, take them away (state: absent in check mode returns them)"
-            )
+            warnings.append(f"provider {item.provider}: {some(gone)} is not among its domains any more and is served no longer")
     return Findings(tuple(problems), tuple(warnings))
 
 

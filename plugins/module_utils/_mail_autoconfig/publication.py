@@ -668,7 +668,12 @@ def _desired(
             *_challenges_file(settings, item, platform),
         )
         of_others = tuple(sorted(pair for pair in used if pair != _brought(settings, item.provider)))
-        found.append(Desired(item.provider.id, item.provider.domains, files, enabled(files), certificates=of_others))
+        # As the next run tells them, which knows the old document no more: it must not be a change.
+        lasting = dataclasses.replace(item.served, pacc=item.served.pacc[:1])
+        records = dns.to_remember(item.provider, item.dns_options, lasting)
+        found.append(
+            Desired(item.provider.id, item.provider.domains, files, enabled(files), certificates=of_others, records=records)
+        )
     return found
 
 

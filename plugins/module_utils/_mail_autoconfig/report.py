@@ -12,6 +12,8 @@ from . import plan as planning
 from .apache import managed_domains
 from .certificates import Certificate, Choice
 from .dns import records as dns
+from .dns import remembered
+from .dns.remembered import Groups
 from .files import Kind
 from .host.rehearsal import Rehearsal
 from .host.transaction import Outcome
@@ -28,7 +30,8 @@ MANY_WARNINGS = 50
 _NO_ENTRIES: t.Mapping[str, Entry] = types.MappingProxyType({})
 _NO_FAILURES: t.Mapping[str, Failure] = types.MappingProxyType({})
 _NO_PAIR = Certificate("", "")
-LISTS = ("urls", "dns_records", "dns_record_sets", "certificate_names", "certificate_orders")
+_OBSOLETE = "dns_records_obsolete"
+LISTS = ("urls", "dns_records", "dns_record_sets", _OBSOLETE, "certificate_names", "certificate_orders")
 
 
 def lists(
@@ -36,14 +39,21 @@ def lists(
     wanted: t.Collection[str] | None,
     entries: t.Mapping[str, Entry] = _NO_ENTRIES,
     failures: t.Mapping[str, Failure] = _NO_FAILURES,
+    obsolete: Groups = (),
+    is_remembered: bool = True,
 ) -> dict[str, t.Any]:
     """The lists that grow with the domains: those that are wanted, or all if there are few domains.
 
     :arg entries: what became of mod_md's orders
     :arg failures: orders of certbot that this run has seen fail, by mail domain
+    :arg obsolete: records that are not wanted any more
+    :arg is_remembered: whether a later run can tell of them too; if not, this one does, however many they are
     """
     few = sum(len(item.provider.domains) for item in publications.items) <= MANY_DOMAINS
     chosen = set(LISTS if few else ()) if wanted is None else set(wanted)
+    if wanted is None and obsolete:
+        is_long = sum(len(group.domains) for group in obsolete) > MANY_DOMAINS
+        chosen = chosen - {_OBSOLETE} if is_long and is_remembered else chosen | {_OBSOLETE}
     found: dict[str, t.Any] = {}
     if "urls" in chosen:
         found["urls"] = [request.to_dict() for request in publications.requests]
@@ -51,6 +61,8 @@ def lists(
         found["dns_records"] = [record.to_dict() for record in publications.records]
     if "dns_record_sets" in chosen:
         found["dns_record_sets"] = dns.record_sets(publications.records)
+    if _OBSOLETE in chosen:
+        found[_OBSOLETE] = remembered.listed(obsolete, publications.settings.dns.ttl)
     if "certificate_names" in chosen:
         found["certificate_names"] = list(_certificate_names(publications))
     if "certificate_orders" in chosen:
@@ -214,5 +226,5 @@ def result(
             for pair, command in publications.obsolete.items()
         ],
         "diff": planning.diffs(plan, current),
-        **lists(publications, wanted, entries, failures),
+        **lists(publications, wanted, entries, failures, plan.obsolete_records, bool(plan.manifest.instance)),
     }

@@ -326,6 +326,7 @@ def prepare(settings: Settings, way: Way, platform: Platform, surveyor: Surveyor
         EMPTY_ZONE,
         publications.displaced,
         removable=settings.removable,
+        gone=settings.dns_records_gone,
     )
     stale: list[str] = []
     if survey.running and not plan.needs_reload:

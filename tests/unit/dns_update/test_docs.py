@@ -35,7 +35,7 @@ def test_every_example_is_a_valid_task() -> None:
     tasks = [task["mailops.autoconfig.mail_autoconfig_dns"] for task in yaml.safe_load(mail_autoconfig_dns.EXAMPLES)[1:]]
     assert len(tasks) == 3
     for task in tasks:
-        result = ArgumentSpecValidator(records.argument_spec()).validate({**task, "records": []})
+        result = ArgumentSpecValidator(records.argument_spec()).validate({**task, "records": [], "obsolete": []})
         assert result.error_messages == []
         assert result.unsupported_parameters == set()
 

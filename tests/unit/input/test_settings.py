@@ -10,6 +10,7 @@ from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfi
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.apache.signing import Signer
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.apache.sites import SiteOptions
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.dns.records import DnsOptions, Validation
+from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.dns.remembered import Gone
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.input import settings
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.input.model import Provider
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.input.reading import InputError
@@ -56,6 +57,7 @@ def test_a_domain_is_enough() -> None:
         pages={},
         logins={},
         dns=DnsOptions(),
+        dns_records_gone=Gone(),
         pacc=False,
         tlsa=False,
         zone_file="",
@@ -147,6 +149,25 @@ def test_a_domain_cannot_be_served_and_removed() -> None:
         "removed_domains: 'a.tld' is among the domains of provider a.tld; take it out of one of the two"
     ]
     assert settings.read({"domain": "a.tld", "removed_domains": ["gone.tld"]}).removable == ("gone.tld",)
+
+
+def test_records_that_are_gone_are_named_one_by_one_or_by_their_domain() -> None:
+    entries = [
+        {"domain": "a.tld", "owner": "_imaps._tcp.A.tld.", "type": "srv", "ttl": 300, "rdata": "0 1 993 mail.tld."},
+        {"owner": "autoconfig.b.tld.", "type": "A"},
+        {"domain": "C.tld"},
+    ]
+    found = settings.read({"domain": "x.tld", "dns_records_gone": entries}).dns_records_gone
+    assert found == Gone(frozenset({("_imaps._tcp.a.tld.", "SRV"), ("autoconfig.b.tld.", "A")}), frozenset({"c.tld"}))
+    wrong = [{}, {"owner": "a.tld."}, {"type": "A", "domain": "a.tld"}, {"domain": "no domain"}, {"domain": "a.tld", "name": "x"}]
+    found_wrong = problems_of(dns_records_gone=wrong)
+    assert [problem.partition(": ")[0] for problem in found_wrong] == [
+        "dns_records_gone[0].domain",
+        "dns_records_gone[1].type",
+        "dns_records_gone[2].owner",
+        "dns_records_gone[3].domain",
+        "dns_records_gone[4].name",
+    ]
 
 
 def test_purge_alone_needs_no_provider() -> None:

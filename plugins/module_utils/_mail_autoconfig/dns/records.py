@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 from ..clients import ALL_LABELS, LABELS, PACC_LABEL
 from ..input import reading
 from ..input.model import Dav, Provider
+from .remembered import PLACEHOLDER, Groups, Pattern, grouped
 
 # Service names by server type and socket type, in the order clients should prefer.
 _MAIL_SERVICES = {
@@ -40,6 +41,8 @@ _FIELDS = {
     "TLSA": ("usage", "selector", "matching_type", "data"),
     "TXT": ("text",),
 }
+# In the place of a mail domain while records are made; nobody can have it (RFC 6761 section 6.4).
+_ANY_DOMAIN = "mail-domain.invalid"
 # RFC 1035 section 3.3: a character-string is at most this long.
 _MAX_STRING = 255
 
@@ -152,7 +155,9 @@ class Served:
 
 def records(provider: Provider, options: DnsOptions, served: Served = Served()) -> list[Record]:
     """All records of all domains of a provider, sorted; host records only where it is known where they lead."""
-    return sorted({record for domain in provider.domains for record in _Zone(provider, domain, options, served).records()})
+    forms = {domain: _form(provider, domain, options.further_domains) for domain in provider.domains}
+    zones = (_Zone(provider, domain, options, served, form) for domain, form in forms.items())
+    return sorted({record for zone in zones for record in zone.records()})
 
 
 def has_hosts(provider: Provider, domain: str, further_domains: str) -> bool:
@@ -165,16 +170,57 @@ def _form(provider: Provider, domain: str, further_domains: str) -> str:
     return "own" if domain == provider.domains[0] else further_domains
 
 
+class _Alike(t.NamedTuple):
+    """All that makes the records of a mail domain differ from those of another one, but for its name.
+
+    :ivar form: how it is published
+    :ivar announces_pacc: whether its host of PACC answers over TLS
+    :ivar keys: digest of the public key by label, of those that have one
+    """
+
+    form: str
+    announces_pacc: bool
+    keys: tuple[tuple[str, str], ...]
+
+
+def to_remember(provider: Provider, options: DnsOptions, served: Served = Served()) -> Groups:
+    """The records of a provider as the next run remembers them.
+
+    Without MX: mail may go on where settings end, and a run must not tell anybody to stop it.
+    """
+    alike: dict[_Alike, list[str]] = {}
+    for domain in provider.domains:
+        secure = served.secure is None or f"{PACC_LABEL}.{domain}" in served.secure
+        keys = tuple((label, key) for label in served.labels for key in [served.keys.get(f"{label}.{domain}")] if key)
+        alike.setdefault(_Alike(_form(provider, domain, options.further_domains), secure, keys), []).append(domain)
+    found: dict[str, tuple[Pattern, ...]] = {}
+    for kind, domains in alike.items():
+        found.update(dict.fromkeys(domains, _patterns(provider, options, served, kind)))
+    return grouped(found)
+
+
+def _patterns(provider: Provider, options: DnsOptions, served: Served, kind: _Alike) -> tuple[Pattern, ...]:
+    """The records of any domain of a kind."""
+    secure = {f"{PACC_LABEL}.{_ANY_DOMAIN}"} if kind.announces_pacc else set()
+    keys = {f"{label}.{_ANY_DOMAIN}": key for label, key in kind.keys}
+    of_any = dataclasses.replace(served, secure=secure, keys=keys)
+    return tuple(
+        Pattern(record.owner.replace(_ANY_DOMAIN, PLACEHOLDER), record.type, record.rdata.replace(_ANY_DOMAIN, PLACEHOLDER))
+        for record in _Zone(provider, _ANY_DOMAIN, options, of_any, kind.form).records()
+        if record.type != "MX"
+    )
+
+
 class _Zone:
     """The records of one mail domain."""
 
-    def __init__(self, provider: Provider, domain: str, options: DnsOptions, served: Served) -> None:
+    def __init__(self, provider: Provider, domain: str, options: DnsOptions, served: Served, form: str) -> None:
         self._provider = provider
         self._domain = domain
         self._options = options
         self._served = served
         self._first = provider.domains[0]
-        self._form = _form(provider, domain, options.further_domains)
+        self._form = form
 
     def _record(self, name: str, kind: str, *values: str | int) -> Record:
         owner = f"{name}.{self._domain}." if name else f"{self._domain}."

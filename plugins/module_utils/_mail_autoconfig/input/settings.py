@@ -19,6 +19,7 @@ from ..apache.sites import PHP_MODES, SiteOptions
 from ..certificates import CERTBOT, FOUND, MOD_MD, ORDERING, SOURCES
 from ..clients import ALL_LABELS
 from ..dns.records import FURTHER_DOMAINS, DnsOptions, Validation
+from ..dns.remembered import Gone
 from ..documents import Document, page
 from ..host.debian import DEFAULT_CONFIG_DIRECTORY
 from ..lineages import CERTBOT_DIRECTORY
@@ -46,6 +47,7 @@ class Settings:
     :ivar signing_with_tls_key: whether the administrator wants a key to serve both
     :ivar pages: rendered setup pages by provider and language
     :ivar pacc: whether to publish PACC's document too, tlsa: whether records name the keys of the hosts
+    :ivar dns_records_gone: records of former settings that are in DNS no more
     :ivar zone_file: path of the zone text, in which ``{domain}`` may stand; empty for none
     :ivar certificates: one of ``certificates.SOURCES``, for providers that do not say it themselves
     :ivar logins: login names that do not follow from the address, by address as ``logins.key`` has it
@@ -70,6 +72,7 @@ class Settings:
     pages: t.Mapping[str, t.Mapping[str, Document]]
     logins: t.Mapping[str, str]
     dns: DnsOptions
+    dns_records_gone: Gone
     pacc: bool
     tlsa: bool
     zone_file: str
@@ -156,6 +159,7 @@ def read(options: t.Mapping[str, t.Any]) -> Settings:
         pages=_read_pages(fields, providers),
         logins=logins.read(fields, providers),
         dns=_read_dns(fields, providers, acme.authority),
+        dns_records_gone=_read_gone(fields),
         pacc=bool(fields.boolean("pacc")),
         tlsa=bool(fields.boolean("dns_tlsa")),
         zone_file=fields.text("dns_zone_file", _zone_file),
@@ -421,6 +425,26 @@ def _read_dns(fields: Fields, providers: t.Iterable[Provider], authority: str) -
     if options.host in aliases:
         fields.problem("dns_host", f"'{options.host}' is one of the names that would be its aliases")
     return options
+
+
+def _read_gone(fields: Fields) -> Gone:
+    """Record sets, or the domains of which nothing is left."""
+    keys, domains = set(), set()
+    for entry in fields.mappings("dns_records_gone"):
+        domain = entry.text("domain", reading.hostname)
+        owner, kind = entry.text("owner").lower(), entry.text("type").upper()
+        if owner and kind:
+            keys.add((owner, kind))
+        elif owner or kind:
+            entry.problem("type" if owner else "owner", "is required with its counterpart")
+        elif domain:
+            domains.add(domain)
+        elif not entry.given("domain"):
+            entry.problem("domain", "is required, or owner and type")
+        entry.text("rdata", str)
+        entry.integer("ttl", 0, 2**31 - 1, "a TTL in seconds", 0)
+        entry.close()
+    return Gone(frozenset(keys), frozenset(domains))
 
 
 def _read_caa(fields: Fields, authority: str) -> tuple[str, ...]:

@@ -149,6 +149,13 @@ _DNS_VALIDATION_PERSIST: Spec = {
     "wildcard": {"type": "bool"},
     "until": {"type": "int"},
 }
+_DNS_RECORDS_GONE: Spec = {
+    "domain": {"type": "str"},
+    "owner": {"type": "str"},
+    "type": {"type": "str"},
+    "ttl": {"type": "int"},
+    "rdata": {"type": "str"},
+}
 
 
 def argument_spec() -> Spec:
@@ -209,6 +216,7 @@ def argument_spec() -> Spec:
         "dns_caa": {"type": "list", "elements": "str", "default": []},
         "dns_validation_persist": {"type": "dict", "default": {}, "options": _DNS_VALIDATION_PERSIST},
         "dns_tlsa": {"type": "bool", "default": False},
+        "dns_records_gone": {"type": "list", "elements": "dict", "default": [], "options": _DNS_RECORDS_GONE},
         "dns_zone_file": {"type": "path"},
         "config_directory": {"type": "path", "default": "/etc/apache2"},
         "state_directory": {"type": "path", "default": "/var/lib/mail_autoconfig"},
@@ -222,7 +230,14 @@ def argument_spec() -> Spec:
         "return_lists": {
             "type": "list",
             "elements": "str",
-            "choices": ["urls", "dns_records", "dns_record_sets", "certificate_names", "certificate_orders"],
+            "choices": [
+                "urls",
+                "dns_records",
+                "dns_record_sets",
+                "dns_records_obsolete",
+                "certificate_names",
+                "certificate_orders",
+            ],
         },
         "apache_is_coming": {"type": "bool", "default": False},
         "certbot_is_coming": {"type": "bool", "default": False},
