@@ -32,7 +32,7 @@ import json, os, signal, sys
 from ansible.module_utils.testing import patch_module_args
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.host import commands
 from ansible_collections.mailops.autoconfig.plugins.modules.mail_autoconfig import main
-commands.run.__defaults__ = (float(os.environ.get("COMMAND_SECONDS", commands.TIMEOUT)),)
+commands.run.__defaults__ = (float(os.environ.get("COMMAND_SECONDS", commands.TIMEOUT)), *commands.run.__defaults__[1:])
 with open(sys.argv[1]) as stream:
     arguments = json.load(stream)
 if sys.argv[2:]:  # the tracer begins here
