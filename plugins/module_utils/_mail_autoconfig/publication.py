@@ -37,6 +37,7 @@ from .files import File, Kind, digest, enabled
 from .findings import Findings, of_each, some, total
 from .host.platform import Platform
 from .host.survey import Survey
+from .input.doubts import doubts
 from .input.model import Provider
 from .input.settings import Settings
 from .lineages import Lineages
@@ -414,7 +415,8 @@ def _items(
         served = _served_over_tls(settings, served, groups, certificates)
         items.append(Publication(provider, documents, groups, choices, served, settings.dns, named))
         about_documents = Findings(warnings=tuple(warning for document in documents for warning in document.warnings))
-        found = [about_documents, without_pacc, _host_findings(settings, provider, groups, certificates)]
+        doubtful = Findings(warnings=tuple(doubts(provider)))
+        found = [doubtful, about_documents, without_pacc, _host_findings(settings, provider, groups, certificates)]
         found += [_login_findings(provider)] if named else []
         findings[provider.id] = total(found)
     return tuple(items), of_each(findings)

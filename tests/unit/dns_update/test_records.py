@@ -73,8 +73,8 @@ def test_zones_get_their_dot() -> None:
         ({"owner": "ä.server.tld."}, "owner: 'ä.server.tld.' has a blank, a backslash or a letter beyond ASCII"),
         ({"owner": r"a\.b.server.tld."}, "owner: "),
         ({"owner": None}, "owner: is required"),
-        ({"owner": 7}, "owner: 7 is not a text"),
-        ({"type": "AAA"}, "type: 'AAA' is unknown; allowed are A, AAAA, "),
+        ({"owner": 7}, "owner: 7 is not a string: without quotes it is a number; put it in quotes"),
+        ({"type": "AAA"}, "type: 'AAA' is unknown (did you mean AAAA?); allowed are A, AAAA, "),
         ({"type": "SOA"}, "type: 'SOA' is unknown; allowed are A, AAAA, "),
         ({"ttl": None}, "ttl: is required"),
         ({"ttl": -1}, "ttl: -1 is not a time to live in seconds (0 to 2147483647)"),
@@ -120,7 +120,7 @@ def test_a_mistake_in_a_record_is_named_with_its_place(change: Options, problem:
         ({"key_secret": "no base64!"}, "key_secret: is not base64"),
         ({"key_algorithm": "hmac-md5"}, "key_algorithm: 'hmac-md5' is unknown; allowed are hmac-sha224, "),
         ({"state": "gone"}, "state: 'gone' is unknown; allowed are present, absent"),
-        ({"zone": "x"}, "zone: is unknown; allowed are "),
+        ({"zone": "x"}, "zone: is unknown (did you mean zones?); allowed are "),
     ],
 )
 def test_a_mistake_in_an_option_is_named(options: Options, problem: str) -> None:

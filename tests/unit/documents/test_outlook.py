@@ -172,8 +172,8 @@ def test_without_any_server_that_outlook_knows_there_is_no_answer(make_provider:
         ),
         (
             "incoming",
-            {**IMAP, "port": 993, "socket_type": "STARTTLS"},
-            "IMAP port 993: Thunderbird's Autodiscover takes it for SSL",
+            {**IMAP, "port": 1993, "socket_type": "STARTTLS"},
+            "IMAP port 1993: Thunderbird's Autodiscover takes it for SSL",
         ),
         (
             "outgoing",

@@ -114,7 +114,18 @@ def _with_lower_case_id(root: Meaning) -> bool:
     return attributes["id"] != before
 
 
+def _with_whole_placeholders(root: Meaning) -> bool:
+    """%EMAILADDRESS is a slip of office365.com.xml: a client that read it would send it as it stands."""
+    found = False
+    for server in root.servers():
+        if [name.text for name in server.all("username")] == ["%EMAILADDRESS"]:
+            server.children["username"] = [Meaning({}, "%EMAILADDRESS%", {})]
+            found = True
+    return found
+
+
 DELIBERATE = (
+    _with_whole_placeholders,
     _without_global_preferred_server,
     _with_short_name,
     _without_misspelt_short_name,
@@ -149,6 +160,11 @@ def test_what_the_ispdbs_files_lose_is_in_the_notes() -> None:
         "nili.ca.xml": ("emailProvider: <displayNameShort> is left out, no client reads it there",),
         "office365.com.xml": (
             "incomingServer[5]: <useGlobalPreferredServer> true is left out; Thunderbird would use another server than this one",
+            *(
+                f"left out, incoming[{number}].username: '%EMAILADDRESS': %EMAILADDRESS is no placeholder that clients fill in "
+                "(did you mean %EMAILADDRESS%?); allowed are %EMAILADDRESS%, %EMAILLOCALPART%, %EMAILDOMAIN%, %REALNAME%"
+                for number in (2, 3)
+            ),
         ),
     }
 
@@ -372,7 +388,7 @@ def test_unknown_methods_beside_a_known_one_do_no_harm() -> None:
 
 def test_the_first_known_socket_type_counts() -> None:
     several = "<socketType>quantum</socketType><socketType>STARTTLS</socketType><socketType>plain</socketType>"
-    incoming = INCOMING.replace("<socketType>SSL</socketType>", several)
+    incoming = INCOMING.replace("<socketType>SSL</socketType>", several).replace("993", "143")
     assert imported(incoming).incoming[0].socket_type == "STARTTLS"
 
 

@@ -89,9 +89,9 @@ MISTAKES: dict[str, tuple[Options, list[str]]] = {
     "an unknown kind of server": (
         {**SMALLEST, "incoming": [{**IMAP, "type": "IMAP"}], "outgoing": [{**SMTP, "type": "submission"}]},
         [
-            "providers[0].incoming[0].type: 'IMAP' is unknown; allowed are imap, pop3, jmap, ews, owa, graph, activeSync, "
-            "exchange, nntp",
-            "providers[0].outgoing[0].type: 'submission' is unknown; allowed are smtp",
+            "providers[0].incoming[0].type: 'IMAP' is unknown (did you mean imap?); allowed are imap, pop3, jmap, ews, owa, "
+            "graph, activeSync, exchange, nntp",
+            "providers[0].outgoing[0].type: 'submission' is unknown (did you mean smtp?); allowed are smtp",
         ],
     ),
     "no kind of server and no name": (
@@ -112,7 +112,10 @@ MISTAKES: dict[str, tuple[Options, list[str]]] = {
     ),
     "an unknown socket type": (
         {**SMALLEST, "incoming": [{**IMAP, "socket_type": "TLS"}]},
-        ["providers[0].incoming[0].socket_type: 'TLS' is unknown; allowed are SSL, STARTTLS, plain"],
+        [
+            "providers[0].incoming[0].socket_type: 'TLS' is unknown (did you mean SSL for TLS from the first byte, or "
+            "STARTTLS?); allowed are SSL, STARTTLS, plain"
+        ],
     ),
     "an unknown authentication": (
         {
@@ -121,9 +124,11 @@ MISTAKES: dict[str, tuple[Options, list[str]]] = {
             "outgoing": [{**SMTP, "authentication": ["plain"]}],
         },
         [
-            "providers[0].incoming[0].authentication[1]: 'secure' is unknown; allowed are password-cleartext, "
+            "providers[0].incoming[0].authentication[1]: 'secure' is unknown (did you mean password-encrypted?); "
+            "allowed are password-cleartext, "
             "password-encrypted, OAuth2, GSSAPI, NTLM, TLS-client-cert, client-IP-address, none",
-            "providers[0].outgoing[0].authentication[0]: 'plain' is unknown; allowed are password-cleartext, "
+            "providers[0].outgoing[0].authentication[0]: 'plain' is unknown (did you mean password-cleartext?); "
+            "allowed are password-cleartext, "
             "password-encrypted, OAuth2, GSSAPI, NTLM, TLS-client-cert, client-IP-address, none, smtp-after-pop",
         ],
     ),
@@ -132,6 +137,81 @@ MISTAKES: dict[str, tuple[Options, list[str]]] = {
         [
             "providers[0].incoming[0].authentication[0]: 'smtp-after-pop' is unknown; allowed are password-cleartext, "
             "password-encrypted, OAuth2, GSSAPI, NTLM, TLS-client-cert, client-IP-address, none"
+        ],
+    ),
+    "another socket type than SSL on a port of TLS": (
+        {
+            **SMALLEST,
+            "incoming": [
+                {**IMAP, "port": 993, "socket_type": "STARTTLS"},
+                {**IMAP, "type": "pop3", "port": 995, "socket_type": "plain"},
+            ],
+            "outgoing": [
+                {**SMTP, "port": 465, "socket_type": "STARTTLS"},
+                {**SMTP, "port": "465", "socket_type": "SSL"},
+                {**SMTP, "port": 587, "socket_type": "SSL"},
+            ],
+        },
+        [
+            "providers[0].incoming[0].socket_type: STARTTLS is not spoken on port 993 (did you mean SSL, or port 143?)",
+            "providers[0].incoming[1].socket_type: plain is not spoken on port 995 (did you mean SSL, or port 110?)",
+            "providers[0].outgoing[0].socket_type: STARTTLS is not spoken on port 465 (did you mean SSL, or port 587?)",
+        ],
+    ),
+    "domains that are none": (
+        {**SMALLEST, "domains": ["server", "anna@server.tld", "autoconfig.server.tld", "Autodiscover.a.tld"]},
+        [
+            "providers[0].domains[0]: 'server' has no dot: write the whole domain, for example server.tld",
+            "providers[0].domains[1]: 'anna@server.tld' is an address; the domain is what stands behind its @",
+            "providers[0].domains[2]: 'autoconfig.server.tld' is the name of a host for mail clients (did you mean server.tld?)",
+            "providers[0].domains[3]: 'Autodiscover.a.tld' is the name of a host for mail clients (did you mean a.tld?)",
+        ],
+    ),
+    "placeholders of nobody, wherever a user name stands": (
+        {
+            **SMALLEST,
+            "incoming": [{**IMAP, "username": "%EMAIL%"}],
+            "outgoing": [{**SMTP, "username": "%EMAILADDRESS"}],
+            "caldav": {"url": "https://server.tld/", "username": "%USERNAME%"},
+            "webmail": {"login_page": "https://server.tld/", "login_form": {"url": "https://server.tld/", "username": "%u"}},
+        },
+        [
+            f"providers[0].{place}: '{name}': {name} is no placeholder that clients fill in (did you mean {meant}?); "
+            "allowed are %EMAILADDRESS%, %EMAILLOCALPART%, %EMAILDOMAIN%, %REALNAME%"
+            for place, name, meant in (
+                ("incoming[0].username", "%EMAIL%", "%EMAILADDRESS%"),
+                ("outgoing[0].username", "%EMAILADDRESS", "%EMAILADDRESS%"),
+                ("caldav.username", "%USERNAME%", "%EMAILLOCALPART%"),
+                ("webmail.login_form.username", "%u", "%EMAILADDRESS%"),
+            )
+        ],
+    ),
+    "wrong types": (
+        {
+            "id": True,
+            "domains": "server.tld",
+            "display_name": 365,
+            "incoming": {"type": "imap"},
+            "outgoing": [[SMTP], {**SMTP, "port": 465.0, "authentication": "OAuth2"}],
+            "webmail": "https://server.tld/",
+            "documentation": [{"url": "https://server.tld/", "texts": [{"text": "Hjelp", "lang": False}]}],
+        },
+        [
+            "providers[0].id: True is not a string: without quotes, yes, no, on and off are true and false in YAML; "
+            "put it in quotes",
+            "providers[0].domains: 'server.tld' is not a list; put a single entry into [ ]",
+            "providers[0].display_name: 365 is not a string: without quotes it is a number; put it in quotes",
+            "providers[0].incoming: {'type': 'imap'} is not a list; put a single entry into [ ]",
+            "providers[0].incoming: at least one server is needed",
+            "providers[0].outgoing[0]: [{'type': 'smtp', 'hostname': 'mail.server.tld'}] is not a mapping of options",
+            "providers[0].outgoing[0].type: is required",
+            "providers[0].outgoing[0].hostname: is required",
+            "providers[0].outgoing[1].port: 465.0 is not a port (1 to 65535)",
+            "providers[0].outgoing[1].authentication: 'OAuth2' is not a list; put a single entry into [ ]",
+            "providers[0].webmail: 'https://server.tld/' is not a mapping of options",
+            "providers[0].webmail.login_page: is required",
+            "providers[0].documentation[0].texts[0].lang: False is not a string: without quotes, yes, no, on and off are true "
+            "and false in YAML; put it in quotes",
         ],
     ),
     "a port out of range": (
@@ -188,7 +268,7 @@ MISTAKES: dict[str, tuple[Options, list[str]]] = {
             "providers[0].documentation[0].texts[0].lang: 'de_DE' is not a language tag (BCP 47, for example de or pt-BR)",
             "providers[0].documentation[0].texts[1].text: is required",
             "providers[0].instructions[0].url: is required",
-            "providers[0].enable[0].text: is unknown; allowed are texts, url",
+            "providers[0].enable[0].text: is unknown (did you mean texts?); allowed are texts, url",
         ],
     ),
     "wrong web mail": (
@@ -227,7 +307,8 @@ MISTAKES: dict[str, tuple[Options, list[str]]] = {
             "providers[0].jmap.url: 'https://server.tld:99999/' is not a URL (https://host/path)",
             "providers[0].managesieve.hostname: is required",
             "providers[0].managesieve.port: 'sieve' is not a port (1 to 65535)",
-            "providers[0].managesieve.socket_type: 'TLS' is unknown; allowed are SSL, STARTTLS, plain",
+            "providers[0].managesieve.socket_type: 'TLS' is unknown (did you mean SSL for TLS from the first byte, or "
+            "STARTTLS?); allowed are SSL, STARTTLS, plain",
             "providers[0].managesieve.username: is unknown; allowed are hostname, port, socket_type",
         ],
     ),

@@ -163,6 +163,27 @@ def test_an_unknown_word_is_answered_with_the_known_ones() -> None:
         reading.one_of("SSL", "STARTTLS")("TLS")
 
 
+@pytest.mark.parametrize(
+    ("value", "hint"),
+    [("ssl", "SSL"), ("StartTLS", "STARTTLS"), ("STARTLS", "STARTTLS"), ("TLS", "either of them"), ("quantum", "")],
+)
+def test_an_unknown_word_is_answered_with_what_was_meant(value: str, hint: str) -> None:
+    with pytest.raises(ValueError, match="is unknown") as error:
+        reading.one_of("SSL", "STARTTLS", hints={"tls": "either of them"})(value)
+    meant = f" (did you mean {hint}?)" if hint else ""
+    assert str(error.value) == f"'{value}' is unknown{meant}; allowed are SSL, STARTTLS"
+
+
+@pytest.mark.parametrize("value", ["https://server.tld/%EMAIL%", "https://server.tld/?user=%EMAILADDRESS"])
+def test_a_web_address_with_a_placeholder_of_nobody_is_refused(value: str) -> None:
+    with pytest.raises(ValueError, match="has a placeholder that no client fills in; allowed are %EMAILADDRESS%"):
+        reading.url(value)
+
+
+def test_a_private_key_is_not_shown_in_the_place_of_something_else() -> None:
+    assert "MII" not in reading.shown(["-----BEGIN PRIVATE KEY-----\nMII"])
+
+
 def test_a_value_is_shown_on_one_line_and_shortened() -> None:
     assert reading.shown("a\nb") == r"'a\nb'"
     assert len(reading.shown("x" * 1000)) == 80
@@ -190,9 +211,21 @@ def test_a_text_of_blanks_counts_as_absent() -> None:
     assert read({"key": "  "}, lambda fields: fields.text("key", required=True)) == ("", ["here.key: is required"])
 
 
-@pytest.mark.parametrize("value", [12, True, ["a"], {"a": 1}])
-def test_what_is_no_text_is_not_turned_into_one(value: t.Any) -> None:
-    assert read({"key": value}, lambda fields: fields.text("key")) == ("", [f"here.key: {value!r} is not a text"])
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        (12, ": without quotes it is a number; put it in quotes"),
+        (1.1, ": without quotes it is a number; put it in quotes"),
+        (False, ": without quotes, yes, no, on and off are true and false in YAML; put it in quotes"),
+        (["a"], ""),
+        ({"a": 1}, ""),
+    ],
+)
+def test_what_is_no_string_is_not_turned_into_one(value: t.Any, reason: str) -> None:
+    """The language `no` is false in YAML, 010 is 8, and 1.10 is 1.1."""
+    assert read({"key": value}, lambda fields: fields.text("key")) == ("", [f"here.key: {value!r} is not a string{reason}"])
+    problems = read({"key": ["a.tld", value]}, lambda fields: fields.texts("key"))[1]
+    assert problems == [f"here.key[1]: {value!r} is not a string{reason}"]
 
 
 @pytest.mark.parametrize(
@@ -248,8 +281,9 @@ def test_a_required_list_must_have_an_entry(value: t.Any) -> None:
 
 @pytest.mark.parametrize("value", ["a.tld", {"a": 1}, 3])
 def test_what_is_no_list_is_refused(value: t.Any) -> None:
-    assert read({"key": value}, lambda fields: fields.texts("key"))[1] == [f"here.key: {value!r} is not a list"]
-    assert read({"key": value}, lambda fields: fields.mappings("key"))[1] == [f"here.key: {value!r} is not a list"]
+    problem = f"here.key: {value!r} is not a list; put a single entry into [ ]"
+    assert read({"key": value}, lambda fields: fields.texts("key"))[1] == [problem]
+    assert read({"key": value}, lambda fields: fields.mappings("key"))[1] == [problem]
 
 
 def test_what_is_no_mapping_is_refused_where_it_stands() -> None:
@@ -276,8 +310,12 @@ def test_a_field_that_nobody_reads_is_reported_with_the_known_ones() -> None:
         fields.port("port")
         fields.close()
 
-    problems = read({"hots": "x", "port": 1, "Host": "y"}, use)[1]
-    assert problems == ["here.Host: is unknown; allowed are host, port", "here.hots: is unknown; allowed are host, port"]
+    problems = read({"hots": "x", "port": 1, "Host": "y", "password": "z"}, use)[1]
+    assert problems == [
+        "here.Host: is unknown (did you mean host?); allowed are host, port",
+        "here.hots: is unknown (did you mean host?); allowed are host, port",
+        "here.password: is unknown; allowed are host, port",
+    ]
 
 
 def test_a_refused_input_says_all_that_is_wrong() -> None:

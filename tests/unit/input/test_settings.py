@@ -357,7 +357,7 @@ def test_a_certificate_as_text_is_that_of_every_provider_that_has_none_of_its_ow
             {"certificate_key_content": f"{KEY}\ud800"},
             "certificate_key_content: the value contains half of a character (a lone surrogate)",
         ),
-        ({"certificate_key_content": [KEY]}, "certificate_key_content: the value is not a text"),
+        ({"certificate_key_content": [KEY]}, "certificate_key_content: the value is not a string"),
         (
             {"certificate_file": "/c", "certificate_key_file": "/k"},
             "certificate_content: comes in the place of certificate_file; give one of them",
@@ -428,7 +428,7 @@ def test_a_wrong_value_is_refused_with_its_option(options: Options, problem: str
 
 def test_an_unknown_option_is_refused() -> None:
     (problem,) = problems_of(documentroot="/x")
-    assert problem.startswith("documentroot: is unknown; allowed are acme_agreement, acme_ca_file, acme_challenges,")
+    assert problem.startswith("documentroot: is unknown (did you mean document_root?); allowed are acme_agreement, acme_ca_file,")
 
 
 def test_all_mistakes_are_reported_at_once() -> None:
@@ -580,7 +580,7 @@ def test_mistakes_about_an_authority_are_told() -> None:
         "dns_validation_persist.accounturi: 'https://ca.lan/1;x' cannot stand in a record: ASCII without ; is allowed",
         f"dns_validation_persist.until: 0 is not a time in seconds since 1970 (1 to {2**63 - 1})",
         f"dns_validation_persist.issuer: is required: {unknown}",
-        "dns_validation_persist.untl: is unknown; allowed are accounturi, issuer, until, wildcard",
+        "dns_validation_persist.untl: is unknown (did you mean until?); allowed are accounturi, issuer, until, wildcard",
     ]
     assert problems_of(dns_validation_persist={"wildcard": True}) == ["dns_validation_persist.accounturi: is required"]
 
@@ -641,7 +641,11 @@ def test_orders_need_an_agreement_a_contact_and_https() -> None:
         ("acme_directory", "http://ca.tld/dir", "'http://ca.tld/dir' is not an https URL"),
         ("acme_directory", "https://ca.tld/${dir}", "'https://ca.tld/${dir}' holds ${"),
         ("acme_profile", "a b", "'a b' is not the name of a profile"),
-        ("acme_challenges", ["tls-sni-01"], "'tls-sni-01' is unknown; allowed are http-01, dns-01, tls-alpn-01"),
+        (
+            "acme_challenges",
+            ["tls-sni-01"],
+            "'tls-sni-01' is unknown (did you mean tls-alpn-01?); allowed",
+        ),
         ("acme_challenges", ["http-01", "dns-01"], "is required for the challenge dns-01"),
         ("acme_dns_command", "/usr/bin/dns", "goes with acme_challenges: [dns-01]"),
         ("acme_eab_file", "eab.json", f"'eab.json' {NOT_A_PATH}"),
@@ -729,7 +733,7 @@ def test_each_provider_has_the_logins_of_its_domains() -> None:
             {"a@server.tld": "two\nlines"},
             "logins.a@server.tld: 'two\\nlines' is not a login name (one line of at most 254 octets)",
         ),
-        ({"a@server.tld": 7}, "logins.a@server.tld: 7 is not a text"),
+        ({"a@server.tld": 7}, "logins.a@server.tld: 7 is not a string: without quotes it is a number; put it in quotes"),
         ({"a@server.tld": "j", "A@server.tld": "k"}, "logins.A@server.tld: is there twice, with the logins 'j' and 'k'"),
         (["jane"], "logins: ['jane'] is not a mapping of options"),
     ],

@@ -178,7 +178,7 @@ def _server_warnings(server: Server) -> t.Iterator[str]:
         yield "socket_type plain sends passwords in clear"
     if "%" in server.hostname:
         yield "the host name holds a placeholder, which FairEmail and Nextcloud Mail do not replace"
-    if server.username and server.username not in ("%EMAILADDRESS%", "%EMAILLOCALPART%"):
+    if "%" in server.username and server.username not in ("%EMAILADDRESS%", "%EMAILLOCALPART%"):
         yield (
             f"user name {server.username!r} is not exactly %EMAILADDRESS% or %EMAILLOCALPART%: FairEmail and aerc "
             "replace only a whole value"

@@ -116,7 +116,7 @@ def _build(options: Options, notes: list[str]) -> Provider:
 
 def _part_to_drop(path: str) -> str:
     """The path of the smallest part around a mistake that a provider can do without."""
-    match = re.match(r"\w+(\[\d+\](\.texts\[\d+\]\.lang|\.pop3)?|\.login_form)?", path)
+    match = re.match(r"\w+(\[\d+\](\.texts\[\d+\]\.lang|\.pop3|\.username)?|\.login_form)?", path)
     return match.group() if match else path
 
 
@@ -135,7 +135,7 @@ def _drop(options: Options, path: str) -> bool:
         place, part = options[key], int(number)
         if text is not None and inner == "texts":
             place, part = place[part]["texts"][int(text)], "lang"
-        elif inner == "pop3":
+        elif inner in ("pop3", "username"):
             place, part = place[part], inner
     elif inner == "login_form":
         place, part = options[key], inner

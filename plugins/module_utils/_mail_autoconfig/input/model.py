@@ -12,8 +12,10 @@ import re
 import typing as t
 
 from ..certificates import SOURCES
+from ..clients import ALL_LABELS
 from . import reading
-from .reading import Fields, InputError
+from .placeholders import user_name
+from .reading import Check, Fields, InputError, shown
 
 INCOMING_TYPES = ("imap", "pop3", "jmap", "ews", "owa", "graph", "activeSync", "exchange", "nntp")
 OUTGOING_TYPES = ("smtp",)
@@ -33,6 +35,27 @@ STANDARD_PORTS = {
     "managesieve": {"SSL": 4190, "STARTTLS": 4190, "plain": 4190},
 }
 STARTTLS_PORTS = (25, 110, 119, 143, 587)
+# Ports on which nothing but TLS from the first byte is spoken (RFC 8314 section 3; IANA's list).
+TLS_PORTS = (465, 563, 993, 995)
+# Words of other programs, by their lower-case spelling, and what they mean here.
+_TYPE_HINTS = {
+    "imaps": "imap",
+    "imap4": "imap",
+    "pop": "pop3",
+    "pop3s": "pop3",
+    **dict.fromkeys(("smtps", "submission", "submissions"), "smtp"),
+}
+_SOCKET_TYPE_HINTS = {
+    "tls": "SSL for TLS from the first byte, or STARTTLS",
+    "ssl/tls": "SSL",
+    **dict.fromkeys(("none", "no", "off"), "plain"),
+}
+_AUTHENTICATION_HINTS = {
+    **dict.fromkeys(("plain", "login", "password", "cleartext", "normal"), "password-cleartext"),
+    **dict.fromkeys(("secure", "encrypted", "cram-md5"), "password-encrypted"),
+    "xoauth2": "OAuth2",
+    "kerberos": "GSSAPI",
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -248,27 +271,29 @@ def read_providers(entries: list[Fields]) -> tuple[Provider, ...]:
 
 def read_provider(fields: Fields) -> Provider:
     """Read one provider; problems go to the fields' list, and then the result is not to be used."""
-    domains = fields.texts("domains", reading.hostname, required=True)
+    domains = fields.texts("domains", mail_domain, required=True)
     provider_id = fields.text("id", reading.hostname, default=domains[0] if domains else "")
     display_name = fields.text("display_name", default=provider_id)
     chain, key = read_content(fields)
+    input_fields = tuple(_read_input_field(entry) for entry in fields.mappings("input_fields"))
+    username = user_name(field.key for field in input_fields)
     provider = Provider(
         id=provider_id,
         domains=domains,
         display_name=display_name,
         short_name=fields.text("short_name", default=display_name[:20].rstrip()),
-        incoming=_read_servers(fields, "incoming", INCOMING_TYPES, INCOMING_AUTHENTICATION),
-        outgoing=_read_servers(fields, "outgoing", OUTGOING_TYPES, OUTGOING_AUTHENTICATION),
+        incoming=_read_servers(fields, "incoming", INCOMING_TYPES, INCOMING_AUTHENTICATION, username),
+        outgoing=_read_servers(fields, "outgoing", OUTGOING_TYPES, OUTGOING_AUTHENTICATION, username),
         documentation=_read_links(fields, "documentation"),
         instructions=_read_links(fields, "instructions"),
         enable=_read_links(fields, "enable"),
-        webmail=_read_webmail(fields.mapping("webmail")),
+        webmail=_read_webmail(fields.mapping("webmail"), username),
         oauth2=_read_oauth2(fields.mapping("oauth2")),
-        caldav=_read_dav(fields.mapping("caldav")),
-        carddav=_read_dav(fields.mapping("carddav")),
-        jmap=_read_dav(fields.mapping("jmap")),
+        caldav=_read_dav(fields.mapping("caldav"), username),
+        carddav=_read_dav(fields.mapping("carddav"), username),
+        jmap=_read_dav(fields.mapping("jmap"), username),
         managesieve=_read_managesieve(fields.mapping("managesieve")),
-        input_fields=tuple(_read_input_field(entry) for entry in fields.mappings("input_fields")),
+        input_fields=input_fields,
         config_update_url=fields.text("config_update_url", reading.url),
         profile=_read_profile(fields.mapping("profile")),
         logo=fields.text("logo"),
@@ -279,6 +304,23 @@ def read_provider(fields: Fields) -> Provider:
     )
     fields.close()
     return provider
+
+
+def mail_domain(value: str) -> str:
+    """As ``reading.hostname``, for what stands behind the ``@`` of addresses. Raises ValueError.
+
+    A domain without a dot is refused: mail addresses have fully-qualified domains (RFC 5321 section 2.3.5), and no authority
+    certifies its hosts. So is a host name for clients: below it, clients would look for ``autoconfig.autoconfig.server.tld``.
+    """
+    if "@" in value:
+        raise ValueError(f"{shown(value)} is an address; the domain is what stands behind its @")
+    name = reading.hostname(value)
+    label, dot, rest = name.partition(".")
+    if not dot:
+        raise ValueError(f"{shown(value)} has no dot: write the whole domain, for example {name}.tld")
+    if label in ALL_LABELS:
+        raise ValueError(f"{shown(value)} is the name of a host for mail clients (did you mean {rest}?)")
+    return name
 
 
 def read_content(fields: Fields) -> tuple[str, str]:
@@ -308,18 +350,21 @@ def _pem(value: str, label: str, what: str) -> str:
     return value.replace("\r\n", "\n").strip() + "\n"
 
 
-def _read_servers(fields: Fields, key: str, types: tuple[str, ...], authentication: tuple[str, ...]) -> tuple[Server, ...]:
+def _read_servers(
+    fields: Fields, key: str, types: tuple[str, ...], authentication: tuple[str, ...], username: Check
+) -> tuple[Server, ...]:
     entries = fields.mappings(key)
     if not entries:
         fields.problem(key, "at least one server is needed")
-    return tuple(_read_server(entry, types, authentication) for entry in entries)
+    return tuple(_read_server(entry, types, authentication, username) for entry in entries)
 
 
-def _read_server(fields: Fields, types: tuple[str, ...], authentication: tuple[str, ...]) -> Server:
-    server_type = fields.text("type", reading.one_of(*types), required=True)
+def _read_server(fields: Fields, types: tuple[str, ...], authentication: tuple[str, ...], username: Check) -> Server:
+    server_type = fields.text("type", reading.one_of(*types, hints=_TYPE_HINTS), required=True)
     by_url = server_type in URL_TYPES
-    methods = fields.texts("authentication", reading.one_of(*authentication), default=("password-cleartext",))
-    needs_user = server_type != "smtp" or any(method not in ("none", "client-IP-address") for method in methods)
+    method = reading.one_of(*authentication, hints=_AUTHENTICATION_HINTS)
+    methods = fields.texts("authentication", method, default=("password-cleartext",))
+    needs_user = server_type != "smtp" or any(each not in ("none", "client-IP-address") for each in methods)
     socket_type, port = _read_port(fields, server_type)
     server = Server(
         type=server_type,
@@ -327,7 +372,7 @@ def _read_server(fields: Fields, types: tuple[str, ...], authentication: tuple[s
         port=port,
         socket_type=socket_type,
         authentication=methods,
-        username=fields.text("username", default="%EMAILADDRESS%" if needs_user else ""),
+        username=fields.text("username", username, default="%EMAILADDRESS%" if needs_user else ""),
         url=fields.text("url", reading.url, required=by_url),
         owa_url=fields.text("owa_url", reading.url),
         ews_url=fields.text("ews_url", reading.url),
@@ -341,12 +386,21 @@ def _read_server(fields: Fields, types: tuple[str, ...], authentication: tuple[s
 
 
 def _read_port(fields: Fields, server_type: str) -> tuple[str, int]:
-    """Read socket type and port; each implies the other, and SSL is implied where neither is given."""
+    """Read socket type and port; each implies the other, and SSL is implied where neither is given.
+
+    Anything but SSL on a port of TLS is refused. Clients that read Autodiscover begin with TLS there whatever the answer says
+    (ExchangeAutoDiscover.sys.mjs), and none of Mozilla's 163 files has it. SSL on a port of STARTTLS is possible (Postfix's
+    ``smtpd_tls_wrappermode`` on 587, the guide's port 25), and a warning: :mod:`.doubts`.
+    """
     port = fields.port("port")
     implied = "STARTTLS" if port in STARTTLS_PORTS else "SSL"
     if server_type in URL_TYPES:
         implied = ""
-    socket_type = fields.text("socket_type", reading.one_of(*SOCKET_TYPES), default=implied)
+    socket_type = fields.text("socket_type", reading.one_of(*SOCKET_TYPES, hints=_SOCKET_TYPE_HINTS), default=implied)
+    if port in TLS_PORTS and socket_type in ("STARTTLS", "plain"):
+        usual = STANDARD_PORTS.get(server_type, {}).get(socket_type)
+        other = f", or port {usual}" if usual else ""
+        fields.problem("socket_type", f"{socket_type} is not spoken on port {port} (did you mean SSL{other}?)")
     if not port:
         port = STANDARD_PORTS.get(server_type, {}).get(socket_type, 0)
     return socket_type, port
@@ -388,27 +442,27 @@ def _read_text(fields: Fields) -> Text:
 
 def _language(value: str) -> str:
     if not re.fullmatch(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*", value):
-        raise ValueError(f"{reading.shown(value)} is not a language tag (BCP 47, for example de or pt-BR)")
+        raise ValueError(f"{shown(value)} is not a language tag (BCP 47, for example de or pt-BR)")
     return value
 
 
-def _read_webmail(fields: Fields | None) -> WebMail | None:
+def _read_webmail(fields: Fields | None, username: Check) -> WebMail | None:
     if fields is None:
         return None
     webmail = WebMail(
         login_page=fields.text("login_page", reading.url, required=True),
-        login_form=_read_login_form(fields.mapping("login_form")),
+        login_form=_read_login_form(fields.mapping("login_form"), username),
     )
     fields.close()
     return webmail
 
 
-def _read_login_form(fields: Fields | None) -> LoginForm | None:
+def _read_login_form(fields: Fields | None, username: Check) -> LoginForm | None:
     if fields is None:
         return None
     form = LoginForm(
         url=fields.text("url", reading.url, required=True),
-        username=fields.text("username", default="%EMAILADDRESS%"),
+        username=fields.text("username", username, default="%EMAILADDRESS%"),
         username_field=_read_form_field(fields.mapping("username_field")),
         password_field=_read_form_field(fields.mapping("password_field")),
         login_button=_read_form_field(fields.mapping("login_button")),
@@ -438,12 +492,12 @@ def _read_oauth2(fields: Fields | None) -> OAuth2 | None:
     return oauth2
 
 
-def _read_dav(fields: Fields | None) -> Dav | None:
+def _read_dav(fields: Fields | None, username: Check) -> Dav | None:
     if fields is None:
         return None
     dav = Dav(
         url=fields.text("url", reading.url, required=True),
-        username=fields.text("username", default="%EMAILADDRESS%"),
+        username=fields.text("username", username, default="%EMAILADDRESS%"),
     )
     fields.close()
     return dav
@@ -456,7 +510,7 @@ def _read_managesieve(fields: Fields | None) -> Server | None:
         type="managesieve",
         hostname=fields.text("hostname", reading.server_hostname, required=True),
         port=fields.port("port", STANDARD_PORTS["managesieve"]["STARTTLS"]),
-        socket_type=fields.text("socket_type", reading.one_of(*SOCKET_TYPES), default="STARTTLS"),
+        socket_type=fields.text("socket_type", reading.one_of(*SOCKET_TYPES, hints=_SOCKET_TYPE_HINTS), default="STARTTLS"),
     )
     fields.close()
     return server
@@ -480,7 +534,7 @@ def _date(value: str) -> str:
     try:
         return datetime.datetime.strptime(value, "%Y-%m-%d").date().isoformat()
     except ValueError:
-        raise ValueError(f"{reading.shown(value)} is not a date (YYYY-MM-DD)") from None
+        raise ValueError(f"{shown(value)} is not a date (YYYY-MM-DD)") from None
 
 
 def _read_input_field(fields: Fields) -> InputField:

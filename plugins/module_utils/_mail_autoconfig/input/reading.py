@@ -7,7 +7,9 @@ any case, so that reading goes on after a mistake; what was wrong is collected i
 from __future__ import annotations
 
 import collections.abc
+import difflib
 import re
+import types
 import typing as t
 from urllib.parse import urlsplit
 
@@ -23,6 +25,7 @@ _LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\Z")
 IDNA_DEVIATIONS = "\u00df\u03c2\u200c\u200d"
 
 
+_NO_HINTS: t.Mapping[str, str] = types.MappingProxyType({})
 # A mistake that ten thousand domains have in common makes no message of ten thousand lines.
 _SHOWN_PROBLEMS = 100
 
@@ -41,8 +44,10 @@ class InputError(ValueError):
 
 
 def shown(value: t.Any) -> str:
-    """Quote a value of the input for a message, short enough for a line."""
+    """Quote a value of the input for a message, short enough for a line; no private key, not even its beginning."""
     text = repr(value)
+    if "PRIVATE KEY-----" in text:
+        return "what has a private key in it"
     return text if len(text) <= 80 else text[:77] + "..."
 
 
@@ -103,18 +108,42 @@ def url(value: str) -> str:
         usable = False
     if not usable or _FORBIDDEN.search(text) or any(char.isspace() for char in text):
         raise ValueError(f"{shown(value)} is not a URL (https://host/path)")
+    if re.search("%EMAIL", re.sub("%EMAIL(ADDRESS|LOCALPART|DOMAIN)%", "", text)):
+        allowed = "%EMAILADDRESS%, %EMAILLOCALPART%, %EMAILDOMAIN%"
+        raise ValueError(f"{shown(value)} has a placeholder that no client fills in; allowed are {allowed}")
     return text
 
 
-def one_of(*allowed: str) -> Check:
-    """Make a check that lets only the given spellings pass."""
+def one_of(*allowed: str, hints: t.Mapping[str, str] = _NO_HINTS) -> Check:
+    """Make a check that lets only the given spellings pass.
+
+    :arg hints: what is meant by words of other programs, by their lower-case spelling
+    """
 
     def check(value: str) -> str:
         if value not in allowed:
-            raise ValueError(f"{shown(value)} is unknown; allowed are {', '.join(allowed)}")
+            raise ValueError(f"{shown(value)} is unknown{meant(value, allowed, hints)}; allowed are {', '.join(allowed)}")
         return value
 
     return check
+
+
+def meant(value: str, allowed: t.Collection[str], hints: t.Mapping[str, str] = _NO_HINTS) -> str:
+    """What an unknown word probably means, as a part of a message; empty where nothing is near."""
+    spellings = {word.lower(): word for word in allowed}
+    near = difflib.get_close_matches(value.lower(), spellings, n=1, cutoff=0.7)
+    found = hints.get(value.lower()) or (spellings[near[0]] if near else "")
+    return f" (did you mean {found}?)" if found else ""
+
+
+_IN_BRACKETS = "; put a single entry into [ ]"
+
+
+def _in_quotes(value: t.Any) -> str:
+    """Why something is no string that may look like one in YAML, where the language ``no`` is false and 1.10 is 1.1."""
+    if isinstance(value, bool):
+        return ": without quotes, yes, no, on and off are true and false in YAML; put it in quotes"
+    return ": without quotes it is a number; put it in quotes" if isinstance(value, (int, float)) else ""
 
 
 class Fields:
@@ -164,7 +193,7 @@ class Fields:
     def _checked(self, key: str, value: t.Any, check: Check, is_secret: bool = False) -> str:
         what = "the value" if is_secret else shown(value)
         if not isinstance(value, str):
-            self.problem(key, f"{what} is not a text")
+            self.problem(key, f"{what} is not a string{_in_quotes(value)}")
             return ""
         if _SURROGATE.search(value):
             self.problem(key, f"{what} contains half of a character (a lone surrogate)")
@@ -197,7 +226,7 @@ class Fields:
                 self.problem(key, "at least one entry is needed")
             return default
         if not isinstance(value, (list, tuple)):
-            self.problem(key, f"{shown(value)} is not a list")
+            self.problem(key, f"{shown(value)} is not a list{_IN_BRACKETS}")
             return default
         found: dict[str, None] = {}  # in order, and quick to look into for ten thousand domains
         for index, item in enumerate(value):
@@ -245,11 +274,12 @@ class Fields:
         if value is None:
             return []
         if not isinstance(value, (list, tuple)):
-            self.problem(key, f"{shown(value)} is not a list")
+            self.problem(key, f"{shown(value)} is not a list{_IN_BRACKETS}")
             return []
         return [Fields(item, self._path(f"{key}[{index}]"), self.problems) for index, item in enumerate(value)]
 
     def close(self) -> None:
         """Report the fields that nobody read: a misspelt option must not be ignored."""
         for key in sorted(set(self._values) - set(self._known)):
-            self.problem(key, f"is unknown; allowed are {', '.join(sorted(set(self._known)))}")
+            allowed = sorted(set(self._known))
+            self.problem(key, f"is unknown{meant(key, allowed)}; allowed are {', '.join(allowed)}")

@@ -24,7 +24,7 @@ from ..documents import Document, page
 from ..host.debian import DEFAULT_CONFIG_DIRECTORY
 from ..lineages import CERTBOT_DIRECTORY
 from . import logins, reading
-from .model import Provider, default_provider, read_content, read_providers
+from .model import Provider, default_provider, mail_domain, read_content, read_providers
 from .reading import Fields, InputError, shown
 
 LETS_ENCRYPT_FILE = "/etc/letsencrypt/live/{domain}/fullchain.pem"
@@ -321,7 +321,7 @@ def _profile(value: str) -> str:
 
 
 def _read_providers(fields: Fields, problems: list[str]) -> tuple[Provider, ...]:
-    domain, mail_host = fields.text("domain", reading.hostname), fields.text("mail_host", reading.server_hostname)
+    domain, mail_host = fields.text("domain", mail_domain), fields.text("mail_host", reading.server_hostname)
     entries = fields.mappings("providers")
     if fields.given("domain") and entries:
         fields.problem("domain", "is the short form of providers; give one of them")
