@@ -224,7 +224,17 @@ def _yaml(value: Any, comment: str = "") -> str:
 def argument_specs(source: Source) -> str:
     """The role's argument specs."""
     about = {key: source.role[key] for key in ("short_description", "description", "author")}
-    return _yaml({"argument_specs": {"main": {**about, "options": role_options(source)}}})
+    options = {name: _left_to_the_module(option) for name, option in role_options(source).items()}
+    return _yaml({"argument_specs": {"main": {**about, "options": options}}})
+
+
+def _left_to_the_module(option: Options) -> Options:
+    """An option in which Ansible does not look for others: the module names all mistakes at once, each with its place."""
+    if "options" not in option:
+        return option
+    if option["type"] == "dict":
+        return {**option, "type": "raw"}
+    return {key: value for key, value in option.items() if key != "elements"}
 
 
 def defaults(source: Source) -> str:

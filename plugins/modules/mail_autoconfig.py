@@ -968,6 +968,7 @@ from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfi
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.host.lock import LockError
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.host.transaction import ApplyError
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.input import settings
+from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.input.model import secrets
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.input.reading import InputError
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.input.spec import argument_spec
 
@@ -975,6 +976,8 @@ from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfi
 RUN_OPTIONS = ("state", "reload", "rehearse", "lock_timeout", "return_lists", "apache_is_coming", "certbot_is_coming")
 # Ansible repeats the options in every result and copies that several times; of a thousand providers that is a megabyte.
 LONG_OPTIONS = ("providers", "setup_pages", "logins")
+# Options that hold options.
+NESTED_OPTIONS = tuple(name for name, option in argument_spec().items() if "options" in option)
 
 
 def way(module: AnsibleModule) -> run.Way:
@@ -992,9 +995,10 @@ def way(module: AnsibleModule) -> run.Way:
     )
 
 
-def work(module: AnsibleModule) -> dict[str, t.Any]:
+def work(module: PlainModule) -> dict[str, t.Any]:
     """One run; the result for exit_json."""
-    wanted = settings.read({key: value for key, value in module.params.items() if key not in RUN_OPTIONS})
+    options = {**module.params, **module.nested}
+    wanted = settings.read({key: value for key, value in options.items() if key not in RUN_OPTIONS})
     if module.params["state"] == "present" and not wanted.providers:
         raise InputError(["providers: is empty; to take everything away, say state: absent"])
     platform = Debian(wanted.config_directory, certbot_directory=wanted.certbot_directory)
@@ -1004,19 +1008,30 @@ def work(module: AnsibleModule) -> dict[str, t.Any]:
     return result
 
 
-class UnloggedModule(AnsibleModule):
-    """Tells the system's log nothing of its options: whole pages, ten thousand domains, and keys of certificates.
+class PlainModule(AnsibleModule):
+    """Reads options that hold options itself, and tells the system's log nothing.
 
-    The argument ``no_log`` would not do: Ansible overrides it by that of the task, which hides the result too. And of what is in a
-    list it hides no single option.
+    Ansible makes a string of a number or a mapping there, and a list of a string, without a word, and reports the first mistake
+    alone and without its place. The log would get whole pages, ten thousand domains, and keys of certificates; the argument
+    ``no_log`` would not do, because Ansible overrides it by that of the task, which hides the result too, and of what is in a list
+    it hides no single option.
+
+    :ivar nested: options that hold options, as they came
     """
+
+    nested: dict[str, t.Any]
+
+    def _load_params(self) -> None:
+        super()._load_params()
+        self.nested = {name: self.params.pop(name) for name in NESTED_OPTIONS if name in self.params}
 
     def _log_invocation(self) -> None:
         pass
 
 
 def main() -> None:
-    module = UnloggedModule(argument_spec=argument_spec(), supports_check_mode=True)
+    module = PlainModule(argument_spec=argument_spec(), supports_check_mode=True)
+    module.no_log_values.update(secrets(module.nested))
     try:
         result = work(module)
     except InputError as exc:
@@ -1033,7 +1048,7 @@ def main() -> None:
     except OSError as exc:
         place = exc.filename or "a file of this host"
         module.fail_json(msg=f"{place} cannot be read or written: {exc.strerror or exc}; nothing was changed")
-    told = {name: value for name, value in module.params.items() if name not in LONG_OPTIONS}
+    told = {name: value for name, value in {**module.params, **module.nested}.items() if name not in LONG_OPTIONS}
     module.exit_json(**result, invocation={"module_args": told})
 
 

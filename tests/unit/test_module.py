@@ -90,6 +90,66 @@ def test_a_key_beside_its_certificate_is_in_no_result(module: Module, place: str
     assert "secret-of-anna" not in repr(told)
 
 
+def test_every_mistake_in_a_list_is_told_at_once_with_its_place(module: Module, apache: FakeApache) -> None:
+    """Nothing is turned into what it is not, as Ansible would."""
+    before = apache.footprint()
+    wrong = {
+        "domains": "other.tld",
+        "display_name": 365,
+        "incoming": [{"type": "imap", "hostname": "mail.other.tld", "username": ["x"], "hostnam": "y"}],
+        "outgoing": {"type": "smtp"},
+        "profile": {"removal_disallowed": "no"},
+    }
+    told = module(
+        domain=None,
+        providers=[provider("server.tld"), wrong, "x"],
+        dns_mx=[{"host": "mx.server.tld", "preference": True}, "mx.server.tld"],
+        dns_validation_persist="wildcard=yes",
+        setup_pages=[{"provider": "server.tld", "language": False, "html": "<html/>"}],
+    )
+    assert told["failed"]
+    assert apache.footprint() == before
+    assert {problem.partition(": ")[0] for problem in told["problems"]} == {
+        "providers[1].domains",
+        "providers[1].display_name",
+        "providers[1].incoming[0].username",
+        "providers[1].incoming[0].hostnam",
+        "providers[1].outgoing",
+        "providers[1].profile.removal_disallowed",
+        "providers[2]",
+        "providers[2].domains",
+        "providers[2].incoming",
+        "providers[2].outgoing",
+        "dns_mx[0].preference",
+        "dns_mx[1]",
+        "dns_mx[1].host",
+        "dns_validation_persist",
+        "setup_pages[0].language",
+        "setup_pages[0].html",
+    }
+
+
+def test_what_is_no_list_at_all_is_told(module: Module) -> None:
+    told = module(domain=None, providers={"domains": ["server.tld"]})
+    assert "providers: {'domains': ['server.tld']} is not a list; put a single entry into [ ]" in told["problems"]
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"certificate_contents": "secret-of-anna"},
+        {"certificate_key_content": ["secret-of-anna"]},
+        {"certificate_key_content": {"pem": "secret-of-anna"}},
+        {"logo": "-----BEGIN PRIVATE KEY-----\nsecret-of-anna\n-----END PRIVATE KEY-----\n\x00"},
+        {"domains": "-----BEGIN PRIVATE KEY-----\nsecret-of-anna\n-----END PRIVATE KEY-----\n"},
+    ],
+)
+def test_a_secret_in_the_wrong_place_is_in_no_result(module: Module, given: dict[str, t.Any]) -> None:
+    told = module(domain=None, providers=[{**provider("server.tld"), **given}])
+    assert told["failed"]
+    assert "secret-of-anna" not in repr(told)
+
+
 def test_check_mode_writes_nothing(module: Module, apache: FakeApache) -> None:
     before = apache.footprint()
     assert module(_ansible_check_mode=True, _ansible_diff=True)["changed"] is True

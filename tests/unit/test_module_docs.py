@@ -136,28 +136,16 @@ def test_every_example_is_a_valid_task(module: t.Any) -> None:
         assert settings.read(wanted).providers
 
 
-def test_ansible_says_of_a_misspelt_option_where_it_is() -> None:
+def test_ansible_leaves_what_is_in_the_roles_lists_to_the_module(role_options: Spec) -> None:
+    """It would say mistakes there without their places, and before all others."""
     from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
-    result = ArgumentSpecValidator(argument_spec()).validate({"providers": [{"domians": ["server.tld"]}]})
-    assert "domians" in " ".join(result.error_messages)
-
-
-def test_what_ansible_lets_pass_without_values_the_library_refuses_with_places() -> None:
-    from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-
-    result = ArgumentSpecValidator(argument_spec()).validate({"providers": [{"incoming": [{"port": 99999}]}]})
-    assert result.error_messages == []
-    wanted = {name: value for name, value in result.validated_parameters.items() if name not in RUN_OPTIONS}
-    with pytest.raises(settings.InputError) as error:
-        settings.read(wanted)
-    assert set(error.value.problems) == {
-        "providers[0].domains: at least one entry is needed",
-        "providers[0].incoming[0].type: is required",
-        "providers[0].incoming[0].hostname: is required",
-        "providers[0].incoming[0].port: 99999 is not a port (1 to 65535)",
-        "providers[0].outgoing: at least one server is needed",
-    }
+    given = {"mail_autoconfig_providers": [{"domians": "a.tld", "incoming": [{"port": "x"}]}, 7], "mail_autoconfig_dns_mx": [7]}
+    given["mail_autoconfig_dns_validation_persist"] = [7]
+    assert ArgumentSpecValidator(role_options).validate(given).error_messages == []
+    given["mail_autoconfig_https_port"] = ["x"]
+    (message,) = ArgumentSpecValidator(role_options).validate(given).error_messages
+    assert "mail_autoconfig_https_port" in message
 
 
 def test_what_the_report_holds_is_documented(module: t.Any) -> None:

@@ -332,6 +332,21 @@ def read_content(fields: Fields) -> tuple[str, str]:
     return fields.secret(names[0], _chain), fields.secret(names[1], _key)
 
 
+def secrets(options: t.Any, is_secret: bool = False) -> t.Iterator[str]:
+    """The strings of an input, not read yet, that nothing may show: contents of certificates, and private keys wherever they are.
+
+    By a part of the name, so that a misspelt one counts.
+    """
+    if isinstance(options, dict):
+        for name, value in options.items():
+            yield from secrets(value, is_secret or "_content" in str(name))
+    elif isinstance(options, (list, tuple)):
+        for value in options:
+            yield from secrets(value, is_secret)
+    elif isinstance(options, str) and options and (is_secret or "PRIVATE KEY-----" in options):
+        yield options
+
+
 def _chain(value: str) -> str:
     if "PRIVATE KEY-----" in value:
         raise ValueError("has a private key in it, which belongs into certificate_key_content")
