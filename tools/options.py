@@ -89,6 +89,11 @@ def spec(source: Source) -> str:
     lines = [SPEC_HEAD]
     for options, name in writer.names.values():
         lines += [f"{name}: Spec = {writer.literal(options)}"]
+    lines += [
+        "# The names of the role's variables, and of others of the collection, without their prefix.",
+        f"ROLE_VARIABLES = {tuple(_of_the_role(source))!r}",
+        f"OTHER_VARIABLES = {tuple(source.role.get('others', ()))!r}",
+    ]
     lines += ["", "def argument_spec() -> Spec:", '    """The argument spec for AnsibleModule."""']
     lines += [f"    return {writer.literal(source.module)}"]
     return _formatted("\n".join(lines) + "\n")
@@ -162,11 +167,16 @@ def _formatted(text: str) -> str:
 
 def role_options(source: Source) -> Options:
     """The role's variables, as in its argument specs."""
+    return {f"{PREFIX}{name}": _role_option(option) for name, option in _of_the_role(source).items()}
+
+
+def _of_the_role(source: Source) -> Options:
+    """Its options as they are written, in their order."""
     options = {name: option for name, option in source.module.items() if name not in source.role["passed"]}
     for name, option in source.role["options"].items():
         own = {key: value for key, value in option.items() if key != "after"}
         options = _inserted(options, option["after"], name, own)
-    return {f"{PREFIX}{name}": _role_option(option) for name, option in options.items()}
+    return options
 
 
 def _inserted(options: Options, after: str, name: str, option: Options) -> Options:

@@ -64,3 +64,54 @@ def test_an_apache_that_another_run_of_the_role_installs_does_not_count(apache: 
     registered = json.dumps({f"__mail_autoconfig_{name}": {"changed": True} for name in ("install", "certbot")})
     with pytest.raises(AssertionError, match="there is no Apache here"):
         playbook.role(values, "--check", "-e", registered)
+
+
+def test_misspelt_variables_end_the_run_before_anything_is_done(apache: PrivateApache, playbook: Playbook) -> None:
+    """With what was meant; what a task has registered, and names of one's own, pass without being templated."""
+    values = {
+        **apache.module_options(),
+        "domian": "other.tld",
+        "setuppage": True,
+        "customers": "{{ nobody_knows_this }}",
+        "setup_page": True,
+    }
+    with pytest.raises(AssertionError) as error:
+        playbook.role(values)
+    told = str(error.value)
+    assert "mail_autoconfig_domian: is unknown (did you mean mail_autoconfig_domain?)\n" in told
+    assert "mail_autoconfig_setuppage: is unknown (did you mean mail_autoconfig_setup_page?)\n" in told
+    assert "mail_autoconfig_customers: is unknown\n" in told
+    assert "Render the setup pages" not in told
+    assert "Publish the mail settings" not in told
+    assert not list(apache.config_directory.glob("sites-*/autoconfig*"))
+
+    own = {**apache.module_options(), "domain": "server.tld", "customers": "{{ nobody_knows_this }}"}
+    play = {
+        "hosts": "localhost",
+        "gather_facts": False,
+        "vars": {f"mail_autoconfig_{key}": value for key, value in own.items()},
+        "tasks": [
+            {"ansible.builtin.command": "true", "register": "mail_autoconfig_push"},
+            {"ansible.builtin.include_role": {"name": "mailops.autoconfig.mail_autoconfig"}},
+        ],
+    }
+    play["vars"] |= {"mail_autoconfig_own_variables": ["mail_autoconfig_customers"]}
+    assert outcomes(playbook.run([play]))["Publish the mail settings"] == "changed"
+
+
+def test_wrong_types_in_lists_are_told_by_the_role_with_their_places(apache: PrivateApache, playbook: Playbook) -> None:
+    server = {"type": "imap", "hostname": "mail.server.tld", "port": ["993"]}
+    providers = [
+        {"domains": "server.tld", "incoming": [server], "outgoing": [{**server, "type": "SMTP", "port": 465}], "nam": "x"}
+    ]
+    with pytest.raises(AssertionError) as error:
+        playbook.role({**apache.module_options(), "providers": providers})
+    told = str(error.value)
+    assert "Validation of arguments failed" not in told
+    for line in (
+        "providers[0].domains: 'server.tld' is not a list",
+        "providers[0].incoming[0].port: ['993'] is not a port",
+        "providers[0].outgoing[0].type: 'SMTP' is unknown (did you mean smtp?)",
+        "providers[0].nam: is unknown",
+    ):
+        assert line in told

@@ -100,6 +100,15 @@ def test_shared_options_get_the_name_of_their_anchor_before_they_are_used() -> N
     assert names["_OUTER"]["one"]["options"] is names["_INNER"]
 
 
+def test_the_names_of_the_roles_variables_are_in_python_too() -> None:
+    need("ruff")
+    text = "{a: {description: A., type: str}, b: {description: B., type: bool, default: false}}"
+    own = {"d": {"after": "a", "description": "D.", "type": "int", "default": 1}}
+    names: dict[str, t.Any] = {}
+    exec(options.spec(source(text, options=own, passed={"b": "{{ x }}"}, others=["result"])), names)  # noqa: S102
+    assert (names["ROLE_VARIABLES"], names["OTHER_VARIABLES"]) == (("a", "d"), ("result",))
+
+
 def test_of_a_name_that_sounds_like_a_secret_somebody_has_to_say_whether_it_is_one() -> None:
     need("ruff")
     text = "push_token: {type: str}"

@@ -130,10 +130,15 @@ def one_of(*allowed: str, hints: t.Mapping[str, str] = _NO_HINTS) -> Check:
 
 def meant(value: str, allowed: t.Collection[str], hints: t.Mapping[str, str] = _NO_HINTS) -> str:
     """What an unknown word probably means, as a part of a message; empty where nothing is near."""
+    found = hints.get(value.lower()) or nearest(value, allowed)
+    return f" (did you mean {found}?)" if found else ""
+
+
+def nearest(value: str, allowed: t.Collection[str]) -> str:
+    """The word that is most like an unknown one, in upper or lower case; empty where none is near."""
     spellings = {word.lower(): word for word in allowed}
     near = difflib.get_close_matches(value.lower(), spellings, n=1, cutoff=0.7)
-    found = hints.get(value.lower()) or (spellings[near[0]] if near else "")
-    return f" (did you mean {found}?)" if found else ""
+    return spellings[near[0]] if near else ""
 
 
 _IN_BRACKETS = "; put a single entry into [ ]"
