@@ -27,6 +27,18 @@ options:
   mail_host:
     description: As O(mailops.autoconfig.mail_autoconfig#module:mail_host).
     type: str
+  username:
+    description: As O(mailops.autoconfig.mail_autoconfig#module:username).
+    type: str
+  pop3:
+    description: As O(mailops.autoconfig.mail_autoconfig#module:pop3).
+    type: bool
+    default: false
+  starttls:
+    description: As O(mailops.autoconfig.mail_autoconfig#module:starttls).
+    type: str
+    choices: [none, outgoing, all]
+    default: none
   https:
     description: As O(mailops.autoconfig.mail_autoconfig#module:https).
     type: bool
@@ -115,15 +127,15 @@ def qr_url(text: str) -> str:
 def setup_page_facts(
     providers: list[dict[str, t.Any]],
     domain: str = "",
-    mail_host: str = "",
     https: bool = True,
     port: int = 0,
     directory: str = ".",
     logins: dict[str, str] | None = None,
+    **wishes: t.Any,
 ) -> list[dict[str, t.Any]]:
-    """The filter."""
+    """The filter; ``wishes`` are those that go with a domain."""
     try:
-        wanted = settings.read({"providers": providers, "domain": domain, "mail_host": mail_host, "logins": logins or {}})
+        wanted = settings.read({"providers": providers, "domain": domain, "logins": logins or {}, **wishes})
     except InputError as exc:
         raise AnsibleFilterError(f"The setup page cannot be made:\n{exc}") from exc
     result = []

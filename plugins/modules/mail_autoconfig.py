@@ -52,13 +52,30 @@ options:
   domain:
     description:
       - The mail domain. Short for a provider with IMAP on port 993 and submission on port 465, both over TLS, on O(mail_host),
-        with the mail address as the user name.
+        with the mail address as the user name; O(username), O(pop3) and O(starttls) change that.
       - Exactly one of O(domain) and O(providers) is needed.
     type: str
   mail_host:
     description:
       - The host name of the mail server, with O(domain) only. The default is C(mail.) and the domain.
     type: str
+  username:
+    description:
+      - With what users log in, with O(domain) only. By default the mail address, V(%EMAILADDRESS%). V(%EMAILLOCALPART%), the part
+        before the V(@), is right where mailboxes belong to users of the system.
+    type: str
+  pop3:
+    description: Whether the mail server offers POP3, too, with O(domain) only.
+    type: bool
+    default: false
+  starttls:
+    description:
+      - Where the mail server waits for STARTTLS, with O(domain) only.
+      - V(none) has TLS from the first byte everywhere, on ports 993, 995 and 465. With V(outgoing) mail is sent by port 587, with
+        V(all) it is also read by ports 143 and 110.
+    type: str
+    choices: [none, outgoing, all]
+    default: none
   providers:
     description:
       - Sets of servers with the mail domains that use them.

@@ -58,6 +58,21 @@ def test_strings_that_mean_yes_and_ports_and_lists_as_strings(apache: PrivateApa
     assert addresses == ["192.0.2.1", "192.0.2.2"]
 
 
+def test_the_short_form_with_strings(apache: PrivateApache, playbook: Playbook, client: Client) -> None:
+    short = {"domain": "server.tld", "mail_host": "mx.server.tld", "username": "%EMAILLOCALPART%", "pop3": "yes"}
+    playbook.role({}, *given({**apache.module_options(), **short, "starttls": "outgoing", "setup_page": "yes"}))
+    file = eventually(200, client, "http://autoconfig.server.tld/mail/config-v1.1.xml").body.decode()
+    servers = re.findall(r'Server type="(.*?)">.*?<port>(.*?)<.*?<socketType>(.*?)<.*?<username>(.*?)<', file, re.DOTALL)
+    assert servers == [
+        ("imap", "993", "SSL", "%EMAILLOCALPART%"),
+        ("pop3", "995", "SSL", "%EMAILLOCALPART%"),
+        ("smtp", "587", "STARTTLS", "%EMAILLOCALPART%"),
+    ]
+    page = eventually(200, client, "http://autoconfig.server.tld/").body.decode()
+    assert page.count("mx.server.tld") >= 3
+    assert "587" in page
+
+
 def test_an_apache_that_another_run_of_the_role_installs_does_not_count(apache: PrivateApache, playbook: Playbook) -> None:
     """In check mode, as the same play has registered it before."""
     values = {**apache.module_options(), "domain": "server.tld", "config_directory": f"{apache.directory}/none"}

@@ -18,6 +18,7 @@ from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfi
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.certificates import SOURCES
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.dns.records import FURTHER_DOMAINS
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.input import settings
+from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.input.model import STARTTLS_WISHES
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.input.spec import argument_spec
 from ansible_collections.mailops.autoconfig.plugins.modules import mail_autoconfig
 
@@ -65,6 +66,7 @@ def test_the_choices_of_the_options_are_those_of_the_library() -> None:
     assert choices == {
         "state": ("present", "absent"),
         "responder": settings.RESPONDERS,
+        "starttls": STARTTLS_WISHES,
         "certificates": SOURCES,
         "acme_challenges": CHALLENGES,
         "php": PHP_MODES,

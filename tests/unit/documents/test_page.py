@@ -118,6 +118,12 @@ def test_the_filter_adds_images(tmp_path: Path) -> None:
     assert base64.b64decode(facts["logo"].removeprefix("data:image/svg+xml;base64,")).startswith(b"<svg")
     assert facts["qr"].startswith("data:image/svg+xml")
     assert plugin.setup_page_facts([], domain="server.tld")[0]["id"] == "server.tld"
+    (facts,) = plugin.setup_page_facts([], domain="server.tld", mail_host="mx.tld", pop3=True, starttls="all")
+    assert [(server["host"], server["port"]) for server in facts["servers"]] == [
+        ("mx.tld", 143),
+        ("mx.tld", 110),
+        ("mx.tld", 587),
+    ]
 
 
 def test_without_the_library_there_is_no_qr_code(monkeypatch: pytest.MonkeyPatch) -> None:

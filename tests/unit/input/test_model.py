@@ -380,8 +380,26 @@ def test_a_domain_alone_means_imap_and_submission_over_tls_on_its_mail_host() ->
 
 
 def test_a_domain_and_its_mail_host_are_enough() -> None:
-    provider = Provider.for_domain("server.tld", "mx1.hosting.example")
+    provider = Provider.for_domain("server.tld", mail_host="mx1.hosting.example")
     assert [server.hostname for server in (*provider.incoming, *provider.outgoing)] == ["mx1.hosting.example"] * 2
+
+
+@pytest.mark.parametrize(
+    ("wishes", "expected"),
+    [
+        ({}, ["imap 993 SSL", "smtp 465 SSL"]),
+        ({"pop3": True}, ["imap 993 SSL", "pop3 995 SSL", "smtp 465 SSL"]),
+        ({"starttls": "outgoing"}, ["imap 993 SSL", "smtp 587 STARTTLS"]),
+        ({"starttls": "all"}, ["imap 143 STARTTLS", "smtp 587 STARTTLS"]),
+        ({"starttls": "all", "pop3": True}, ["imap 143 STARTTLS", "pop3 110 STARTTLS", "smtp 587 STARTTLS"]),
+        ({"starttls": "outgoing", "pop3": True}, ["imap 993 SSL", "pop3 995 SSL", "smtp 587 STARTTLS"]),
+    ],
+)
+def test_a_domain_may_have_pop3_and_starttls(wishes: Options, expected: list[str]) -> None:
+    provider = Provider.for_domain("server.tld", username="%EMAILLOCALPART%", mail_host="mx.server.tld", **wishes)
+    servers = (*provider.incoming, *provider.outgoing)
+    assert [f"{server.type} {server.port} {server.socket_type}" for server in servers] == expected
+    assert {(server.username, server.hostname) for server in servers} == {("%EMAILLOCALPART%", "mx.server.tld")}
 
 
 @pytest.mark.parametrize(

@@ -127,7 +127,13 @@ def test_every_option_arrives() -> None:
 
 def test_the_mail_host_goes_with_the_domain() -> None:
     (provider,) = settings.read({"domain": "server.tld", "mail_host": "MX.hosting.example"}).providers
-    assert provider == Provider.for_domain("server.tld", "mx.hosting.example")
+    assert provider == Provider.for_domain("server.tld", mail_host="mx.hosting.example")
+
+
+def test_what_else_goes_with_the_domain() -> None:
+    wishes = {"username": "%EMAILLOCALPART%", "pop3": True, "starttls": "outgoing"}
+    (provider,) = settings.read({"domain": "server.tld", **wishes}).providers
+    assert provider == Provider.for_domain("server.tld", **wishes)
 
 
 # -- which providers ----------------------------------------------------------------------------------------------------
@@ -177,6 +183,24 @@ def test_purge_alone_needs_no_provider() -> None:
 def test_a_mail_host_without_domain_is_a_mistake() -> None:
     assert problems_of(mail_host="mail.server.tld", providers=[{"domains": ["b.tld"], **SERVERS}]) == [
         "mail_host: goes with domain; with providers each server has its own hostname"
+    ]
+
+
+def test_what_else_goes_with_the_domain_alone() -> None:
+    wishes = {"username": "%EMAILLOCALPART%", "pop3": True, "starttls": "all"}
+    assert problems_of(**wishes, providers=[{"domains": ["b.tld"], **SERVERS}]) == [
+        "username: goes with domain; with providers each server has its own username",
+        "pop3: goes with domain; with providers a server of type pop3 is among incoming",
+        "starttls: goes with domain; with providers each server has its own socket_type",
+    ]
+    usual = {"username": "", "pop3": False, "starttls": "none"}
+    assert settings.read({**usual, "providers": [{"domains": ["b.tld"], **SERVERS}]}).providers
+
+
+def test_wrong_wishes_for_a_domain_are_reported_once() -> None:
+    assert [problem.partition(" (did")[0] for problem in problems_of(username="%USER%", starttls="smtp")] == [
+        "username: '%USER%': %USER% is no placeholder that clients fill in",
+        "starttls: 'smtp' is unknown; allowed are none, outgoing, all",
     ]
 
 

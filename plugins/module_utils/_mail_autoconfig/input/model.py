@@ -37,6 +37,8 @@ STANDARD_PORTS = {
 STARTTLS_PORTS = (25, 110, 119, 143, 587)
 # Ports on which nothing but TLS from the first byte is spoken (RFC 8314 section 3; IANA's list).
 TLS_PORTS = (465, 563, 993, 995)
+# In the short form: where STARTTLS stands in the place of TLS from the first byte.
+STARTTLS_NOWHERE, STARTTLS_OUTGOING, STARTTLS_ALL = STARTTLS_WISHES = ("none", "outgoing", "all")
 # Words of other programs, by their lower-case spelling, and what they mean here.
 _TYPE_HINTS = {
     "imaps": "imap",
@@ -227,9 +229,9 @@ class Provider:
         return provider
 
     @classmethod
-    def for_domain(cls, domain: str, mail_host: str = "") -> Provider:
-        """The provider that the domain alone implies. Raises InputError."""
-        return cls.from_dict(default_provider(domain, mail_host))
+    def for_domain(cls, domain: str, **wishes: t.Any) -> Provider:
+        """The provider that the domain alone implies, with the wishes of :func:`default_provider`. Raises InputError."""
+        return cls.from_dict(default_provider(domain, **wishes))
 
     @property
     def jmap_service(self) -> Dav | None:
@@ -242,13 +244,22 @@ class Provider:
         return t.cast("dict[str, t.Any]", _plain(self))
 
 
-def default_provider(domain: str, mail_host: str = "") -> dict[str, t.Any]:
-    """The options for a domain of which nothing else is known: IMAP and submission over TLS on ``mail.<domain>``."""
-    host = mail_host or f"mail.{domain}"
+def default_provider(
+    domain: str, mail_host: str = "", username: str = "", pop3: bool = False, starttls: str = STARTTLS_NOWHERE
+) -> dict[str, t.Any]:
+    """The options for a domain of which little is known: IMAP and submission over TLS on ``mail.<domain>``.
+
+    :arg username: as of a server, the same for all; empty for the address
+    :arg pop3: whether there is POP3, too; after IMAP, because many clients look only at the first
+    :arg starttls: one of :data:`STARTTLS_WISHES`
+    """
+    common = {"hostname": mail_host or f"mail.{domain}", **({"username": username} if username else {})}
+    incoming = {**common, "socket_type": "STARTTLS" if starttls == STARTTLS_ALL else "SSL"}
+    outgoing = {**common, "socket_type": "SSL" if starttls == STARTTLS_NOWHERE else "STARTTLS"}
     return {
         "domains": [domain],
-        "incoming": [{"type": "imap", "hostname": host}],
-        "outgoing": [{"type": "smtp", "hostname": host}],
+        "incoming": [{"type": kind, **incoming} for kind in ("imap", "pop3") if pop3 or kind == "imap"],
+        "outgoing": [{"type": "smtp", **outgoing}],
     }
 
 

@@ -24,7 +24,16 @@ from ..documents import Document, page
 from ..host.debian import DEFAULT_CONFIG_DIRECTORY
 from ..lineages import CERTBOT_DIRECTORY
 from . import logins, reading
-from .model import Provider, default_provider, mail_domain, read_content, read_providers
+from .model import (
+    STARTTLS_NOWHERE,
+    STARTTLS_WISHES,
+    Provider,
+    default_provider,
+    mail_domain,
+    read_content,
+    read_providers,
+)
+from .placeholders import user_name
 from .reading import Fields, InputError, shown
 
 LETS_ENCRYPT_FILE = "/etc/letsencrypt/live/{domain}/fullchain.pem"
@@ -34,6 +43,13 @@ _OUR_SUFFIXES = (".conf", ".lua", ".html", ".json", ".mobileconfig", ".xml")
 # In dns_caa, the authority of acme_directory.
 _OWN_AUTHORITY = "auto"
 _UNKNOWN_AUTHORITY = "the name of the authority of acme_directory is not known here; it is among caaIdentities in that directory"
+# What goes with domain alone, and what says it in a list of providers.
+_IN_PROVIDERS = {
+    "mail_host": "each server has its own hostname",
+    "username": "each server has its own username",
+    "pop3": "a server of type pop3 is among incoming",
+    "starttls": "each server has its own socket_type",
+}
 # Sections that would end up around or beside a virtual host, where Apache does not allow them.
 _TOO_WIDE = ("virtualhost", "macro")
 
@@ -321,14 +337,20 @@ def _profile(value: str) -> str:
 
 
 def _read_providers(fields: Fields, problems: list[str]) -> tuple[Provider, ...]:
-    domain, mail_host = fields.text("domain", mail_domain), fields.text("mail_host", reading.server_hostname)
-    entries = fields.mappings("providers")
+    domain, entries = fields.text("domain", mail_domain), fields.mappings("providers")
+    wishes: dict[str, t.Any] = {
+        "mail_host": fields.text("mail_host", reading.server_hostname),
+        "username": fields.text("username", user_name()),
+        "pop3": bool(fields.boolean("pop3")),
+        "starttls": fields.text("starttls", reading.one_of(*STARTTLS_WISHES), default=STARTTLS_NOWHERE),
+    }
     if fields.given("domain") and entries:
         fields.problem("domain", "is the short form of providers; give one of them")
-    if mail_host and not fields.given("domain"):
-        fields.problem("mail_host", "goes with domain; with providers each server has its own hostname")
+    for name, instead in _IN_PROVIDERS.items():
+        if wishes[name] not in ("", False, STARTTLS_NOWHERE) and not fields.given("domain"):
+            fields.problem(name, f"goes with domain; with providers {instead}")
     if domain and not entries:
-        entries = [Fields(default_provider(domain, mail_host), "domain", problems)]
+        entries = [Fields(default_provider(domain, **wishes), "domain", problems)]
     elif not entries and not fields.given("domain") and not fields.boolean("purge"):
         fields.problem("domain", "is required, or providers")
     return read_providers(entries)
