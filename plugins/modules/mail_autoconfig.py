@@ -526,6 +526,15 @@ options:
       html:
         description: The page. Required.
         type: str
+  list_domains:
+    description:
+      - Whether C(config-v1.1.xml) names all domains of its provider, if these are at most five. Of more, or with V(false), it names
+        only the one that is O(providers[].id), and C(%EMAILDOMAIN%) stands for the others, so that one customer's file does not name
+        the other customers.
+      - Who else a server is for may be seen from certificates with several names and in DNS, and whoever asks for a domain learns
+        whether it is served here.
+    type: bool
+    default: true
   pacc:
     description:
       - Whether to publish the document of PACC (draft-ietf-mailmaint-pacc-03, an Internet-Draft) too, on a host

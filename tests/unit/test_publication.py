@@ -843,3 +843,26 @@ def test_a_user_name_that_follows_in_a_way_of_its_own_is_told() -> None:
 def test_logins_need_the_responder() -> None:
     found = publish(None, responder="none", logins={"jo@server.tld": "j"})
     assert found.findings.problems == ("logins: needs the responder, which needs Apache's module lua (responder: lua)",)
+
+
+# -- who reads whose names ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("count", "options", "named"),
+    [
+        (2, {}, True),
+        (2, {"list_domains": False}, False),
+        (6, {}, False),
+        (6, {"pacc": True, "logins": {"jo@customer1.tld": "j"}}, False),
+    ],
+)
+def test_no_document_of_a_provider_names_the_domains_of_other_customers(
+    count: int, options: dict[str, t.Any], named: bool
+) -> None:
+    domains = [f"customer{number}.tld" for number in range(count)]
+    found = publish(survey(), provider(*domains, id="hosting.tld", display_name="Hosting"), **options)
+    documents = {document.path: document.content.decode() for item in found.items for document in item.documents}
+    assert {"mail/config-v1.1.xml", "autodiscover/autodiscover.xml"} < set(documents)
+    naming = [path for path, text in documents.items() if any(domain in text for domain in domains)]
+    assert naming == (["mail/config-v1.1.xml"] if named else [])

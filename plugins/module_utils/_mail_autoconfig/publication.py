@@ -443,9 +443,11 @@ def _with_extra(
 def _documents(settings: Settings, provider: Provider, has_logins: bool) -> tuple[Document, ...]:
     personal = settings.site.personal
     named = logins.with_placeholders(provider) if has_logins else provider
-    documents = [thunderbird.render(provider), outlook.render(named, personal), *apple.render(named, personal)]
+    file = thunderbird.render(provider, settings.list_domains)
+    documents = [file, outlook.render(named, personal), *apple.render(named, personal)]
     if has_logins:
-        documents.append(dataclasses.replace(thunderbird.render(named), path=thunderbird.PERSONAL_PATH, warnings=()))
+        personal_file = thunderbird.render(named, settings.list_domains)
+        documents.append(dataclasses.replace(personal_file, path=thunderbird.PERSONAL_PATH, warnings=()))
     if settings.pacc:
         documents.append(pacc.render(provider))
     return (*(document for document in documents if document is not None), *settings.pages.get(provider.id, {}).values())

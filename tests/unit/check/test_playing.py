@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.documents import thunderbird
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.input.model import Provider
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig_check import options, run
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig_check.clients import CLIENTS
@@ -58,6 +59,23 @@ def test_thunderbird_stops_at_the_first_success_whatever_it_says(certificates: F
     # The good file at the other place is not looked at; the Android app reads each place by itself.
     assert found["thunderbird"]["winner"].endswith(POX)
     assert found["k9"]["winner"] == f"https://{DOMAIN}{WELL_KNOWN}"
+
+
+def test_a_file_that_does_not_name_the_domain_means_the_same_to_every_client(certificates: Faulty) -> None:
+    """The placeholder in its place is filled in by those that look at it."""
+    with world(certificates) as made:
+        named = clients(made)
+        provider = Provider.from_dict({**made.options, "domains": [DOMAIN, "other.tld"], "id": "hosting.tld"})
+        content = thunderbird.render(provider, list_domains=False).content
+        assert f"<domain>{DOMAIN}".encode() not in content
+        files = [page for page in made.web.pages if page[2].endswith((FILE, "/mail-v1.xml"))]
+        assert len(files) == 3
+        made.web.pages.update(dict.fromkeys(files, (200, {"Content-Type": XML}, content)))
+        unnamed = clients(made)
+    for client in CLIENTS:
+        for said in ("verdict", "because", "winner", "settings"):
+            assert unnamed[client.id].get(said) == named[client.id].get(said), client.id
+    assert named["thunderbird"]["verdict"] == named["k9"]["verdict"] == "works"
 
 
 def test_kmail_ends_at_a_web_page(certificates: Faulty) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import typing as t
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
@@ -409,9 +410,25 @@ def test_the_same_provider_makes_the_same_bytes(data: st.DataObject, provider_op
     assert thunderbird.render(first) == thunderbird.render(first) == thunderbird.render(second)
 
 
-def test_of_very_many_domains_the_placeholder_stands_for_all_but_the_first() -> None:
+@pytest.mark.parametrize(
+    ("count", "options", "list_domains", "expected"),
+    [
+        (1, {}, True, ["d0.tld"]),
+        (1, {}, False, ["d0.tld"]),
+        (1, {"id": "hosting.tld"}, False, ["d0.tld"]),
+        (5, {}, True, ["d0.tld", "d1.tld", "d2.tld", "d3.tld", "d4.tld"]),
+        (6, {}, True, ["d0.tld", "%EMAILDOMAIN%"]),
+        (2, {}, False, ["d0.tld", "%EMAILDOMAIN%"]),
+        (2, {"id": "d1.tld"}, False, ["d1.tld", "%EMAILDOMAIN%"]),
+        (2, {"id": "hosting.tld"}, False, ["%EMAILDOMAIN%"]),
+    ],
+)
+def test_a_file_names_a_handful_of_domains_or_only_the_one_of_its_id(
+    count: int, options: Options, list_domains: bool, expected: list[str]
+) -> None:
     servers = {"incoming": [{"type": "imap", "hostname": "mail.tld"}], "outgoing": [{"type": "smtp", "hostname": "mail.tld"}]}
-    for count, expected in ((200, [f"d{number}.tld" for number in range(200)]), (201, ["d0.tld", "%EMAILDOMAIN%"])):
-        provider = Provider.from_dict({"domains": [f"d{number}.tld" for number in range(count)], **servers})
-        root = ET.fromstring(thunderbird.render(provider).content)
-        assert [element.text for element in root.iterfind("emailProvider/domain")] == expected
+    provider = Provider.from_dict({"domains": [f"d{number}.tld" for number in range(count)], **servers, **options})
+    content = thunderbird.render(provider, list_domains).content
+    assert [element.text for element in ET.fromstring(content).iterfind("emailProvider/domain")] == expected
+    named = set(re.findall(r"d\d\.tld", content.decode()))
+    assert named <= {*expected, provider.id}

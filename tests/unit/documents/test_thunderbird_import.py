@@ -124,7 +124,19 @@ def _with_whole_placeholders(root: Meaning) -> bool:
     return found
 
 
+def _with_a_placeholder_for_many_domains(root: Meaning) -> bool:
+    """Nobody looks at them but Thunderbird and K-9, which fill the placeholder in."""
+    provider = root.all("emailProvider")[0]
+    domains = provider.all("domain")
+    if len(domains) <= thunderbird.MOST_DOMAINS:
+        return False
+    kept = [domain for domain in domains if domain.text == provider.attributes["id"].lower()]
+    provider.children["domain"] = [*kept, Meaning({}, "%EMAILDOMAIN%", {})]
+    return True
+
+
 DELIBERATE = (
+    _with_a_placeholder_for_many_domains,
     _with_whole_placeholders,
     _without_global_preferred_server,
     _with_short_name,

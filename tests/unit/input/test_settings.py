@@ -58,6 +58,7 @@ def test_a_domain_is_enough() -> None:
         logins={},
         dns=DnsOptions(),
         dns_records_gone=Gone(),
+        list_domains=True,
         pacc=False,
         tlsa=False,
         zone_file="",

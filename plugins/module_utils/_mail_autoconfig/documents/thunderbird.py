@@ -16,15 +16,19 @@ PATH = "mail/config-v1.1.xml"
 # For the responder to fill in, where logins do not follow from the address.
 PERSONAL_PATH = "mail/personal-config-v1.1.xml"
 MEDIA_TYPE = "text/xml; charset=utf-8"
-# Each client fetches the whole list, and anybody reads in it whose domains they are. Beyond this, the placeholder stands for all
-# but the first: Thunderbird (readFromXML) and K-9 (RealAutoconfigParser) fill it in, the other clients do not look at domains.
-_MOST_DOMAINS = 200
+_PLACEHOLDER = "%EMAILDOMAIN%"
+# Each client fetches the whole list, and anybody reads in it whose domains they are. Domains of one owner are few: nine in ten of
+# Mozilla's files (thunderbird/autoconfig) have at most five.
+MOST_DOMAINS = 5
 
 
-def render(provider: Provider) -> Document:
-    """Render the provider's document."""
+def render(provider: Provider, list_domains: bool = True) -> Document:
+    """Render the provider's document.
+
+    :arg list_domains: whether it may name the domains of a provider that has a handful
+    """
     root = ET.Element("clientConfig", {"version": "1.1"})
-    _email_provider(root, provider)
+    _email_provider(root, provider, list_domains)
     _web_mail(root, provider)
     if provider.oauth2:
         element = ET.SubElement(root, "oAuth2")
@@ -39,10 +43,9 @@ def render(provider: Provider) -> Document:
     return Document(PATH, MEDIA_TYPE, xml_bytes(root), tuple(_warnings(provider)))
 
 
-def _email_provider(root: ET.Element, provider: Provider) -> None:
+def _email_provider(root: ET.Element, provider: Provider, list_domains: bool) -> None:
     element = ET.SubElement(root, "emailProvider", {"id": provider.id})
-    listed = provider.domains if len(provider.domains) <= _MOST_DOMAINS else (provider.domains[0], "%EMAILDOMAIN%")
-    for domain in listed:
+    for domain in _domains(provider, list_domains):
         leaf(element, "domain", domain)
     leaf(element, "displayName", provider.display_name)
     leaf(element, "displayShortName", provider.short_name)
@@ -63,6 +66,17 @@ def _email_provider(root: ET.Element, provider: Provider) -> None:
             leaf(enable, "instruction", text.text, lang=text.lang)
     for field in provider.input_fields:
         ET.SubElement(element, "inputField", {"key": field.key, "label": field.label}).text = field.value or None
+
+
+def _domains(provider: Provider, may_list: bool) -> tuple[str, ...]:
+    """The domains to be named: all, or the one that the id names anyhow and the placeholder for the others.
+
+    Thunderbird (readFromXML) and K-9 (RealAutoconfigParser) need one and fill the placeholder in; the other clients do not look
+    at them. mailcow (data/web/autoconfig.php) serves the placeholder alone.
+    """
+    if len(provider.domains) == 1 or (may_list and len(provider.domains) <= MOST_DOMAINS):
+        return provider.domains
+    return (*(domain for domain in provider.domains if domain == provider.id), _PLACEHOLDER)
 
 
 def _server(parent: ET.Element, tag: str, server: Server) -> None:

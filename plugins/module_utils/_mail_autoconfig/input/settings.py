@@ -62,6 +62,7 @@ class Settings:
     :ivar signing_host: name in the certificate that signs profiles, where it is not given by its path; empty for none
     :ivar signing_with_tls_key: whether the administrator wants a key to serve both
     :ivar pages: rendered setup pages by provider and language
+    :ivar list_domains: whether a provider's file may name its domains
     :ivar pacc: whether to publish PACC's document too, tlsa: whether records name the keys of the hosts
     :ivar dns_records_gone: records of former settings that are in DNS no more
     :ivar zone_file: path of the zone text, in which ``{domain}`` may stand; empty for none
@@ -89,6 +90,7 @@ class Settings:
     logins: t.Mapping[str, str]
     dns: DnsOptions
     dns_records_gone: Gone
+    list_domains: bool
     pacc: bool
     tlsa: bool
     zone_file: str
@@ -176,6 +178,7 @@ def read(options: t.Mapping[str, t.Any]) -> Settings:
         logins=logins.read(fields, providers),
         dns=_read_dns(fields, providers, acme.authority),
         dns_records_gone=_read_gone(fields),
+        list_domains=bool(fields.boolean("list_domains", True)),
         pacc=bool(fields.boolean("pacc")),
         tlsa=bool(fields.boolean("dns_tlsa")),
         zone_file=fields.text("dns_zone_file", _zone_file),
