@@ -234,7 +234,8 @@ def _yaml(value: Any, comment: str = "") -> str:
 def argument_specs(source: Source) -> str:
     """The role's argument specs."""
     about = {key: source.role[key] for key in ("short_description", "description", "author")}
-    options = {name: _left_to_the_module(option) for name, option in role_options(source).items()}
+    ours = {f"{PREFIX}{name}" for name in source.module}
+    options = {name: _left_to_the_module(option) if name in ours else option for name, option in role_options(source).items()}
     return _yaml({"argument_specs": {"main": {**about, "options": options}}})
 
 

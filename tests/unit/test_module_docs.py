@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+import re
 import typing as t
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfi
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.input import settings
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.input.model import STARTTLS_WISHES
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.input.spec import argument_spec
+from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig_check import options as check_options
 from ansible_collections.mailops.autoconfig.plugins.modules import mail_autoconfig
 
 from tests.unit.documentation import Spec
@@ -117,6 +119,24 @@ def test_the_library_knows_every_option_of_a_provider_and_no_other() -> None:
         return make({name: [value] if many else value})
 
     allowed("providers[0]", argument_spec()["providers"]["options"], lambda value: value)
+
+
+def test_the_roles_further_options_of_the_check_are_those_of_its_module(role_options: Spec) -> None:
+    """Ansible refuses others, which the role would ignore."""
+    from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+
+    options = role_options["mail_autoconfig_check_options"]["options"]
+    call = (ROLE / "tasks/check.yml").read_text()
+    assert set(re.findall(r"mail_autoconfig_check_options\.(\w+)", call)) == set(options)
+    module = check_options.argument_spec()
+    for name, option in options.items():
+        assert (option["type"], option.get("elements")) == (
+            module[name]["type"].replace("path", "str"),
+            module[name].get("elements"),
+        )
+    given = {"mail_autoconfig_check_options": {"resolver": ["192.0.2.1"], "timeuot": 1}}
+    (message,) = ArgumentSpecValidator(role_options).validate(given).error_messages
+    assert "timeuot" in message
 
 
 # -- examples -----------------------------------------------------------------------------------------------------------

@@ -100,6 +100,20 @@ def test_shared_options_get_the_name_of_their_anchor_before_they_are_used() -> N
     assert names["_OUTER"]["one"]["options"] is names["_INNER"]
 
 
+def test_ansible_looks_into_options_of_the_role_alone_and_leaves_others_to_the_module() -> None:
+    below = "suboptions: {b: {type: int, description: B.}}"
+    text = f"{{a: {{type: list, elements: dict, description: A., {below}}}, c: {{type: dict, description: C., {below}}}}}"
+    own = yaml.safe_load(f"d: {{after: c, type: dict, description: D., {below}}}")
+    made = options.argument_specs(source(text, options=own, short_description="S", description="D", author=[]))
+    found = yaml.safe_load(made)["argument_specs"]["main"]["options"]
+    kinds = {name: (option["type"], option.get("elements"), set(option["options"])) for name, option in found.items()}
+    assert kinds == {
+        "mail_autoconfig_a": ("list", None, {"b"}),
+        "mail_autoconfig_c": ("raw", None, {"b"}),
+        "mail_autoconfig_d": ("dict", None, {"b"}),
+    }
+
+
 def test_the_names_of_the_roles_variables_are_in_python_too() -> None:
     need("ruff")
     text = "{a: {description: A., type: str}, b: {description: B., type: bool, default: false}}"
