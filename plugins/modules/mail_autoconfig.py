@@ -1002,8 +1002,6 @@ from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfi
 RUN_OPTIONS = ("state", "reload", "rehearse", "lock_timeout", "return_lists", "apache_is_coming", "certbot_is_coming")
 # Ansible repeats the options in every result and copies that several times; of a thousand providers that is a megabyte.
 LONG_OPTIONS = ("providers", "setup_pages", "logins")
-# Options that hold options.
-NESTED_OPTIONS = tuple(name for name, option in argument_spec().items() if "options" in option)
 
 
 def way(module: AnsibleModule) -> run.Way:
@@ -1021,10 +1019,9 @@ def way(module: AnsibleModule) -> run.Way:
     )
 
 
-def work(module: PlainModule) -> dict[str, t.Any]:
+def work(module: AnsibleModule) -> dict[str, t.Any]:
     """One run; the result for exit_json."""
-    options = {**module.params, **module.nested}
-    wanted = settings.read({key: value for key, value in options.items() if key not in RUN_OPTIONS})
+    wanted = settings.read({key: value for key, value in module.params.items() if key not in RUN_OPTIONS})
     if module.params["state"] == "present" and not wanted.providers:
         raise InputError(["providers: is empty; to take everything away, say state: absent"])
     platform = Debian(wanted.config_directory, certbot_directory=wanted.certbot_directory)
@@ -1034,22 +1031,31 @@ def work(module: PlainModule) -> dict[str, t.Any]:
     return result
 
 
-class PlainModule(AnsibleModule):
-    """Reads options that hold options itself, and tells the system's log nothing.
+def is_kept(option: t.Mapping[str, t.Any], value: t.Any) -> bool:
+    """Whether a value is for the library to judge: all of what holds options, and what is no string where strings are wanted."""
+    wants_strings = option["type"] in ("str", "list") and "choices" not in option
+    return "options" in option or (wants_strings and not isinstance(value, str))
 
-    Ansible makes a string of a number or a mapping there, and a list of a string, without a word, and reports the first mistake
-    alone and without its place. The log would get whole pages, ten thousand domains, and keys of certificates; the argument
+
+class PlainModule(AnsibleModule):
+    """Keeps Ansible from converting options without a word, and tells the system's log nothing.
+
+    Ansible makes strings of numbers, truth values and mappings, of a string in another option a list, and of what it cannot convert
+    reports the first alone and without its place. It is left what comes as a string from command lines and INI inventories. The log
+    would get whole pages, ten thousand domains, and keys of certificates; the argument
     ``no_log`` would not do, because Ansible overrides it by that of the task, which hides the result too, and of what is in a list
     it hides no single option.
 
-    :ivar nested: options that hold options, as they came
+    :ivar kept: options as they came, of which Ansible has seen nothing
     """
 
-    nested: dict[str, t.Any]
+    kept: dict[str, t.Any]
 
     def _load_params(self) -> None:
         super()._load_params()
-        self.nested = {name: self.params.pop(name) for name in NESTED_OPTIONS if name in self.params}
+        spec = argument_spec()
+        names = [name for name, value in self.params.items() if name in spec and is_kept(spec[name], value)]
+        self.kept = {name: self.params.pop(name) for name in names}
 
     def _log_invocation(self) -> None:
         pass
@@ -1057,7 +1063,8 @@ class PlainModule(AnsibleModule):
 
 def main() -> None:
     module = PlainModule(argument_spec=argument_spec(), supports_check_mode=True)
-    module.no_log_values.update(secrets(module.nested))
+    module.no_log_values.update(secrets(module.kept))
+    module.params.update(module.kept)
     try:
         result = work(module)
     except InputError as exc:
@@ -1074,7 +1081,7 @@ def main() -> None:
     except OSError as exc:
         place = exc.filename or "a file of this host"
         module.fail_json(msg=f"{place} cannot be read or written: {exc.strerror or exc}; nothing was changed")
-    told = {name: value for name, value in {**module.params, **module.nested}.items() if name not in LONG_OPTIONS}
+    told = {name: value for name, value in module.params.items() if name not in LONG_OPTIONS}
     module.exit_json(**result, invocation={"module_args": told})
 
 

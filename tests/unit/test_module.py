@@ -129,6 +129,22 @@ def test_every_mistake_in_a_list_is_told_at_once_with_its_place(module: Module, 
     }
 
 
+def test_what_is_no_string_is_told_outside_of_lists_too(module: Module) -> None:
+    """Ansible would publish the authority True and the contact 7."""
+    told = module(
+        dns_caa=["letsencrypt.org", True], addresses=["192.0.2.7"], server_admin=7, acme_profile={"a": 1}, username=True
+    )
+    assert {problem.partition(" is not a string")[0] for problem in told["problems"]} == {
+        "dns_caa[1]: True",
+        "server_admin: 7",
+        "acme_profile: {'a': 1}",
+        "username: True",
+    }
+    told = module(addresses="192.0.2.1,192.0.2.2", listen="127.0.0.1", setup_pages=None)
+    assert not told.get("failed"), told
+    assert {record["rdata"] for record in told["dns_records"] if record["type"] == "A"} == {"192.0.2.1", "192.0.2.2"}
+
+
 def test_what_is_no_list_at_all_is_told(module: Module) -> None:
     told = module(domain=None, providers={"domains": ["server.tld"]})
     assert "providers: {'domains': ['server.tld']} is not a list; put a single entry into [ ]" in told["problems"]
