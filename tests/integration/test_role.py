@@ -60,7 +60,10 @@ def test_strings_that_mean_yes_and_ports_and_lists_as_strings(apache: PrivateApa
 
 def test_the_short_form_with_strings(apache: PrivateApache, playbook: Playbook, client: Client) -> None:
     short = {"domain": "server.tld", "mail_host": "mx.server.tld", "username": "%EMAILLOCALPART%", "pop3": "yes"}
-    playbook.role({}, *given({**apache.module_options(), **short, "starttls": "outgoing", "setup_page": "yes"}))
+    # The check has nobody to ask, but needs to know what it is to find.
+    nobody = {"check_options": {"resolver": ["127.0.0.1:9"], "timeout": 1}, "check": True}
+    options = given({**apache.module_options(), **short, "starttls": "outgoing", "setup_page": "yes"})
+    assert "Check what mail clients find]" in playbook.role(nobody, *options)
     file = eventually(200, client, "http://autoconfig.server.tld/mail/config-v1.1.xml").body.decode()
     servers = re.findall(r'Server type="(.*?)">.*?<port>(.*?)<.*?<socketType>(.*?)<.*?<username>(.*?)<', file, re.DOTALL)
     assert servers == [
