@@ -29,7 +29,7 @@ def test_strings_that_mean_no_switch_nothing_on(apache: PrivateApache, playbook:
     for arguments in (["--check"], []):
         done = outcomes(playbook.role({}, *given(values), *arguments))
         assert done["Publish the mail settings"] == "changed"
-        assert done["Prepare the host and the setup page"] == "skipping"
+        assert done["Prepare the host, what is published, and the setup page"] == "skipping"
     eventually(404, client, "http://autoconfig.server.tld/")
     assert not list(apache.config_directory.glob("conf-enabled/*well*"))
 
