@@ -55,7 +55,7 @@ ALL = dict(options(TOP, ""))
 
 
 def test_there_are_options_to_try() -> None:
-    assert set(TOP) == {"providers", "setup_pages", "dns_mx", "dns_validation_persist"}
+    assert set(TOP) == {"providers", "setup_pages", "dns_mx", "dns_validation_persist", "dns_records_gone"}
     assert len(ALL) > 100
     assert {(option["type"], option.get("elements")) for option in ALL.values()} == set(RIGHT)
 
