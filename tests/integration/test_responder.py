@@ -288,7 +288,7 @@ def test_the_page_has_one_policy_whatever_the_server_has(apache: PrivateApache, 
 def test_static_and_personal_answers_can_be_switched(apache: PrivateApache, playbook: Playbook, authority: Authority) -> None:
     publish(apache, playbook)
     client = client_of(apache, authority)
-    options = {**apache.module_options(), "domain": "server.tld", "purge": True}
+    options = {**apache.module_options(), "domain": "server.tld", "purge": True, "allow_removal": True}
     assert playbook.module({**options, "responder": "none"})["reloaded"]
     assert b"LoginName" not in post(client, "user@server.tld").body
     assert client.request(URL.replace("xml", "json") + "?Protocol=AutodiscoverV1").status == 404
