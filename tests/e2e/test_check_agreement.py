@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.documents import thunderbird as document
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.input.model import Provider
 
 from tests.conftest import need
@@ -101,6 +102,22 @@ def test_a_real_thunderbird_agrees(thunderbird: Thunderbird, certificates: Fault
     finally:
         made.close()
     assert told(found) == expected(ours)
+
+
+def test_a_real_thunderbird_needs_no_list_of_domains(thunderbird: Thunderbird, certificates: Faulty) -> None:
+    made = World(certificates, address=LOOPBACK, usual_ports=True)
+    try:
+        provider = Provider.from_dict({**made.options, "id": "hosting.example", "domains": ["hosting.example", DOMAIN]})
+        content = document.render(provider, list_domains=False).content
+        assert DOMAIN.encode() not in content.replace(f"mail.{DOMAIN}".encode(), b"")
+        made.web.pages.clear()
+        made.web.pages["https", f"autoconfig.{DOMAIN}", "/mail/config-v1.1.xml"] = (200, {"Content-Type": XML}, content)
+        found = thunderbird.discover(ADDRESS)
+    finally:
+        made.close()
+    assert told(found) == {
+        kind: (f"mail.{DOMAIN}", server.port, SSL, ADDRESS) for kind, server in (("imap", made.imap), ("smtp", made.smtp))
+    }
 
 
 # -- Delta Chat -----------------------------------------------------------------------------------------------------------
