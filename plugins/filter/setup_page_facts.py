@@ -17,28 +17,10 @@ author:
 positional: _input
 options:
   _input:
-    description: The providers, as in O(mailops.autoconfig.mail_autoconfig#module:providers); may be empty with O(domain).
+    description: The providers, as in O(mailops.autoconfig.mail_autoconfig#module:providers).
     type: list
     elements: dict
     required: true
-  domain:
-    description: As O(mailops.autoconfig.mail_autoconfig#module:domain).
-    type: str
-  mail_host:
-    description: As O(mailops.autoconfig.mail_autoconfig#module:mail_host).
-    type: str
-  username:
-    description: As O(mailops.autoconfig.mail_autoconfig#module:username).
-    type: str
-  pop3:
-    description: As O(mailops.autoconfig.mail_autoconfig#module:pop3).
-    type: bool
-    default: false
-  starttls:
-    description: As O(mailops.autoconfig.mail_autoconfig#module:starttls).
-    type: str
-    choices: [none, outgoing, all]
-    default: none
   https:
     description: As O(mailops.autoconfig.mail_autoconfig#module:https).
     type: bool
@@ -57,12 +39,14 @@ options:
     default: .
 seealso:
   - module: mailops.autoconfig.mail_autoconfig
+  - plugin: mailops.autoconfig.short_form
+    plugin_type: filter
 """
 
 EXAMPLES = r"""
 - name: Show what the setup page will say
   ansible.builtin.debug:
-    msg: "{{ [] | mailops.autoconfig.setup_page_facts(domain='server.tld') }}"
+    msg: "{{ ['server.tld' | mailops.autoconfig.short_form] | mailops.autoconfig.setup_page_facts }}"
 """
 
 RETURN = r"""
@@ -126,16 +110,14 @@ def qr_url(text: str) -> str:
 
 def setup_page_facts(
     providers: list[dict[str, t.Any]],
-    domain: str = "",
     https: bool = True,
     port: int = 0,
     directory: str = ".",
     logins: dict[str, str] | None = None,
-    **wishes: t.Any,
 ) -> list[dict[str, t.Any]]:
-    """The filter; ``wishes`` are those that go with a domain."""
+    """The filter."""
     try:
-        wanted = settings.read({"providers": providers, "domain": domain, "logins": logins or {}, **wishes})
+        wanted = settings.read({"providers": providers, "logins": logins or {}})
     except InputError as exc:
         raise AnsibleFilterError(f"The setup page cannot be made:\n{exc}") from exc
     result = []

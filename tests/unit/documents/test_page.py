@@ -12,6 +12,7 @@ import pytest
 import yaml
 from ansible.errors import AnsibleFilterError
 from ansible_collections.mailops.autoconfig.plugins.filter import setup_page_facts as plugin
+from ansible_collections.mailops.autoconfig.plugins.filter.short_form import short_form
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.documents import page
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.input import settings
 from ansible_collections.mailops.autoconfig.plugins.module_utils._mail_autoconfig.input.model import Provider
@@ -117,8 +118,8 @@ def test_the_filter_adds_images(tmp_path: Path) -> None:
     (facts,) = plugin.setup_page_facts([{**BASE, "logo": "logo.svg"}], directory=str(tmp_path))
     assert base64.b64decode(facts["logo"].removeprefix("data:image/svg+xml;base64,")).startswith(b"<svg")
     assert facts["qr"].startswith("data:image/svg+xml")
-    assert plugin.setup_page_facts([], domain="server.tld")[0]["id"] == "server.tld"
-    (facts,) = plugin.setup_page_facts([], domain="server.tld", mail_host="mx.tld", pop3=True, starttls="all")
+    assert plugin.setup_page_facts([short_form("server.tld")])[0]["id"] == "server.tld"
+    (facts,) = plugin.setup_page_facts([short_form("server.tld", mail_host="mx.tld", pop3=True, starttls="all")])
     assert [(server["host"], server["port"]) for server in facts["servers"]] == [
         ("mx.tld", 143),
         ("mx.tld", 110),
