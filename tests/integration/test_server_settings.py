@@ -117,7 +117,8 @@ def publish(apache: PrivateApache, playbook: Playbook, authority: Authority) -> 
     options = {**apache.module_options(), **files, "pacc": True}
     page = {"provider": "server.tld", "language": "en", "html": fuzzing.PAGE}
     personal = {"domains": ["server.tld", "plain.tld"], **SERVERS}
-    assert not playbook.module({**options, "providers": [personal], "setup_pages": [page]})["failed"]
+    logins = {"user@server.tld": "login"}
+    assert not playbook.module({**options, "providers": [personal], "setup_pages": [page], "logins": logins})["failed"]
     static = {"domains": ["static.tld"], **SERVERS}
     assert not playbook.module({**options, "providers": [static], "responder": "none"})["failed"]
     file = Path(f"{apache.document_root}{CHALLENGE}")
@@ -174,6 +175,7 @@ def ours(client: Client) -> dict[str, Answer]:
             config, discover = f"{scheme}://autoconfig.{domain}", f"{scheme}://autodiscover.{domain}"
             requests = [
                 ("GET", f"{config}/mail/config-v1.1.xml", None),
+                ("GET", f"{config}/mail/config-v1.1.xml?emailaddress=user@{domain}", None),
                 ("GET", f"{config}/.well-known/autoconfig/mail/config-v1.1.xml", None),
                 ("POST", discover + OUTLOOK, body),
                 ("GET", discover + OUTLOOK, None),
@@ -218,6 +220,9 @@ class Before(NamedTuple):
 def before(published: PrivateApache, client: Client) -> Before:
     found = ours(client)
     assert {status for status, _kind, _body, _location in found.values()} == {200, 302, 400, 404, 405, 413}
+    assert (
+        b"<username>login<" in found["GET 0 https://autoconfig.server.tld/mail/config-v1.1.xml?emailaddress=user@server.tld"][2]
+    )
     return Before(found, {name: zoo(client, setting) for name, setting in SETTINGS.items()})
 
 
