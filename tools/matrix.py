@@ -34,6 +34,7 @@ VERSIONS = {
 PACKAGES = ("pytest", "hypothesis", "segno", "dnspython", "build", "hatchling")
 TESTS = (
     "tests/unit",
+    "tests/integration/test_mail_server.py",
     "tests/integration/test_role.py",
     "tests/integration/test_private_apache.py::test_role_publishes_reloads_and_then_writes_nothing",
 )

@@ -108,8 +108,11 @@ def test_the_setup_page_shows_what_was_found(publish: Publish, apache: PrivateAp
 
 def test_providers_by_hand_and_those_of_the_server_are_refused_together(publish: Publish) -> None:
     provider = {"domains": ["server.tld"], "incoming": [{"type": "imap", "hostname": "a.tld"}]}
-    with pytest.raises(AssertionError, match="comes in the place of mail_autoconfig_providers; give one of them"):
+    with pytest.raises(AssertionError) as caught:
         publish(mail_server="auto", providers=[provider])
+    # Older versions of Ansible break its lines elsewhere.
+    said = " ".join(str(caught.value).split())
+    assert "mail_autoconfig_mail_server: comes in the place of mail_autoconfig_providers; give one of them" in said
 
 
 def test_taking_away_asks_nobody(publish: Publish, apache: PrivateApache, recorded: dict[str, Any]) -> None:
