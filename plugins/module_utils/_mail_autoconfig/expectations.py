@@ -86,8 +86,7 @@ def _of_host(
     scheme, port = ("https", options.https_port) if group.certificate else ("http", options.http_port)
     certificate = _fingerprint(publications, group, pairs)
     for ip in publications.placement.addresses[port]:
-        answers = list(_answers(item, options, domain))
-        for path, method, body, expected, beginning in answers if thorough else answers[:1]:
+        for path, method, body, expected, beginning in itertools.islice(_answers(item, options, domain), None if thorough else 1):
             question = Question(scheme, host, port, path, ip, method, body)
             yield Expectation(question, 200, expected, beginning, certificate=certificate)
         if thorough:

@@ -113,8 +113,17 @@ class Settings:
 
     def logins_of(self, provider: Provider) -> dict[str, str]:
         """Those of the addresses of a provider."""
-        domains = frozenset(provider.domains)
-        return {address: login for address, login in self.logins.items() if address.rpartition("@")[2] in domains}
+        return {
+            address: self.logins[address] for domain in provider.domains for address in self._addresses_by_domain.get(domain, ())
+        }
+
+    @functools.cached_property
+    def _addresses_by_domain(self) -> dict[str, list[str]]:
+        """The addresses that have a login of their own; a thousand providers must not look through all of them each."""
+        found: dict[str, list[str]] = {}
+        for address in self.logins:
+            found.setdefault(address.rpartition("@")[2], []).append(address)
+        return found
 
     @functools.cached_property
     def extra_names(self) -> dict[str, tuple[str, ...]]:
