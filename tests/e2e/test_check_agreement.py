@@ -104,10 +104,11 @@ def test_a_real_thunderbird_agrees(thunderbird: Thunderbird, certificates: Fault
     assert told(found) == expected(ours)
 
 
-def test_a_real_thunderbird_needs_no_list_of_domains(thunderbird: Thunderbird, certificates: Faulty) -> None:
+@pytest.mark.parametrize("others", [["hosting.example"], ["another.example"]], ids=["with the id", "without it"])
+def test_a_real_thunderbird_needs_no_list_of_domains(thunderbird: Thunderbird, certificates: Faulty, others: list[str]) -> None:
     made = World(certificates, address=LOOPBACK, usual_ports=True)
     try:
-        provider = Provider.from_dict({**made.options, "id": "hosting.example", "domains": ["hosting.example", DOMAIN]})
+        provider = Provider.from_dict({**made.options, "id": "hosting.example", "domains": [*others, DOMAIN]})
         content = document.render(provider, list_domains=False).content
         assert DOMAIN.encode() not in content.replace(f"mail.{DOMAIN}".encode(), b"")
         made.web.pages.clear()
